@@ -1,0 +1,260 @@
+"""The ledger: small facts that must be settled by exactly one of several processes.
+
+Who runs what (``runs``), which model is champion (``champions``) and why (``verdicts``). One SQLite file per business
+by default; any database that SQLAlchemy knows can take its place. Rows of ``verdicts`` and ended ``runs`` are never
+changed; ``champions`` changes only by compare-and-set.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from holdback.errors import Busy, OperatorError, PromotionConflict
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine, RowMapping, TextClause
+
+RunState = Literal["running", "done", "failed"]
+
+_SCHEMA = (
+    """create table if not exists runs (
+        run_id text primary key, flow text not null, business text not null, as_of text not null,
+        inputs_key text not null, state text not null, started_at text not null, ended_at text, owner text not null,
+        receipt text, error text)""",
+    "create index if not exists runs_by_key on runs (flow, business, as_of, state)",
+    """create table if not exists champions (
+        model text primary key, version text not null, previous text, revision integer not null, as_of text not null)""",
+    """create table if not exists verdicts (
+        verdict_id integer primary key, model text not null, version text not null, as_of text not null,
+        decision text not null, champion text, figures text not null)""",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of one flow for one business and day."""
+
+    run_id: str
+    flow: str
+    business: str
+    as_of: date
+    inputs_key: str
+    state: RunState
+    started_at: datetime
+    ended_at: datetime | None
+    owner: str
+    receipt: Mapping[str, Any] | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model in office. ``revision`` counts changes of office and guards the next one."""
+
+    model: str
+    version: str
+    previous: str | None
+    revision: int
+    as_of: date
+
+
+@dataclass(frozen=True)
+class StoredVerdict:
+    """What the gate decided about one version, with its figures."""
+
+    model: str
+    version: str
+    as_of: date
+    decision: str
+    champion: str | None
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Access to the ledger's database.
+
+    Args:
+        url: SQLAlchemy URL, such as ``sqlite:////path/ledger.db``.
+    """
+
+    url: str
+
+    def start_run(
+        self, run_id: str, *, flow: str, business: str, as_of: date, inputs_key: str, owner: str, now: datetime
+    ) -> None:
+        """Record that a run began."""
+        self._execute(
+            "insert into runs (run_id, flow, business, as_of, inputs_key, state, started_at, owner)"
+            " values (:run_id, :flow, :business, :as_of, :inputs_key, 'running', :now, :owner)",
+            run_id=run_id, flow=flow, business=business, as_of=as_of.isoformat(), inputs_key=inputs_key,
+            now=now.isoformat(), owner=owner,
+        )  # fmt: skip
+
+    def end_run(self, run_id: str, *, now: datetime, receipt: Mapping[str, Any] | None, error: str | None) -> None:
+        """Record how a run ended: with its receipt, or with its error."""
+        self._execute(
+            "update runs set state = :state, ended_at = :now, receipt = :receipt, error = :error"
+            " where run_id = :run_id and state = 'running'",
+            run_id=run_id, state="failed" if error else "done", now=now.isoformat(), error=error,
+            receipt=None if receipt is None else json.dumps(receipt, default=str),
+        )  # fmt: skip
+
+    def reap_runs(self, *, flow: str, business: str, now: datetime) -> int:
+        """Mark runs that a dead process left 'running' as failed. Call it while holding the flow's lock."""
+        return self._execute(
+            "update runs set state = 'failed', ended_at = :now, error = 'the process ended without a word'"
+            " where flow = :flow and business = :business and state = 'running'",
+            flow=flow, business=business, now=now.isoformat(),
+        )  # fmt: skip
+
+    def find_done(self, *, flow: str, business: str, as_of: date, inputs_key: str) -> Run | None:
+        """Return the run that did exactly this already, or None."""
+        rows = self._rows(
+            "select * from runs where flow = :flow and business = :business and as_of = :as_of"
+            " and inputs_key = :inputs_key and state = 'done' order by ended_at desc limit 1",
+            flow=flow, business=business, as_of=as_of.isoformat(), inputs_key=inputs_key,
+        )  # fmt: skip
+        return _run(rows[0]) if rows else None
+
+    def runs(self, *, business: str | None = None, limit: int = 50) -> list[Run]:
+        """Return the newest runs first."""
+        where = "" if business is None else " where business = :business"
+        sql = f"select * from runs{where} order by started_at desc, rowid desc limit :limit"
+        return [_run(row) for row in self._rows(sql, business=business, limit=limit)]
+
+    def champion(self, model: str) -> Champion | None:
+        """Return the champion of a registered model, or None when none was ever promoted."""
+        rows = self._rows("select * from champions where model = :model", model=model)
+        return _champion(rows[0]) if rows else None
+
+    def crown(self, model: str, version: str, *, seen: Champion | None, as_of: date) -> Champion:
+        """Make ``version`` champion if the champion is still the one that was ``seen``.
+
+        Raises:
+            PromotionConflict: another process changed the champion in between; compare again with the new one.
+        """
+        if seen is None:
+            changed = self._execute(
+                "insert into champions (model, version, previous, revision, as_of)"
+                " values (:model, :version, null, 1, :as_of) on conflict (model) do nothing",
+                model=model, version=version, as_of=as_of.isoformat(),
+            )  # fmt: skip
+        else:
+            changed = self._execute(
+                "update champions set previous = version, version = :version, revision = revision + 1, as_of = :as_of"
+                " where model = :model and revision = :revision",
+                model=model, version=version, as_of=as_of.isoformat(), revision=seen.revision,
+            )  # fmt: skip
+        if changed != 1:
+            raise PromotionConflict(
+                f"model {model}: the champion changed while version {version} was being compared. Compare again."
+            )
+        crowned = self.champion(model)
+        assert crowned is not None
+        return crowned
+
+    def record_verdict(
+        self, model: str, version: str, *, as_of: date, decision: str, champion: str | None, figures: Mapping[str, Any]
+    ) -> None:
+        """Store what the gate decided; verdicts are only ever added."""
+        self._execute(
+            "insert into verdicts (model, version, as_of, decision, champion, figures)"
+            " values (:model, :version, :as_of, :decision, :champion, :figures)",
+            model=model, version=version, as_of=as_of.isoformat(), decision=decision, champion=champion,
+            figures=json.dumps(figures, default=str),
+        )  # fmt: skip
+
+    def verdicts(self, model: str) -> list[StoredVerdict]:
+        """Return every verdict on a model, oldest first."""
+        rows = self._rows("select * from verdicts where model = :model order by verdict_id", model=model)
+        return [
+            StoredVerdict(
+                model=row["model"],
+                version=row["version"],
+                as_of=date.fromisoformat(row["as_of"]),
+                decision=row["decision"],
+                champion=row["champion"],
+                figures=json.loads(row["figures"]),
+            )
+            for row in rows
+        ]
+
+    @cached_property
+    def _engine(self) -> Engine:
+        from sqlalchemy import create_engine, event, text
+        from sqlalchemy.pool import NullPool
+
+        engine = create_engine(self.url, poolclass=NullPool)
+        if self.url.startswith("sqlite"):
+
+            @event.listens_for(engine, "connect")
+            def _wait_for_the_other_writer(connection: Any, _: Any) -> None:
+                connection.execute("pragma busy_timeout = 30000")
+                connection.execute("pragma journal_mode = wal")
+
+        with self._begin(engine) as connection:
+            for statement in _SCHEMA:
+                connection.execute(text(statement))
+        return engine
+
+    @contextmanager
+    def _begin(self, engine: Engine) -> Iterator[Connection]:
+        from sqlalchemy.exc import DBAPIError
+
+        try:
+            with engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            if "locked" in str(error.orig):
+                raise Busy(f"ledger {self.url}: another process is writing. Run the command again.") from error
+            raise OperatorError(
+                f"ledger {self.url}: {error.orig}. Check that the folder can be written and the disk is not full."
+            ) from error
+
+    def _execute(self, sql: str, **values: Any) -> int:
+        with self._begin(self._engine) as connection:
+            return int(connection.execute(_text(sql), values).rowcount)
+
+    def _rows(self, sql: str, **values: Any) -> list[RowMapping]:
+        with self._begin(self._engine) as connection:
+            return list(connection.execute(_text(sql), values).mappings())
+
+
+def _text(sql: str) -> TextClause:
+    from sqlalchemy import text
+
+    return text(sql)
+
+
+def _run(row: RowMapping) -> Run:
+    ended = row["ended_at"]
+    return Run(
+        run_id=row["run_id"],
+        flow=row["flow"],
+        business=row["business"],
+        as_of=date.fromisoformat(row["as_of"]),
+        inputs_key=row["inputs_key"],
+        state=row["state"],
+        started_at=datetime.fromisoformat(row["started_at"]),
+        ended_at=datetime.fromisoformat(ended) if ended else None,
+        owner=row["owner"],
+        receipt=json.loads(row["receipt"]) if row["receipt"] else None,
+        error=row["error"],
+    )
+
+
+def _champion(row: RowMapping) -> Champion:
+    return Champion(
+        model=row["model"],
+        version=row["version"],
+        previous=row["previous"],
+        revision=row["revision"],
+        as_of=date.fromisoformat(row["as_of"]),
+    )

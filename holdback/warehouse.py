@@ -1,0 +1,277 @@
+"""The warehouse: where validated rows live, and the one door to DuckDB and Delta.
+
+:class:`Warehouse` is the protocol that the rest of the platform relies on; :class:`Lake` is the embedded default:
+Delta tables on a disk, written with ``deltalake``, queried by DuckDB in memory over each table's file list. One
+process may write while others read; a reader sees a table as it was when its query began. No ``.duckdb`` file is
+ever shared: a process that writes one locks every reader out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from holdback.errors import Busy, DataError, OperatorError
+from holdback.tables import Table
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ATTEMPTS = 5
+
+
+class Warehouse(Protocol):
+    """What every warehouse promises."""
+
+    def query(self, sql: str, *, frames: Mapping[str, pa.Table] | None = None) -> pa.Table:
+        """Run one SELECT (DuckDB SQL) and return its rows.
+
+        Any table of the warehouse can be named, and any of ``frames``; a declared table that has no rows yet reads as
+        empty. All tables are read as they were when the query began.
+        """
+        ...
+
+    def append(self, table: str, rows: pa.Table, *, batch: str) -> bool:
+        """Add rows, all or none, once per ``batch``.
+
+        Returns:
+            True when the rows were written, False when this batch had been written before (nothing changes).
+        """
+        ...
+
+    def replace_day(self, table: str, as_of: date, rows: pa.Table) -> None:
+        """Put ``rows`` in the place of all rows of ``as_of``, all or none; other days are not touched."""
+        ...
+
+    def version(self, table: str) -> int | None:
+        """Return the number of the table's newest commit, or None when nothing was ever written."""
+        ...
+
+    def has_batch(self, table: str, batch: str) -> bool:
+        """True when ``batch`` was appended to the table."""
+        ...
+
+
+@dataclass(frozen=True)
+class Lake:
+    """Delta tables under one folder, queried with DuckDB in memory.
+
+    Args:
+        root: Folder of the tables, one folder each.
+        tables: The declared tables: what an empty one looks like, and which are stored one folder per day.
+        threads: Threads that a query may use.
+        memory_limit: What a query may hold in memory before it spills to disk, such as ``"2GB"``.
+    """
+
+    root: Path
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    threads: int = 2
+    memory_limit: str = "2GB"
+
+    def query(self, sql: str, *, frames: Mapping[str, pa.Table] | None = None) -> pa.Table:
+        """See :meth:`Warehouse.query`."""
+        with self.connection(sql, frames=frames) as connection:
+            return connection.sql(sql).to_arrow_table()
+
+    @contextmanager
+    def connection(
+        self, sql: str | None = None, *, frames: Mapping[str, pa.Table] | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open a private in-memory DuckDB that sees the warehouse's tables (those that ``sql`` names, if given)."""
+        import duckdb
+
+        connection = duckdb.connect(
+            config={
+                "threads": self.threads,
+                "memory_limit": self.memory_limit,
+                "temp_directory": str(self.root / ".spill"),
+                "preserve_insertion_order": True,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            }
+        )
+        try:
+            connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+            named = set(_WORD.findall(sql)) if sql is not None else None
+            given = dict(frames or {})
+            for name in self._names():
+                if name not in given and (named is None or name in named):
+                    connection.execute(f'create view "{name}" as {self._select(name)}')
+            for name, rows in given.items():
+                connection.register(name, rows)
+            yield connection
+        except duckdb.OutOfMemoryException as error:
+            raise OperatorError(
+                f"warehouse {self.root}: a query needed more than {self.memory_limit} of memory and could not spill "
+                f"({error}). Free the disk or give more memory."
+            ) from error
+        except duckdb.IOException as error:
+            raise OperatorError(f"warehouse {self.root}: cannot read or write ({error}). Check the disk.") from error
+        finally:
+            connection.close()
+
+    def append(self, table: str, rows: pa.Table, *, batch: str) -> bool:
+        """See :meth:`Warehouse.append`. The batch is part of the Delta commit: both are there, or neither."""
+        from deltalake import CommitProperties, Transaction, write_deltalake
+        from deltalake.exceptions import CommitFailedError, DeltaError
+
+        for _ in range(_ATTEMPTS):
+            existing = self._open(table)
+            if existing is not None and existing.transaction_version(batch) is not None:
+                return False
+            try:
+                with self._disk_errors():
+                    write_deltalake(
+                        existing if existing is not None else str(self._folder(table)),
+                        self._shaped(table, rows),
+                        mode="append",
+                        schema_mode="merge",
+                        partition_by=self._partition(table),
+                        commit_properties=CommitProperties(app_transactions=[Transaction(batch, 1)]),
+                    )
+            except CommitFailedError:
+                continue  # somebody else committed first: look again whether it was this batch
+            except DeltaError as error:
+                if existing is None and self._open(table) is not None:
+                    continue  # two first writers: the other one created the table
+                raise OperatorError(f"warehouse table {table}: the write failed ({error}).") from error
+            return True
+        raise Busy(f"warehouse table {table}: other writers kept committing first. Run the command again.")
+
+    def replace_day(self, table: str, as_of: date, rows: pa.Table) -> None:
+        """See :meth:`Warehouse.replace_day`."""
+        import pyarrow.compute as pc
+        from deltalake import write_deltalake
+        from deltalake.exceptions import CommitFailedError
+
+        if rows.num_rows and not pc.all(pc.equal(rows["as_of"], as_of)).as_py():
+            raise DataError(f"warehouse table {table}: rows of another day than {as_of} were given to replace it.")
+        for _ in range(_ATTEMPTS):
+            existing = self._open(table)
+            try:
+                with self._disk_errors():
+                    write_deltalake(
+                        existing if existing is not None else str(self._folder(table)),
+                        self._shaped(table, rows),
+                        mode="overwrite",
+                        schema_mode="merge" if existing is not None else None,
+                        partition_by=["as_of"],
+                        predicate=f"as_of = '{as_of.isoformat()}'" if existing is not None else None,
+                    )
+            except CommitFailedError:
+                continue
+            return
+        raise Busy(f"warehouse table {table}: other writers kept committing first. Run the command again.")
+
+    def version(self, table: str) -> int | None:
+        """See :meth:`Warehouse.version`."""
+        existing = self._open(table)
+        return None if existing is None else existing.version()
+
+    def has_batch(self, table: str, batch: str) -> bool:
+        """See :meth:`Warehouse.has_batch`."""
+        existing = self._open(table)
+        return existing is not None and existing.transaction_version(batch) is not None
+
+    def compact(self, table: str, *, by: str) -> None:
+        """Rewrite a table's files sorted by a column (Z-order), so that queries on a range of it read few of them.
+
+        The rows stay the same; readers of older versions keep their files.
+        """
+        existing = self._open(table)
+        if existing is not None:
+            with self._disk_errors():
+                existing.optimize.z_order([by])
+
+    def _names(self) -> list[str]:
+        found = (
+            {path.name for path in self.root.iterdir() if (path / "_delta_log").is_dir()} if self.root.is_dir() else ()
+        )
+        return sorted({*self.tables, *found})
+
+    def _folder(self, table: str) -> Path:
+        return self.root / table
+
+    def _open(self, table: str) -> DeltaTable | None:
+        from deltalake import DeltaTable
+
+        folder = str(self._folder(table))
+        return DeltaTable(folder) if DeltaTable.is_deltatable(folder) else None
+
+    def _partition(self, table: str) -> list[str] | None:
+        declared = self.tables.get(table)
+        return ["as_of"] if declared is not None and declared.is_keyed_by_day else None
+
+    def _select(self, table: str) -> str:
+        """SQL that reads the table's newest version, or an empty relation of its declared shape."""
+        declared = self.tables.get(table)
+        existing = self._open(table)
+        files = existing.file_uris() if existing is not None else []
+        if not files:
+            return declared.empty_select() if declared is not None else "select 1 as nothing where false"
+        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        days = (
+            "hive_partitioning = true, hive_types = {'as_of': date}"
+            if "as_of=" in files[0]
+            else "hive_partitioning = false"
+        )
+        stored = f"read_parquet([{listed}], union_by_name = true, {days})"
+        if declared is None or existing is None:
+            return f"select * from {stored}"
+        present = [f.name for f in existing.schema().fields]
+        shape = [
+            f'"{c.name}"' if c.name in present else f'cast(null as {c.sql_type}) as "{c.name}"'
+            for c in declared.columns
+        ]
+        extra = [f'"{name}"' for name in present if name not in declared.column_names]
+        return f"select {', '.join([*shape, *extra])} from {stored}"
+
+    def _shaped(self, table: str, rows: pa.Table) -> pa.Table:
+        """Cast rows to the declared columns, in their order; columns that are not declared follow as they are."""
+        import pyarrow as pa
+
+        declared = self.tables.get(table)
+        if declared is None:
+            return rows
+        names = [name for name in declared.column_names if name in rows.column_names]
+        missing = [c.name for c in declared.columns if c.required and c.name not in rows.column_names]
+        if missing:
+            raise DataError(f"warehouse table {table}: column {missing[0]!r} is missing from the rows to be written.")
+        columns = [rows[name].cast(_arrow_type(declared.column(name).type)) for name in names]
+        extra = [name for name in rows.column_names if name not in names]
+        return pa.table([*columns, *(rows[name] for name in extra)], names=[*names, *extra])
+
+    @contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        from deltalake.exceptions import CommitFailedError
+
+        try:
+            yield
+        except CommitFailedError:
+            raise
+        except OSError as error:
+            raise OperatorError(
+                f"warehouse {self.root}: cannot write ({error}). Nothing was changed. Check free space and permissions."
+            ) from error
+
+
+def _arrow_type(column_type: str) -> Any:
+    import pyarrow as pa
+
+    return {
+        "text": pa.string(),
+        "integer": pa.int64(),
+        "money": pa.int64(),
+        "number": pa.float64(),
+        "flag": pa.bool_(),
+        "date": pa.date32(),
+        "instant": pa.timestamp("us"),
+    }[column_type]

@@ -1,0 +1,92 @@
+"""Where a business' data, models, reports and ledger live on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from holdback.business import Business
+from holdback.errors import Busy, OperatorError
+from holdback.ledger import Ledger
+from holdback.warehouse import Lake
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The places of one business under one root (``.holdback`` by default).
+
+    Args:
+        root: Folder that holds everything Holdback writes.
+        business: The company.
+        environment: Values that ``$NAME`` in sources stands for; only the packages above read the real environment.
+        threads: Threads that queries and training may use.
+    """
+
+    root: Path
+    business: Business
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    threads: int = 2
+
+    @property
+    def folder(self) -> Path:
+        return self.root.resolve() / self.business.slug
+
+    @property
+    def warehouse(self) -> Lake:
+        return Lake(self.folder / "warehouse", self.business.tables, threads=self.threads)
+
+    @property
+    def ledger(self) -> Ledger:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return Ledger(f"sqlite:///{self.folder / 'ledger.db'}")
+
+    @property
+    def landing(self) -> Path:
+        """Originals of every accepted or quarantined file, by content; never deleted."""
+        return self.folder / "landing"
+
+    @property
+    def reports(self) -> Path:
+        return self.folder / "reports"
+
+    @property
+    def models(self) -> Path:
+        """Local copies of the champions' files, so that scoring does not depend on a server."""
+        return self.folder / "models"
+
+    @property
+    def mlflow_uri(self) -> str:
+        return f"sqlite:///{self.root.resolve() / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        return self.root.resolve() / "mlflow" / "artifacts"
+
+    @contextmanager
+    def lock(self, name: str, *, wait_seconds: float = 0) -> Iterator[None]:
+        """Hold the business' lock ``name``; the system releases it when the process dies.
+
+        Raises:
+            Busy: another process holds it after ``wait_seconds``.
+        """
+        from filelock import FileLock, Timeout
+
+        folder = self.folder / "locks"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / f"{name}.lock", timeout=wait_seconds)
+            lock.acquire()
+        except Timeout as error:
+            raise Busy(
+                f"{self.business.slug}: another process is busy with {name!r}. Wait for it, then run this again."
+            ) from error
+        except OSError as error:
+            raise OperatorError(
+                f"{folder}: cannot be written ({error.strerror}). Check permissions and free space."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
