@@ -17,7 +17,7 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 _scratch = Path(tempfile.mkdtemp(prefix="holdback-tests-"))
 
 ENVIRONMENT = {
-    # Nobody is told that the tests ran. MLflow understands only the word `true`, Prefect and Evidently understand it too.
+    # Nobody is told that the tests ran. MLflow understands only the word `true`; Prefect and Evidently do too.
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
