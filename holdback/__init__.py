@@ -1,1 +1,1 @@
-"""Ground floor: the business file, tables, contracts, ingest, quarantine and the warehouse. No models, no orchestration."""
+"""Ground floor: business file, tables, contracts, ingest, quarantine, warehouse. No models, no orchestration."""

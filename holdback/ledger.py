@@ -29,7 +29,8 @@ _SCHEMA = (
         receipt text, error text)""",
     "create index if not exists runs_by_key on runs (flow, business, as_of, state)",
     """create table if not exists champions (
-        model text primary key, version text not null, previous text, revision integer not null, as_of text not null)""",
+        model text primary key, version text not null, previous text, revision integer not null,
+        as_of text not null)""",
     """create table if not exists verdicts (
         verdict_id integer primary key, model text not null, version text not null, as_of text not null,
         decision text not null, champion text, figures text not null)""",

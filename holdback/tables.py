@@ -52,6 +52,7 @@ class Column:
 
     @property
     def sql_type(self) -> str:
+        """How DuckDB stores it."""
         return SQL_TYPES[self.type]
 
 
@@ -72,6 +73,7 @@ class Table:
 
     @property
     def column_names(self) -> tuple[str, ...]:
+        """The stored names, in order."""
         return tuple(column.name for column in self.columns)
 
     @property

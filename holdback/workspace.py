@@ -31,14 +31,17 @@ class Workspace:
 
     @property
     def folder(self) -> Path:
+        """Folder of this business; everything below belongs to it."""
         return self.root.resolve() / self.business.slug
 
     @property
     def warehouse(self) -> Lake:
+        """The tables of this business."""
         return Lake(self.folder / "warehouse", self.business.tables, threads=self.threads)
 
     @property
     def ledger(self) -> Ledger:
+        """The ledger of this business."""
         self.folder.mkdir(parents=True, exist_ok=True)
         return Ledger(f"sqlite:///{self.folder / 'ledger.db'}")
 
@@ -49,6 +52,7 @@ class Workspace:
 
     @property
     def reports(self) -> Path:
+        """Folder of the reports that people open."""
         return self.folder / "reports"
 
     @property
@@ -58,10 +62,12 @@ class Workspace:
 
     @property
     def mlflow_uri(self) -> str:
+        """Where MLflow keeps runs and the model registry."""
         return f"sqlite:///{self.root.resolve() / 'mlflow' / 'mlflow.db'}"
 
     @property
     def mlflow_artifacts(self) -> Path:
+        """Where MLflow keeps the files of models."""
         return self.root.resolve() / "mlflow" / "artifacts"
 
     @contextmanager

@@ -40,7 +40,7 @@ class Business(Section):
     time_zone: TimeZone
     language: Literal["en", "es"] = Field("en", description="Of the reports")
     customers: Customers | None = None
-    feeds: dict[Name, Feed] = {}
+    feeds: dict[Name, Feed] = Field(default={}, description="One entry per source table of events")
     churn: Annotated[tuple[Churn, ...], Field(min_length=1)]
     value: Value = Value()
     actions: tuple[Action, ...] = ()

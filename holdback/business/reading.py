@@ -23,7 +23,7 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} stands twice", key_node.start_mark
@@ -99,7 +99,7 @@ def _position_in_file(content: Any, fault: ErrorDetails) -> Position:
         inside = (isinstance(here, dict) and step in here) or (isinstance(here, list) and isinstance(step, int))
         if inside:
             position.append(step)
-            here = here[step]  # type: ignore[index,call-overload]
+            here = here[step]
         elif index == len(location) - 1 and fault["type"] == "missing":
             position.append(step)
     return tuple(position)

@@ -253,6 +253,7 @@ class InactivityChurn(_ChurnDefinition):
 
     @property
     def population_days(self) -> int:
+        """Days before as_of in which a described customer bought at least once."""
         return self.active_days or self.outcome_days
 
 
