@@ -1,0 +1,107 @@
+"""Commands about days: ``report``, ``daily``, ``backfill``, ``runs``, ``demo``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows.cli.data import _text
+from flows.cli.options import AsJson, AsOf, BusinessFile, ChurnName, _day, print_json, show, table_of, workspace_of
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    app.command(epilog="\b\nExamples:\n  holdback report\n  holdback report --as-of 2026-11-01 --open")(report)
+    app.command(epilog="\b\nExamples:\n  holdback daily\n  holdback daily --as-of 2026-11-01 --json")(daily)
+    app.command(epilog=_BACKFILL_EXAMPLES)(backfill)
+    app.command(epilog="\b\nExamples:\n  holdback runs\n  holdback runs --limit 5 --json")(runs)
+    app.command(epilog="\b\nExamples:\n  holdback demo")(demo)
+
+
+_BACKFILL_EXAMPLES = """\b
+Examples:
+  holdback backfill --from 2026-10-01 --to 2026-10-31
+  holdback backfill --from 2025-12-01 --to 2026-11-01 --every month --only-ingest
+"""
+
+
+def report(
+    business: BusinessFile = None,
+    as_of: AsOf = None,
+    churn: ChurnName = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the day's report: drift, data quality, performance on matured labels. One HTML file that opens offline."""
+    from flows.cli.answers import print_outcomes
+    from flows.running import run
+
+    outcome = run("report", quiet=as_json, business=_text(business), as_of=as_of, churn=churn)
+    print_outcomes([outcome], as_json=as_json)
+    if open_it:
+        typer.launch(str(outcome.receipt["path"]))
+
+
+def daily(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Do everything a day needs: ingest, train if there is no champion, score, report. What the schedule runs."""
+    from flows.cli.answers import print_outcomes
+    from flows.running import run
+
+    print_outcomes(run("daily", quiet=as_json, business=_text(business), as_of=as_of), as_json=as_json)
+
+
+def backfill(
+    since: Annotated[str, typer.Option("--from", metavar="DAY", help="The first day.")],
+    until: Annotated[str | None, typer.Option("--to", metavar="DAY", help="The last day.", show_default="today")] = None,
+    every: Annotated[str, typer.Option(help="day, week or month, counted back from the last day.")] = "day",
+    only_ingest: Annotated[bool, typer.Option("--only-ingest", help="Load the data; do not score.")] = False,
+    business: BusinessFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do the work of each day of a range, oldest first. Days that are done change nothing."""
+    from flows.cli.answers import print_outcomes
+    from flows.running import run
+    from holdback.errors import BusinessFileError
+
+    first, last = _day(since), None if until is None else _day(until)
+    if every not in ("day", "week", "month"):
+        raise BusinessFileError(f"--every: must be day, week or month (got {every!r}).")
+    if last is not None and first > last:
+        raise BusinessFileError(f"--from: {first} lies after --to {last}. Put the earlier day first.")
+    outcomes = run(
+        "backfill",
+        quiet=as_json,
+        business=_text(business),
+        since=first,
+        until=last,
+        every=every,
+        only_ingest=only_ingest,
+    )
+    print_outcomes(outcomes, as_json=as_json)
+
+
+def runs(
+    business: BusinessFile = None,
+    limit: Annotated[int, typer.Option(min=1, help="Runs at most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List what was run, newest first: when, for which day, how it ended."""
+    workspace = workspace_of(business)
+    found = workspace.ledger.runs(business=workspace.business.slug, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    table = table_of("Runs", "started (UTC)", "flow", "as of", "state", "#seconds", "error")
+    for run in found:
+        seconds = f"{(run.ended_at - run.started_at).total_seconds():,.0f}" if run.ended_at else ""
+        first_line = (run.error or "").split("\n")[0]
+        table.add_row(f"{run.started_at:%Y-%m-%d %H:%M:%S}", run.flow, str(run.as_of), run.state, seconds, first_line)
+    show(table if found else "Nothing was run yet.")
+
+
+def demo(as_json: AsJson = False) -> None:
+    """Run a real grocery retailer's year through the whole loop, and print what was found on one screen."""
+    from flows.demo import run_demo
+
+    run_demo(as_json=as_json)

@@ -1,0 +1,47 @@
+"""The commands, and what is common to them: errors in one sentence, documented exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import typer
+
+from flows.cli import business, data, loop, models
+from holdback.errors import HoldbackError
+
+_EXIT_CODES = """\b
+Exit codes: 0 done (also: nothing was left to do) | 1 unexpected failure | 2 fix the business file or the command
+3 fix the data | 4 not knowable yet: wait | 5 another run is busy: wait | 6 call an operator | 7 compare again
+"""
+
+app = typer.Typer(
+    name="holdback",
+    help="Who is about to leave, why, and what keeping them really earned.\n\n"
+    "Every command takes --json for machines and reads the business file from --business or HOLDBACK_BUSINESS.",
+    epilog=_EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+business.add_to(app)
+data.add_to(app)
+models.add_to(app)
+loop.add_to(app)
+
+
+def main() -> None:
+    """Run the command line and leave with a documented exit code."""
+    try:
+        app()
+    except HoldbackError as error:
+        as_json = "--json" in sys.argv
+        said = {"error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
+        print(json.dumps(said) if as_json else f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("Stopped. Nothing half done was kept; run the same command again to go on.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,80 @@
+"""Options that many commands share, and how answers are printed."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from holdback.workspace import Workspace
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a day. Write it as 2026-11-21.") from error
+
+
+BusinessFile = Annotated[
+    Path | None,
+    typer.Option("--business", "-b", envvar="HOLDBACK_BUSINESS", help="The business file.", show_default="business.yaml"),
+]
+AsOf = Annotated[
+    date | None,
+    typer.Option("--as-of", parser=_day, metavar="DAY", help="The day of knowledge.", show_default="today"),
+]
+ChurnName = Annotated[
+    str | None, typer.Option("--churn", help="Which churn definition.", show_default="the first in the file")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Day = Annotated[date, typer.Argument(parser=_day, metavar="DAY")]
+
+
+def workspace_of(business: Path | None) -> Workspace:
+    """Open the workspace that the command is about."""
+    from flows import settings
+
+    settings.prepare_vendors()
+    return settings.open_workspace(business)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; days and instants as ISO 8601."""
+    typer.echo(json.dumps(value, default=_plain, indent=2, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if hasattr(value, "__dataclass_fields__"):
+        import dataclasses
+
+        return dataclasses.asdict(value)
+    return str(value)
+
+
+def table_of(title: str, *columns: str) -> Table:
+    """Return an empty table with these headings; columns that start with ``#`` are numbers, set flush right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, title_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column.removeprefix("#"), justify="right" if column.startswith("#") else "left")
+    return table
+
+
+def show(*parts: Any) -> None:
+    """Print tables and text for people."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=False)
+    for part in parts:
+        console.print(part)

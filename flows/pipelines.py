@@ -1,0 +1,161 @@
+"""The Prefect flows: each is the table of contents of a piece of work, keyed by ``(business, as_of)``.
+
+``infra/prefect.yaml`` deploys them; the command line runs the same functions.
+"""
+
+from __future__ import annotations
+
+import calendar
+from datetime import UTC, date, timedelta
+from typing import Any, Literal
+
+from prefect import flow, runtime, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import TaskRun
+from prefect.states import State
+from prefect.tasks import Task, exponential_backoff
+
+from flows import settings, steps
+from flows.runs import Outcome
+from flows.watching import tell
+from holdback.errors import OperatorError
+from holdback.workspace import Workspace
+
+Every = Literal["day", "week", "month"]
+
+_WAIT_SECONDS = 600  # for another run of the same flow: a schedule that overlaps waits in line
+
+
+def _can_pass(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Retry what can pass by itself (a source or server that is away), never what cannot (a broken contract)."""
+    try:
+        state.result()
+    except (OperatorError, ConnectionError, TimeoutError):
+        return True
+    except Exception:
+        return False
+    return False
+
+
+_step = task(
+    retries=2, retry_delay_seconds=exponential_backoff(backoff_factor=2), retry_condition_fn=_can_pass,
+    cache_policy=NO_CACHE,
+)  # fmt: skip
+
+ingest_task = _step(steps.ingest_step)
+retrain_task = _step(steps.retrain_step)
+first_model_task = _step(steps.first_model_step)
+score_task = _step(steps.score_step)
+report_task = _step(steps.report_step)
+
+
+def _run_name() -> str:
+    given = runtime.flow_run.parameters
+    return f"{runtime.flow_run.flow_name} {given.get('business') or settings.business_path()} {given.get('as_of') or ''}"
+
+
+def _opened(business: str | None, as_of: date | None) -> tuple[Workspace, date]:
+    """Open the workspace and choose the day: the one asked for, or the one the run was scheduled for."""
+    workspace = settings.open_workspace(business)
+    scheduled = runtime.flow_run.scheduled_start_time
+    if as_of is None and scheduled is not None:
+        as_of = workspace.business.day_of(scheduled.astimezone(UTC).replace(tzinfo=None))
+    return workspace, settings.chosen_day(workspace, as_of)
+
+
+def _published(outcome: Outcome) -> Outcome:
+    """Leave the run's counts in Prefect, where its operators look."""
+    counts = {name: value for name, value in outcome.receipt.items() if isinstance(value, int | float | str | bool)}
+    rows = "\n".join(f"| {name} | {value} |" for name, value in counts.items())
+    done = " (was done already)" if outcome.was_done_already else ""
+    create_markdown_artifact(
+        key=f"{outcome.flow}-{outcome.business}".replace("_", "-"),
+        markdown=f"# {outcome.flow} {outcome.business} {outcome.as_of}{done}\n\n| what | value |\n|---|---|\n{rows}\n",
+    )
+    return outcome
+
+
+@flow(flow_run_name=_run_name)
+def ingest_daily(business: str | None = None, as_of: date | None = None, history: bool = False) -> Outcome:
+    """Land, validate, quarantine and load what is new."""
+    workspace, day = _opened(business, as_of)
+    return _published(ingest_task(workspace, day, history=history, wait_seconds=_WAIT_SECONDS))
+
+
+@flow(flow_run_name=_run_name)
+def retrain(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> Outcome:
+    """Train a challenger and let the gate decide whether it takes office."""
+    workspace, day = _opened(business, as_of)
+    return _published(retrain_task(workspace, day, churn=churn, wait_seconds=_WAIT_SECONDS))
+
+
+@flow(flow_run_name=_run_name)
+def score_daily(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> Outcome:
+    """Score every described customer for the day."""
+    workspace, day = _opened(business, as_of)
+    return _published(score_task(workspace, day, churn=churn, wait_seconds=_WAIT_SECONDS))
+
+
+@flow(flow_run_name=_run_name)
+def report(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> Outcome:
+    """Write the day's report."""
+    workspace, day = _opened(business, as_of)
+    return _published(report_task(workspace, day, churn=churn, wait_seconds=_WAIT_SECONDS))
+
+
+@flow(flow_run_name=_run_name)
+def daily(business: str | None = None, as_of: date | None = None) -> list[Outcome]:
+    """Everything a day needs, in order: what the schedule runs."""
+    workspace, day = _opened(business, as_of)
+    return _one_day(workspace, day)
+
+
+@flow(flow_run_name=_run_name)
+def backfill(
+    business: str | None = None,
+    since: date | None = None,
+    until: date | None = None,
+    every: Every = "day",
+    only_ingest: bool = False,
+) -> list[Outcome]:
+    """Do the same work for each day of a range, oldest first; days that are done change nothing."""
+    workspace, last = _opened(business, until)
+    outcomes = []
+    days = list(_days(since or last, last, every))
+    for position, day in enumerate(days):
+        tell(f"day {day}", position, len(days))
+        if only_ingest:
+            outcomes.append(ingest_task(workspace, day, wait_seconds=_WAIT_SECONDS))
+        else:
+            outcomes.extend(_one_day(workspace, day))
+    return outcomes
+
+
+def _one_day(workspace: Workspace, day: date) -> list[Outcome]:
+    outcomes = [_published(ingest_task(workspace, day, wait_seconds=_WAIT_SECONDS))]
+    for definition in workspace.business.churn:
+        first = first_model_task(workspace, day, churn=definition.name)
+        if first is not None:
+            outcomes.append(_published(first))
+        outcomes.append(_published(score_task(workspace, day, churn=definition.name, wait_seconds=_WAIT_SECONDS)))
+        outcomes.append(_published(report_task(workspace, day, churn=definition.name, wait_seconds=_WAIT_SECONDS)))
+    return outcomes
+
+
+def _days(first: date, last: date, every: Every) -> list[date]:
+    """Return the days from ``last`` back to ``first``, oldest first; months keep the day of the month of ``last``."""
+    days: list[date] = []
+    day, back = last, 0
+    while day >= first:
+        days.append(day)
+        back += 1
+        day = months_before(last, back) if every == "month" else last - timedelta(days=back * (7 if every == "week" else 1))
+    return days[::-1]
+
+
+def months_before(day: date, months: int) -> date:
+    """Return the same day of the month ``months`` earlier (the month's last day when it has no such day)."""
+    index = day.year * 12 + day.month - 1 - months
+    year, month = divmod(index, 12)
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))

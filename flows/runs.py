@@ -1,0 +1,94 @@
+"""Run each piece of work once per ``(business, as_of)``: one at a time, recorded, and not twice for nothing.
+
+Prefect shows and schedules runs; what was done is decided here, in our own ledger, so that it holds without a server,
+after a ``kill -9``, and for the command line as for a schedule.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from typing import Any
+
+from flows import settings
+from holdback.errors import HoldbackError
+from holdback.workspace import Workspace
+
+Receipt = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run did. ``receipt`` holds its counts as JSON values."""
+
+    flow: str
+    business: str
+    as_of: date
+    receipt: Receipt
+    was_done_already: bool
+
+
+def inputs_key(workspace: Workspace, *parts: object, tables: tuple[str, ...] = ()) -> str:
+    """Return a hash of what a run's result depends on: the business file, the tables' versions, our own version.
+
+    Two runs with the same key give the same result, so that the second has nothing to do.
+    """
+    versions = [(table, workspace.warehouse.version(table)) for table in tables]
+    seen = (version("holdback"), workspace.business.model_dump_json(), versions, parts)
+    return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
+
+
+def once(
+    flow: str,
+    workspace: Workspace,
+    as_of: date,
+    work: Callable[[], Receipt],
+    *,
+    key: Callable[[], str] | None = None,
+    wait_seconds: float = 0,
+) -> Outcome:
+    """Do ``work`` unless the ledger says that exactly this was done.
+
+    While it runs it holds the flow's lock of this business, which the system releases when the process dies; runs that
+    a dead process left behind are marked as failed.
+
+    Args:
+        flow: Name of the flow.
+        workspace: The business.
+        as_of: The day.
+        work: What to do; returns the counts to keep.
+        key: Computes what the result depends on; None means that the work itself knows what is left to do.
+        wait_seconds: How long to wait for another run of the same flow.
+
+    Raises:
+        Busy: another run of this flow holds the lock.
+        HoldbackError: what ``work`` raised; it is recorded too.
+    """
+    business = workspace.business.slug
+    with workspace.lock(flow, wait_seconds=wait_seconds):
+        ledger = workspace.ledger
+        ledger.reap_runs(flow=flow, business=business, now=settings.now())
+        inputs = key() if key is not None else ""
+        if key is not None:
+            done = ledger.find_done(flow=flow, business=business, as_of=as_of, inputs_key=inputs)
+            if done is not None:
+                return Outcome(flow, business, as_of, done.receipt or {}, was_done_already=True)
+        run_id = uuid.uuid4().hex
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        ledger.start_run(
+            run_id, flow=flow, business=business, as_of=as_of, inputs_key=inputs, owner=owner, now=settings.now()
+        )
+        try:
+            receipt = work()
+        except BaseException as error:
+            said = str(error) if isinstance(error, HoldbackError) else f"{type(error).__name__}: {error}"
+            ledger.end_run(run_id, now=settings.now(), receipt=None, error=said or type(error).__name__)
+            raise
+        ledger.end_run(run_id, now=settings.now(), receipt=receipt, error=None)
+        return Outcome(flow, business, as_of, receipt, was_done_already=False)

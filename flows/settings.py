@@ -1,0 +1,100 @@
+"""What only this package may know: the environment, the clock, the machine.
+
+| variable | means | default |
+|---|---|---|
+| ``HOLDBACK_BUSINESS`` | the business file | ``business.yaml`` |
+| ``HOLDBACK_HOME`` | folder for everything that Holdback writes | ``.holdback`` |
+| ``HOLDBACK_THREADS`` | threads for queries and training | the cores this process may use |
+| ``PREFECT_API_URL`` | a Prefect server to report to | none: a temporary one is started |
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from holdback.business import load_business
+from holdback.errors import BusinessFileError, OperatorError
+from holdback.workspace import Workspace
+
+#: Vendors' settings for a machine that calls nobody at home and keeps its files under one folder. A value that is
+#: already set wins.
+_QUIET_VENDORS = {
+    "DO_NOT_TRACK": "true",  # Prefect takes 1 or true, MLflow only true
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_UV_AUTO_DETECT": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # 20 seconds are too few on a busy machine
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",  # the default of 1 loses task runs at exit
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+}
+
+
+def home() -> Path:
+    """Return the folder that holds everything Holdback writes."""
+    return Path(os.environ.get("HOLDBACK_HOME", ".holdback")).resolve()
+
+
+def business_path() -> Path:
+    """Return the business file that is meant when none is named."""
+    return Path(os.environ.get("HOLDBACK_BUSINESS", "business.yaml"))
+
+
+def prepare_vendors() -> None:
+    """Set the vendors' environment; call it before Prefect or MLflow is imported."""
+    for name, value in _QUIET_VENDORS.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("PREFECT_HOME", str(home() / "prefect"))
+
+
+def threads() -> int:
+    """Return how many threads this process may use: the cores given to it, unless ``HOLDBACK_THREADS`` says less.
+
+    Raises:
+        OperatorError: the variable is not a whole number of at least 1.
+    """
+    stated = os.environ.get("HOLDBACK_THREADS")
+    if stated is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not stated.isdigit() or int(stated) < 1:
+        raise OperatorError(f"HOLDBACK_THREADS: must be a whole number of at least 1 (got {stated!r}).")
+    return int(stated)
+
+
+def now() -> datetime:
+    """Return the current instant as naive UTC with whole seconds."""
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def open_workspace(business: Path | str | None = None) -> Workspace:
+    """Open the workspace of a business file.
+
+    Raises:
+        BusinessFileError: the file is missing or breaks a rule.
+    """
+    return Workspace(
+        root=home(),
+        business=load_business(business or business_path()),
+        environment=dict(os.environ),
+        threads=threads(),
+    )
+
+
+def chosen_day(workspace: Workspace, as_of: date | None) -> date:
+    """Return the day to work for: the one asked for, or today in the business' time zone.
+
+    Raises:
+        BusinessFileError: the day lies in the future.
+    """
+    today = workspace.business.day_of(now())
+    if as_of is None:
+        return today
+    if as_of > today:
+        raise BusinessFileError(
+            f"--as-of: {as_of} lies in the future (today is {today} in {workspace.business.time_zone}). "
+            "Choose today or an earlier day."
+        )
+    return as_of

@@ -1,0 +1,107 @@
+"""The steps of a day: each plain function takes a workspace and a day, does one package's work once, and returns its counts.
+
+Flows wrap these functions for Prefect; tests call them as they are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from flows.runs import Outcome, Receipt, inputs_key, once
+from flows.watching import tell
+from holdback.workspace import Workspace
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def ingest_step(
+    workspace: Workspace, as_of: date, *, history: bool = False, wait_seconds: float = 0
+) -> Outcome:
+    """Land, validate, quarantine and load what is new, and write the page of the validation's results."""
+    from holdback.ingest import ingest
+    from monitoring.validation_page import write_validation_page
+
+    def work() -> Receipt:
+        result = ingest(workspace, as_of, history=history, progress=tell)
+        new = [batch for batch in result.batches if not batch.was_known_already]
+        pages = [str(write_validation_page(workspace, batch.batch_id)) for batch in new]
+        return {**_receipt(result), "pages": pages}
+
+    outcome = once("ingest_daily", workspace, as_of, work, wait_seconds=wait_seconds)
+    nothing_new = all(batch["was_known_already"] for batch in outcome.receipt["batches"])
+    return dataclasses.replace(outcome, was_done_already=nothing_new)
+
+
+def retrain_step(workspace: Workspace, as_of: date, *, churn: str | None = None, wait_seconds: float = 0) -> Outcome:
+    """Train a challenger, evaluate it beside its baselines, and let the gate decide."""
+    from training.retraining import retrain
+
+    name = workspace.business.churn_named(churn).name
+
+    def work() -> Receipt:
+        return _receipt(retrain(workspace, name, as_of, threads=workspace.threads, progress=tell))
+
+    return once(
+        "retrain",
+        workspace,
+        as_of,
+        work,
+        key=lambda: inputs_key(workspace, name, tables=_sources(workspace)),
+        wait_seconds=wait_seconds,
+    )
+
+
+def first_model_step(workspace: Workspace, as_of: date, *, churn: str | None = None) -> Outcome | None:
+    """Train when there is no champion yet; return None when there is one."""
+    from training.registry import model_name
+
+    name = workspace.business.churn_named(churn).name
+    if workspace.ledger.champion(model_name(workspace.business, name)) is not None:
+        return None
+    return retrain_step(workspace, as_of, churn=name)
+
+
+def score_step(workspace: Workspace, as_of: date, *, churn: str | None = None, wait_seconds: float = 0) -> Outcome:
+    """Score every described customer for the day, once and for ever."""
+    from training.scoring import score
+
+    name = workspace.business.churn_named(churn).name
+
+    def work() -> Receipt:
+        return _receipt(score(workspace, name, as_of, progress=tell))
+
+    outcome = once("score_daily", workspace, as_of, work, wait_seconds=wait_seconds)
+    return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_scored_already"]))
+
+
+def report_step(workspace: Workspace, as_of: date, *, churn: str | None = None, wait_seconds: float = 0) -> Outcome:
+    """Write the day's report: drift, quality, performance on matured labels."""
+    from monitoring.report import write_report
+
+    name = workspace.business.churn_named(churn).name
+
+    def work() -> Receipt:
+        tell("writing the report", 0, 1)
+        return _receipt(write_report(workspace, as_of, churn_name=name))
+
+    def key() -> str:
+        path = workspace.reports / as_of.isoformat()
+        seen = ("batches", "validations", "quarantine", "scores", "evaluations", "features", *_sources(workspace))
+        verdicts = len(workspace.ledger.verdicts(f"{workspace.business.slug}-{name}"))
+        return inputs_key(workspace, name, verdicts, path.exists(), tables=seen)
+
+    return once("report", workspace, as_of, work, key=key, wait_seconds=wait_seconds)
+
+
+def _sources(workspace: Workspace) -> tuple[str, ...]:
+    return ("customers", "superseded", *workspace.business.feeds)
+
+
+def _receipt(result: DataclassInstance) -> dict[str, Any]:
+    """Return a result as JSON values."""
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(result), default=str))
+    return values
