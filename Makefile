@@ -1,15 +1,15 @@
-# The one vocabulary of tasks, for a hand, for .ci/run and for the workflow file. `make` alone prints it.
-# Needs make and Python 3.11 or newer; everything else is built here.
+# The one vocabulary of tasks: for a hand, for .ci/run and for the workflow file. `make` alone prints it.
+# Needs make and Python 3.11 or newer; everything else is built here, in .venv, from constraints.txt.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := holdback features training monitoring flows
+PYTEST := $(BIN)/python -m pytest
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-slow test-all check format bench docs clean
-.DELETE_ON_ERROR:
+.PHONY: help demo install test test-slow test-all check format docs bench clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,30 +17,57 @@ help:  ## print this list
 demo: $(VENV)/installed-demo  ## install, then run a real grocery retailer's year through the whole loop
 	@$(BIN)/holdback demo
 
-install: $(VENV)/installed-dev  ## install everything that the tests and checks need
+install: $(VENV)/installed-dev  ## install what the tests and the checks need as well
 
 test: $(VENV)/installed-dev  ## run all tests except the slow ones
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(PYTEST) $(PYTEST_ARGS)
 
-test-slow: $(VENV)/installed-dev  ## run only the slow tests: real servers, real data, killed processes
-	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+test-slow: $(VENV)/installed-dev  ## run only the slow tests: real servers, whole data sets, killed processes
+	@$(PYTEST) -m slow $(PYTEST_ARGS)
 
 test-all: $(VENV)/installed-dev  ## run every test
-	@$(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
+	@$(PYTEST) -m "slow or not slow" $(PYTEST_ARGS)
 
-check: $(VENV)/installed-dev  ## lint, format, types, import rules; generated pages are current
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
+check: $(VENV)/installed-dev  ## lint, format, types, import rules; the generated pages are current
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --strict $(PACKAGES)
 	@$(BIN)/lint-imports
+	@$(BIN)/python docs/generate.py --check
 
-format: $(VENV)/installed-dev  ## mend what ruff can mend, and format
-	@$(BIN)/ruff check --fix .
-	@$(BIN)/ruff format .
+format: $(VENV)/installed-dev  ## mend what ruff can mend, then format
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
 
-bench: $(VENV)/installed-dev  ## measure the ratios that the project promises to hold (BENCH_QUICK=1: a small run)
+docs: $(VENV)/installed-dev  ## write the generated pages again (data dictionary, business file reference and schema)
+	@$(BIN)/python docs/generate.py
+
+bench: $(VENV)/installed-dev  ## measure the ratios that the project promises (BENCH_QUICK=1: a small run)
 	@$(BIN)/python -m bench
 
-clean:  ## remove the environment, the caches and everything the demo wrote
+clean:  ## remove the environment, the caches and everything that the demo wrote
 	rm -rf $(VENV) .holdback build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment, rebuilt when a range or a pin changes. A stamp is written only when everything worked, so that an
+# interrupted installation is taken up again.
+EXTRAS_demo := demo
+EXTRAS_dev := demo,dev,postgres
+
+$(VENV)/installed-%: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Holdback needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." >&2; \
+	  echo "Name another one: make $(or $(MAKECMDGOALS),demo) PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): about 220 packages, 2 GB and two minutes. The log is $(VENV)/install.log."
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+	    -c constraints.txt -e '.[$(EXTRAS_$*)]' > $(VENV)/install.log 2>&1 & pip=$$!; \
+	  trap 'kill $$pip' INT TERM; \
+	  while kill -0 $$pip 2>/dev/null; do \
+	    if [ -t 1 ]; then printf '\r  %s packages found, %s installed ' \
+	      "$$(grep -c '^Collecting' $(VENV)/install.log)" "$$(ls $(VENV)/lib/python*/site-packages | grep -c dist-info)"; fi; \
+	    sleep 1; \
+	  done; [ ! -t 1 ] || echo; \
+	  wait $$pip || { tail -n 15 $(VENV)/install.log >&2; exit 1; }
+	@$(BIN)/python -m compileall -q $(wildcard $(PACKAGES))
+	@touch $@ $(if $(filter dev,$*),$(VENV)/installed-demo)

@@ -7,25 +7,10 @@ import pytest
 
 from tests.house.tree import PACKAGES, ROOT, modules, syntax
 
-NAMES_THAT_SAY_NOTHING = set(
-    [
-        "util",
-        "utils",
-        "helper",
-        "helpers",
-        "common",
-        "misc",
-        "manager",
-        "managers",
-        "service",
-        "services",
-        "base",
-        "core",
-        "tools",
-        "stuff",
-        "lib",
-    ]
-)
+NAMES_THAT_SAY_NOTHING = {
+    "base", "common", "core", "helper", "helpers", "lib", "manager", "managers", "misc", "service", "services", "stuff",
+    "tools", "util", "utils",
+}  # fmt: skip
 MOST_LINES = 400
 
 
