@@ -12,8 +12,7 @@ from typing import Any, Literal
 from prefect import flow, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import TaskRun
-from prefect.states import State
+from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
 from flows import settings, steps
@@ -29,13 +28,7 @@ _WAIT_SECONDS = 600  # for another run of the same flow: a schedule that overlap
 
 def _can_pass(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
     """Retry what can pass by itself (a source or server that is away), never what cannot (a broken contract)."""
-    try:
-        state.result()
-    except (OperatorError, ConnectionError, TimeoutError):
-        return True
-    except Exception:
-        return False
-    return False
+    return isinstance(state.result(raise_on_failure=False), OperatorError | ConnectionError | TimeoutError)
 
 
 _step = task(
@@ -52,7 +45,9 @@ report_task = _step(steps.report_step)
 
 def _run_name() -> str:
     given = runtime.flow_run.parameters
-    return f"{runtime.flow_run.flow_name} {given.get('business') or settings.business_path()} {given.get('as_of') or ''}"
+    return (
+        f"{runtime.flow_run.flow_name} {given.get('business') or settings.business_path()} {given.get('as_of') or ''}"
+    )
 
 
 def _opened(business: str | None, as_of: date | None) -> tuple[Workspace, date]:
@@ -150,7 +145,11 @@ def _days(first: date, last: date, every: Every) -> list[date]:
     while day >= first:
         days.append(day)
         back += 1
-        day = months_before(last, back) if every == "month" else last - timedelta(days=back * (7 if every == "week" else 1))
+        day = (
+            months_before(last, back)
+            if every == "month"
+            else last - timedelta(days=back * (7 if every == "week" else 1))
+        )
     return days[::-1]
 
 

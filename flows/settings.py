@@ -44,10 +44,20 @@ def business_path() -> Path:
 
 
 def prepare_vendors() -> None:
-    """Set the vendors' environment; call it before Prefect or MLflow is imported."""
+    """Set the vendors' environment; call it before Prefect or MLflow is imported.
+
+    Raises:
+        OperatorError: Holdback's folder cannot be created.
+    """
     for name, value in _QUIET_VENDORS.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_HOME", str(home() / "prefect"))
+    try:
+        Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperatorError(
+            f"{home()}: cannot be created ({error.strerror}). Set HOLDBACK_HOME to a folder you can write."
+        ) from error
 
 
 def threads() -> int:

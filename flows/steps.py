@@ -1,4 +1,4 @@
-"""The steps of a day: each plain function takes a workspace and a day, does one package's work once, and returns its counts.
+"""The steps of a day: each plain function does one package's work for a workspace and a day, once, and returns counts.
 
 Flows wrap these functions for Prefect; tests call them as they are.
 """
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def ingest_step(
-    workspace: Workspace, as_of: date, *, history: bool = False, wait_seconds: float = 0
-) -> Outcome:
+def ingest_step(workspace: Workspace, as_of: date, *, history: bool = False, wait_seconds: float = 0) -> Outcome:
     """Land, validate, quarantine and load what is new, and write the page of the validation's results."""
     from holdback.ingest import ingest
     from monitoring.validation_page import write_validation_page

@@ -71,6 +71,7 @@ def _lines(title: str) -> Progress:
     def show(step: str, done: int, total: int) -> None:
         if time.monotonic() - last[0] >= _SECONDS_BETWEEN_LINES:
             last[0] = time.monotonic()
-            print(f"{title}: {step} ({done} of {total})", file=sys.stderr, flush=True)
+            sys.stderr.write(f"{title}: {step} ({done} of {total})\n")
+            sys.stderr.flush()
 
     return show

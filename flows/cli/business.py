@@ -54,7 +54,8 @@ def schema() -> None:
 
 
 @commands.command(
-    "show", epilog="\b\nExamples:\n  export HOLDBACK_TIME_ZONE=$(holdback business show time_zone)\n  holdback business show"
+    "show",
+    epilog="\b\nExamples:\n  export HOLDBACK_TIME_ZONE=$(holdback business show time_zone)\n  holdback business show",
 )
 def show_business(
     key: Annotated[str | None, typer.Argument(help="One key of the file, such as time_zone.")] = None,
@@ -126,7 +127,12 @@ def doctor(business: BusinessFile = None, as_json: AsJson = False) -> None:
     else:
         table = table_of("", "", "what", "found", "do")
         for finding in findings:
-            table.add_row("ok" if finding.is_ok else "[red]FIX[/red]", finding.what, finding.found, "" if finding.is_ok else finding.remedy)
+            table.add_row(
+                "ok" if finding.is_ok else "[red]FIX[/red]",
+                finding.what,
+                finding.found,
+                "" if finding.is_ok else finding.remedy,
+            )
         show(table)
     if not all(finding.is_ok for finding in findings):
         raise typer.Exit(6)

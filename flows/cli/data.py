@@ -34,7 +34,7 @@ def ingest(
     history: Annotated[bool, typer.Option("--history", help="First load of a long past.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Land new files, validate them, keep bad rows aside with their reasons, load the rest. Loading twice changes nothing."""
+    """Land new files, validate them, quarantine bad rows with reasons, load the rest. Loading twice changes nothing."""
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
@@ -111,7 +111,9 @@ def features_list(business: BusinessFile = None, as_json: AsJson = False) -> Non
     spanish = workspace.business.language == "es"
     table = table_of(f"{len(features)} features", "name", "family", "meaning", "unit")
     for feature in features:
-        table.add_row(feature.name, feature.family, feature.meaning_es if spanish else feature.meaning, feature.unit or "")
+        table.add_row(
+            feature.name, feature.family, feature.meaning.es if spanish else feature.meaning.en, feature.unit or ""
+        )
     show(table)
 
 

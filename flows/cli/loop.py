@@ -53,7 +53,9 @@ def daily(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = F
 
 def backfill(
     since: Annotated[str, typer.Option("--from", metavar="DAY", help="The first day.")],
-    until: Annotated[str | None, typer.Option("--to", metavar="DAY", help="The last day.", show_default="today")] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="DAY", help="The last day.", show_default="today")
+    ] = None,
     every: Annotated[str, typer.Option(help="day, week or month, counted back from the last day.")] = "day",
     only_ingest: Annotated[bool, typer.Option("--only-ingest", help="Load the data; do not score.")] = False,
     business: BusinessFile = None,

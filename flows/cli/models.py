@@ -19,8 +19,10 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="\b\nExamples:\n  holdback score\n  holdback score --as-of 2026-11-01")(score)
 
 
-def retrain(business: BusinessFile = None, as_of: AsOf = None, churn: ChurnName = None, as_json: AsJson = False) -> None:
-    """Train a challenger on matured labels, compare it with the champion and two baselines, promote it if the gate says so."""
+def retrain(
+    business: BusinessFile = None, as_of: AsOf = None, churn: ChurnName = None, as_json: AsJson = False
+) -> None:
+    """Train a challenger, compare it with the champion and the baselines; the gate decides on its promotion."""
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
@@ -29,7 +31,7 @@ def retrain(business: BusinessFile = None, as_of: AsOf = None, churn: ChurnName 
 
 
 def score(business: BusinessFile = None, as_of: AsOf = None, churn: ChurnName = None, as_json: AsJson = False) -> None:
-    """Score every described customer for the day, with reasons for those above the capacity line. Scores are never rewritten."""
+    """Score every described customer for the day, once; reasons for those above the capacity line."""
     from flows.cli.answers import print_outcomes
     from flows.running import run
 

@@ -24,7 +24,9 @@ def _day(text: str) -> date:
 
 BusinessFile = Annotated[
     Path | None,
-    typer.Option("--business", "-b", envvar="HOLDBACK_BUSINESS", help="The business file.", show_default="business.yaml"),
+    typer.Option(
+        "--business", "-b", envvar="HOLDBACK_BUSINESS", help="The business file.", show_default="business.yaml"
+    ),
 ]
 AsOf = Annotated[
     date | None,
