@@ -64,8 +64,9 @@ $(VENV)/installed-%: pyproject.toml constraints.txt
 	    -c constraints.txt -e '.[$(EXTRAS_$*)]' > $(VENV)/install.log 2>&1 & pip=$$!; \
 	  trap 'kill $$pip' INT TERM; \
 	  while kill -0 $$pip 2>/dev/null; do \
-	    if [ -t 1 ]; then printf '\r  %s packages found, %s installed ' \
-	      "$$(grep -c '^Collecting' $(VENV)/install.log)" "$$(ls $(VENV)/lib/python*/site-packages | grep -c dist-info)"; fi; \
+	    if [ -t 1 ]; then printf '\r  %s packages fetched, %s installed ' \
+	      "$$(grep -cE '^(Collecting|Processing)' $(VENV)/install.log)" \
+	      "$$(ls $(VENV)/lib/python*/site-packages | grep -c dist-info)"; fi; \
 	    sleep 1; \
 	  done; [ ! -t 1 ] || echo; \
 	  wait $$pip || { tail -n 15 $(VENV)/install.log >&2; exit 1; }

@@ -12,8 +12,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -22,6 +25,7 @@ import yaml
 from tests.house.tree import ROOT
 
 PREFECT_FILE = ROOT / "infra" / "prefect.yaml"
+TIME_ZONE = "Pacific/Auckland"  # so far from any machine's that a run planned in the wrong zone is seen
 START_SECONDS = 120.0  # seen: 11 s alone, 53 s on two cores with a load of 19
 SCHEDULE_SECONDS = 90.0  # the scheduler looks for new deployments every 5 s
 
@@ -49,6 +53,8 @@ def server(tmp_path: Path) -> Iterator[dict[str, str]]:
         "PREFECT_API_URL": api,
         "PREFECT_SERVER_UI_ENABLED": "false",
         "HOLDBACK_ROOT": str(ROOT),
+        "HOLDBACK_BUSINESS": "businesses/groceries.yaml",
+        "HOLDBACK_TIME_ZONE": TIME_ZONE,
         "HOLDBACK_HOME": str(tmp_path / "holdback"),
     }
     log = (tmp_path / "server.log").open("w")
@@ -105,10 +111,20 @@ def test_our_deployments_are_taken_and_their_runs_are_scheduled(server: dict[str
     with_schedule = {deployed[deployment["name"]] for deployment in wanted if deployment.get("schedules")}
     assert with_schedule, "no deployment has a schedule"
 
+    planned: list[dict[str, Any]] = []
+
     def all_scheduled() -> bool:
-        runs = _answer(server, "flow_runs", flow_runs={"state": {"type": {"any_": ["SCHEDULED"]}}})
-        return {run["deployment_id"] for run in runs} >= with_schedule
+        planned[:] = _answer(server, "flow_runs", flow_runs={"state": {"type": {"any_": ["SCHEDULED"]}}})
+        return {run["deployment_id"] for run in planned} >= with_schedule
 
     _eventually(
-        all_scheduled, within_seconds=SCHEDULE_SECONDS, what="every deployment with a schedule has a run SCHEDULED"
+        all_scheduled, within_seconds=SCHEDULE_SECONDS, what="a run SCHEDULED for each deployment with a schedule"
     )
+    daily = next(deployment for deployment in wanted if deployment["name"] == "daily")
+    minute, hour, *_ = daily["schedules"][0]["cron"].split()
+    starts = {
+        datetime.fromisoformat(run["expected_start_time"]).astimezone(ZoneInfo(TIME_ZONE)).time()
+        for run in planned
+        if run["deployment_id"] == deployed["daily"]
+    }
+    assert starts == {time_of_day(int(hour), int(minute))}
