@@ -1,0 +1,22 @@
+"""Drift: a reference fixed once per model version, one SQL pass per day, a verdict that does not cry wolf.
+
+The door to Evidently is :mod:`monitoring.drift.evidently_metrics`, which nothing imports at its top.
+"""
+
+from monitoring.drift.bins import ColumnBins, Kind, Reference, bin_counts, new_values, reference_bins
+from monitoring.drift.verdicts import ColumnDrift, DayDrift, chance_psi, day_drift, psi, same_distribution
+
+__all__ = [
+    "ColumnBins",
+    "ColumnDrift",
+    "DayDrift",
+    "Kind",
+    "Reference",
+    "bin_counts",
+    "chance_psi",
+    "day_drift",
+    "new_values",
+    "psi",
+    "reference_bins",
+    "same_distribution",
+]

@@ -1,0 +1,284 @@
+"""Bins of a reference, fixed once per model version, and one SQL pass that counts any day's rows in them.
+
+Numbers are cut at the reference's deciles, so one outlier moves nothing. A value that many customers share (an atom:
+the zero of a count) gets a bin of its own, else a shift inside the widened bin would be invisible. Categories keep
+their fifteen largest values, ``other`` for the rest that the reference knows, and ``new`` for what it never saw. Null
+is the last bin of every column.
+
+The largest values are chosen on one half of the reference's customers and counted on the other half: the winners of a
+draw look larger in that draw than they are, and with 50 equal categories that alone is "drift" on 4 days of 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf, nextafter
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from holdback.warehouse import Warehouse
+
+Kind = Literal["number", "category"]
+
+QUANTILES = tuple(i / 10 for i in range(1, 10))
+TOP_VALUES = 15
+KNOWN_VALUES = 500
+"""Categories remembered by name. A column with more has no test for new values: its tail changes every day."""
+_CHOOSING_HALF = "(md5(customer_id) < '8')"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnBins:
+    """How one column is cut, and how many reference rows lie in each bin.
+
+    Attributes:
+        name: The column.
+        kind: ``number`` or ``category``.
+        edges: Numbers: bin i holds ``edges[i-1] <= x < edges[i]``; empty when every reference value is null.
+        atoms: Numbers: edges whose bin holds, in the reference, that one value only.
+        values: Categories: the largest ones, one bin each.
+        tail: Categories beyond those that the reference knows; together they are the bin ``other``.
+        is_tail_complete: False when the reference has more than :data:`KNOWN_VALUES` values.
+        singleton_count: Categories that exactly one customer of the reference had; their share estimates how much of
+            another sample is unseen (Good 1953), so the first sight of a rare value is not taken for a new one.
+        counts: Reference rows per bin; the last is null, for categories ``other`` and ``new`` stand before it, and the
+            rows are those of one half of the customers.
+    """
+
+    name: str
+    kind: Kind
+    counts: tuple[int, ...]
+    edges: tuple[float, ...] = ()
+    atoms: tuple[float, ...] = ()
+    values: tuple[str, ...] = ()
+    tail: tuple[str, ...] = ()
+    is_tail_complete: bool = True
+    singleton_count: int = 0
+
+    @property
+    def bin_count(self) -> int:
+        """Bins, the one for null included."""
+        return len(self.edges) + 2 if self.kind == "number" else len(self.values) + 3
+
+    @property
+    def row_count(self) -> int:
+        """Reference rows counted, nulls included."""
+        return sum(self.counts)
+
+    @property
+    def null_count(self) -> int:
+        """Reference rows without a value."""
+        return self.counts[-1]
+
+    def bin_sql(self) -> str:
+        """Return the SQL expression of a row's bin number."""
+        column = quoted(self.name)
+        if self.kind == "number":
+            steps = " + ".join(f"({column} >= '{edge!r}'::double)::integer" for edge in self.edges) or "0"
+            return f"case when {column} is null or isnan({column}) then {len(self.edges) + 1} else {steps} end"
+        top, other, new, null = (len(self.values) + i for i in range(4))
+        seen = ", ".join(literal(value) for value in (*self.values, *self.tail))
+        place = f"list_position([{seen}]::varchar[], {column}::varchar)"
+        beyond = new - 1 if self.is_tail_complete else other - 1
+        return (
+            f"case when {column} is null then {null - 1} "
+            f"when coalesce({place}, 0) = 0 then {beyond} else least({place}, {top + 1}) - 1 end"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The bins of every column, over the rows a model learned from.
+
+    Attributes:
+        columns: One entry per column, in the feature set's order.
+        row_count: Rows counted.
+        customer_count: Distinct customers among them: the size that counts in a test, as the monthly rows of one
+            customer repeat each other.
+        as_of_from: First day of the rows, ISO.
+        as_of_to: Last day of the rows, ISO.
+    """
+
+    columns: tuple[ColumnBins, ...]
+    row_count: int
+    customer_count: int
+    as_of_from: str = ""
+    as_of_to: str = ""
+
+
+def quoted(name: str) -> str:
+    """Quote an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """Quote an SQL string."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def reference_bins(
+    warehouse: Warehouse,
+    relation: str,
+    kinds: Mapping[str, Kind],
+    *,
+    frames: Mapping[str, pa.Table] | None = None,
+) -> Reference:
+    """Cut every column of ``relation`` into bins and count its rows in them, in a few SQL passes.
+
+    Args:
+        warehouse: Where the relation lives.
+        relation: A table, or a SELECT in parentheses, with ``customer_id``, ``as_of`` and the columns of ``kinds``.
+        kinds: Column -> ``number`` or ``category``.
+        frames: Relations that the SQL names and that are not in the warehouse.
+
+    Returns:
+        The reference; a relation without rows gives one with ``row_count`` 0.
+    """
+    columns = _cut(warehouse, relation, kinds, frames or {})
+    numbers = [column for column in columns if column.kind == "number"]
+    categories = [column for column in columns if column.kind == "category"]
+    counts = bin_counts(warehouse, relation, numbers, frames=frames)
+    counting_half = f"(select * from {relation} as _all where not {_CHOOSING_HALF})"
+    counts |= bin_counts(warehouse, counting_half, categories, frames=frames)
+    size = warehouse.query(
+        "select count(*) as n, count(distinct customer_id) as customers, min(as_of)::varchar as first_on, "
+        f"max(as_of)::varchar as last_on from {relation} as _rows",
+        frames=frames or {},
+    ).to_pylist()[0]
+    return Reference(
+        columns=tuple(replace(column, counts=counts[column.name]) for column in columns),
+        row_count=size["n"],
+        customer_count=size["customers"],
+        as_of_from=size["first_on"] or "",
+        as_of_to=size["last_on"] or "",
+    )
+
+
+def bin_counts(
+    warehouse: Warehouse,
+    relation: str,
+    columns: Sequence[ColumnBins],
+    *,
+    frames: Mapping[str, pa.Table] | None = None,
+) -> dict[str, tuple[int, ...]]:
+    """Count the rows of ``relation`` in each column's bins, in one SQL pass over all rows.
+
+    Returns:
+        Column -> rows per bin (:attr:`ColumnBins.bin_count` of them).
+    """
+    if not columns:
+        return {}
+    histograms = ", ".join(f"histogram({column.bin_sql()}) as c{i}" for i, column in enumerate(columns))
+    row = warehouse.query(f"select {histograms} from {relation} as _rows", frames=frames or {}).to_pylist()[0]
+    found: dict[str, tuple[int, ...]] = {}
+    for i, column in enumerate(columns):
+        by_bin = dict(row[f"c{i}"] or ())
+        found[column.name] = tuple(int(by_bin.get(b, 0)) for b in range(column.bin_count))
+    return found
+
+
+def new_values(
+    warehouse: Warehouse,
+    relation: str,
+    column: ColumnBins,
+    *,
+    at_least: int,
+    frames: Mapping[str, pa.Table] | None = None,
+) -> tuple[tuple[str, int], ...]:
+    """Return the largest values that the reference never saw, with their rows; none rarer than ``at_least``."""
+    name = quoted(column.name)
+    seen = ", ".join(literal(value) for value in (*column.values, *column.tail))
+    found = warehouse.query(
+        f"select {name}::varchar as value, count(*) as n from {relation} as _rows where {name} is not null "
+        f"and coalesce(list_position([{seen}]::varchar[], {name}::varchar), 0) = 0 "
+        f"group by all having count(*) >= {int(at_least)} order by n desc, value limit 3",
+        frames=frames or {},
+    )
+    return tuple((row["value"], row["n"]) for row in found.to_pylist())
+
+
+def _cut(
+    warehouse: Warehouse, relation: str, kinds: Mapping[str, Kind], frames: Mapping[str, pa.Table]
+) -> list[ColumnBins]:
+    """Return the columns with their bins, not counted yet."""
+    numbers = [name for name, kind in kinds.items() if kind == "number"]
+    categories = [name for name, kind in kinds.items() if kind == "category"]
+    edges = _edges(warehouse, relation, numbers, frames)
+    tops = _values(warehouse, relation, categories, frames)
+    return [
+        ColumnBins(name, "number", (), edges=edges[name][0], atoms=edges[name][1]) if kind == "number" else tops[name]
+        for name, kind in kinds.items()
+    ]
+
+
+def _edges(
+    warehouse: Warehouse, relation: str, numbers: Sequence[str], frames: Mapping[str, pa.Table]
+) -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
+    """Return per column its edges and its atoms."""
+    if not numbers:
+        return {}
+    levels = ", ".join(str(level) for level in QUANTILES)
+    present = [f"{quoted(name)} is not null and not isnan({quoted(name)})" for name in numbers]
+    deciles = warehouse.query(
+        "select "
+        + ", ".join(
+            f"quantile_disc({quoted(name)}::double, [{levels}]) filter (where {present[i]}) as q{i}"
+            for i, name in enumerate(numbers)
+        )
+        + f" from {relation} as _rows",
+        frames=frames,
+    ).to_pylist()[0]
+    cuts = {name: [float(q) for q in deciles[f"q{i}"] or ()] for i, name in enumerate(numbers)}
+    atoms = [(name, q) for name, qs in cuts.items() for q in sorted({q for q in qs if qs.count(q) > 1})]
+    if atoms:
+        after = warehouse.query(
+            "select "
+            + ", ".join(
+                f"min({quoted(name)}::double) filter (where {quoted(name)} > '{q!r}'::double "
+                f"and not isnan({quoted(name)})) as a{i}"
+                for i, (name, q) in enumerate(atoms)
+            )
+            + f" from {relation} as _rows",
+            frames=frames,
+        ).to_pylist()[0]
+        for i, (name, q) in enumerate(atoms):
+            above = after[f"a{i}"]  # null when the atom is the largest value: then anything above it is news
+            cuts[name].append(nextafter(q, inf) if above is None else float(above))
+    return {name: (tuple(sorted(set(qs))), tuple(q for n, q in atoms if n == name)) for name, qs in cuts.items()}
+
+
+def _values(
+    warehouse: Warehouse, relation: str, categories: Sequence[str], frames: Mapping[str, pa.Table]
+) -> dict[str, ColumnBins]:
+    if not categories:
+        return {}
+    each = [
+        f"(with sizes as (select {quoted(name)}::varchar as value, count(*) filter (where {_CHOOSING_HALF}) as n, "
+        f"count(distinct customer_id) as customers from {relation} as _rows "
+        f"where {quoted(name)} is not null group by all) "
+        f"select {i} as place, value, n, (select count(*) from sizes) as value_count, "
+        "(select count(*) from sizes where customers = 1) as singletons "
+        f"from sizes order by n desc, value limit {KNOWN_VALUES})"
+        for i, name in enumerate(categories)
+    ]
+    found: dict[int, list[dict[str, Any]]] = {}
+    query = f"select * from ({' union all '.join(each)}) order by place, n desc, value"
+    for row in warehouse.query(query, frames=frames).to_pylist():
+        found.setdefault(row["place"], []).append(row)
+    columns = {}
+    for i, name in enumerate(categories):
+        rows = found.get(i, [])
+        values = tuple(row["value"] for row in rows)
+        columns[name] = ColumnBins(
+            name,
+            "category",
+            (),
+            values=values[:TOP_VALUES],
+            tail=values[TOP_VALUES:],
+            is_tail_complete=not rows or rows[0]["value_count"] <= KNOWN_VALUES,
+            singleton_count=int(rows[0]["singletons"]) if rows else 0,
+        )
+    return columns
