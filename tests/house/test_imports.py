@@ -15,7 +15,7 @@ BELOW_FLOWS = ("holdback", "features", "training", "monitoring")
 #: Where each vendor may be imported, and only inside the function that needs it.
 DOORS: Final = {
     "great_expectations": ("holdback/contracts",),
-    "duckdb": ("holdback/warehouse", "holdback/contracts"),
+    "duckdb": ("holdback/warehouse", "holdback/originals", "holdback/contracts"),  # opened by the warehouse alone
     "deltalake": ("holdback/warehouse",),
     "psycopg": ("holdback/",),
     "catboost": ("training/churn",),
@@ -67,6 +67,12 @@ def test_a_vendor_is_loaded_only_by_the_function_that_needs_it(vendor: str) -> N
         and not path.as_posix().startswith(MAY_IMPORT_AT_THE_TOP.get(vendor, "nowhere"))
     ]
     assert at_the_top == []
+
+
+def test_only_the_warehouse_opens_duckdb() -> None:
+    # Everybody else works on a connection that it lends: with its limits of memory and threads, and no extensions.
+    opened = [f"{path}:{line}" for path in modules() for line in _uses(syntax(path), {"duckdb.connect"})]
+    assert [where for where in opened if not where.startswith("holdback/warehouse")] == []
 
 
 def _uses(tree: ast.Module, names: set[str]) -> list[int]:

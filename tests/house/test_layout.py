@@ -44,6 +44,11 @@ def test_every_package_says_what_it_is_for(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_tells_type_checkers_that_it_is_typed(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
 def test_no_package_is_empty(package: str) -> None:
     assert [path for path in modules(package) if path.name != "__init__.py"]
 
