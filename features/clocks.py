@@ -1,0 +1,132 @@
+"""The two clocks, as SQL: what is visible on the day ``as_of``, and where a window begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from features.steps import Step, select
+from holdback.business import Business
+
+MICROSECONDS_PER_SECOND = 1_000_000
+MICROSECONDS_PER_DAY = 86_400 * MICROSECONDS_PER_SECOND
+
+#: What decides which row is newer, down to the last tie: later event, later load, later line.
+ORDER = ("event_at", "loaded_at", "batch_id", "row_number")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """One day of knowledge.
+
+    Args:
+        as_of: The day; its instant is the start of it.
+        instant: Start of a day of the business, as naive UTC (:meth:`holdback.business.Business.instant`).
+    """
+
+    as_of: date
+    instant: Callable[[date], datetime]
+
+    @classmethod
+    def of(cls, business: Business, as_of: date) -> Clock:
+        """Return the clock of one day of a business."""
+        return cls(as_of, business.instant)
+
+    @property
+    def now(self) -> str:
+        """SQL of the instant of ``as_of``."""
+        return timestamp(self.instant(self.as_of))
+
+    def days_ago(self, days: int) -> str:
+        """SQL of the instant at which a window of ``days`` days before ``as_of`` begins (negative: days ahead)."""
+        return timestamp(self.instant(self.as_of - timedelta(days=days)))
+
+    def full_days_since(self, expression: str) -> str:
+        """SQL of the full days (24 hours) between an instant and ``as_of``: whole numbers on every engine."""
+        return f"((epoch_us({self.now}) - epoch_us({expression})) // {MICROSECONDS_PER_DAY})"
+
+    @property
+    def today(self) -> str:
+        """SQL of the day ``as_of``."""
+        return f"date '{self.as_of.isoformat()}'"
+
+
+def timestamp(instant: datetime) -> str:
+    """Write a naive UTC instant as an SQL literal.
+
+    Examples:
+        >>> timestamp(datetime(2011, 9, 8, 23))
+        "timestamp '2011-09-08 23:00:00'"
+    """
+    return f"timestamp '{instant.isoformat(sep=' ')}'"
+
+
+def known_rows(
+    table: str,
+    columns: tuple[str, ...],
+    clock: Clock,
+    *,
+    corrected: bool,
+    also: str | None = None,
+    events: bool = True,
+    spine: bool = True,
+) -> str:
+    """SQL of a table's rows that were visible at ``as_of``.
+
+    Args:
+        table: Table of the warehouse.
+        columns: Columns or ``expression as name`` to select, besides ``customer_id``.
+        clock: The day of knowledge.
+        corrected: True when some rows of the table were replaced by later ones, which then have to be left out.
+        also: Further condition.
+        events: False for a table without ``event_at``.
+        spine: True to read only the customers of the relation ``spine``; files sorted by customer are then hardly read.
+    """
+    conditions = [f"loaded_at <= {clock.now}"]
+    if events:
+        conditions.insert(0, f"event_at < {clock.now}")
+    conditions += ["customer_id in (select customer_id from spine)"] if spine else []
+    conditions += [also] if also else []
+    conditions += [not_replaced(table, clock)] if corrected else []
+    return select(("customer_id", *columns), f'from "{table}"\n    where ' + "\n        and ".join(conditions))
+
+
+def newest_versions(
+    clock: Clock, columns: tuple[str, ...], corrected: Collection[str], *, spine: bool = False
+) -> list[Step]:
+    """Return the steps that end in ``_customers_rows``: the newest version of each customer known at ``as_of``.
+
+    Args:
+        clock: The day of knowledge.
+        columns: Columns or ``expression as name`` of the customers' table.
+        corrected: Tables with replaced rows.
+        spine: True to read only the customers of the relation ``spine``.
+    """
+    newest = "row_number() over (partition by customer_id order by loaded_at desc, batch_id desc, row_number desc)"
+    versions = known_rows(
+        "customers",
+        (*columns, f"{newest} as version_rank"),
+        clock,
+        corrected="customers" in corrected,
+        events=False,
+        spine=spine,
+    )
+    return [
+        Step("_customers_known", "versions of each customer known at as_of, from the newest (1) backwards", versions),
+        Step(
+            "_customers_rows",
+            "what was known of each customer",
+            "select *\n    from _customers_known\n    where version_rank = 1",
+        ),
+    ]
+
+
+def not_replaced(table: str, clock: Clock) -> str:
+    """SQL condition: no correction of the row was known at ``as_of``."""
+    return (
+        "not exists (\n            select 1 from superseded\n"
+        f"            where superseded.feed = '{table}' and superseded.batch_id = \"{table}\".batch_id\n"
+        f'                and superseded.row_number = "{table}".row_number and superseded.replaced_at <= {clock.now}\n'
+        "        )"
+    )

@@ -1,0 +1,188 @@
+"""Who left: true, false, or null for "not yet known".
+
+The outcome window of a day is ``[as_of + lead_days, as_of + lead_days + outcome_days)``: the lead is the time a team
+needs to act. A label is known once the window is over *and* the feed holds an event at or after its end, which proves
+that the data reach that far; before, it is null. What a label says is judged with the rows loaded by ``known_on``, so
+that a training run that is repeated for a past day finds the same labels.
+
+- ``inactivity``: true when nothing was bought in the window (a purchase inside the lead does not count as staying);
+- ``cancellation``: true when no contract is open at the window's end, null when none was open any more at the end of
+  the lead (too late to act). Whoever swaps one contract for another stays;
+- ``column``: what the customers' table says.
+
+``rhythm`` (overdue against the customer's own gap) and ``balance_drop`` have their place in :data:`KINDS`; they come
+with a later release and are refused until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from features.clocks import ORDER, Clock, known_rows, newest_versions
+from features.corrections import corrected_tables
+from features.spine import build_spine, contract_expression
+from features.steps import Step, select, with_steps
+from holdback.business import Business, CancellationChurn, Churn, ColumnChurn, InactivityChurn
+from holdback.errors import BusinessFileError
+from holdback.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def build_labels(
+    warehouse: Warehouse,
+    business: Business,
+    churn: Churn,
+    as_of: date,
+    *,
+    known_on: date,
+    spine: pa.Table | None = None,
+) -> pa.Table:
+    """Return what became of the customers that a day describes.
+
+    Args:
+        warehouse: Where the feeds are.
+        business: The company.
+        churn: One of its churn definitions.
+        as_of: The day that the customers are described on.
+        known_on: The day on which the question is asked; rows loaded later do not count.
+        spine: ``customer_id, as_of`` of the customers; :func:`features.spine.build_spine` by default.
+
+    Returns:
+        ``customer_id`` (text), ``as_of`` (date), ``churned`` (bool; null while not yet known, or too late to act),
+        ``outcome_ends_on`` (date; first day after the outcome window), ordered by customer.
+
+    Raises:
+        BusinessFileError: the churn kind has no label in this release.
+    """
+    sql = label_sql(business, churn, as_of, known_on=known_on, corrected=corrected_tables(warehouse))
+    rows = spine if spine is not None else build_spine(warehouse, business, churn, as_of)
+    return warehouse.query(sql, frames={"spine": rows.select(["customer_id", "as_of"])})
+
+
+def outcome_ends_on(churn: Churn, as_of: date) -> date:
+    """Return the first day after the outcome window; for kind ``column``, which has no window, ``as_of`` itself."""
+    return as_of if isinstance(churn, ColumnChurn) else as_of + timedelta(days=churn.lead_days + churn.outcome_days)
+
+
+def label_sql(business: Business, churn: Churn, as_of: date, *, known_on: date, corrected: Collection[str] = ()) -> str:
+    """Return the SQL of :func:`build_labels` over a frame ``spine``.
+
+    Raises:
+        BusinessFileError: as :func:`build_labels`.
+    """
+    label = KINDS.get(churn.kind)
+    if label is None:
+        built = ", ".join(kind for kind, known in KINDS.items() if known)
+        raise BusinessFileError(
+            f"{business.slug}: churn {churn.name}: kind {churn.kind!r} comes with a later release. "
+            f"Choose one of: {built}."
+        )
+    question = Question(business, churn, Clock.of(business, as_of), Clock.of(business, known_on), corrected)
+    steps, churned = label(question)
+    return (
+        f"-- labels: one row per (customer_id, as_of) of the spine, by churn definition {churn.name}, "
+        f"as known on {known_on}.\n"
+        f"{with_steps(steps)}\n\n"
+        "select\n    spine.customer_id,\n    spine.as_of,\n"
+        f"    cast({churned} as boolean) as churned,\n"
+        f"    date '{outcome_ends_on(churn, as_of)}' as outcome_ends_on\n"
+        "from spine\nleft join _outcome on _outcome.customer_id = spine.customer_id\ncross join _reach\n"
+        "order by spine.customer_id\n"
+    )
+
+
+@dataclass(frozen=True)
+class Question:
+    """One churn definition asked about one day, with what was known on another."""
+
+    business: Business
+    churn: Churn
+    as_of: Clock
+    known: Clock
+    corrected: Collection[str] = field(default=())
+
+    def rows(self, feed: str, columns: tuple[str, ...], condition: str) -> str:
+        """SQL of the spine's rows of a feed that meet a condition, as they were known."""
+        return known_rows(feed, columns, self.known, corrected=feed in self.corrected, also=condition)
+
+    def reach(self, feed: str, ends: str) -> Step:
+        """One row: does the feed, as it was known, hold an event at or after the end of the window?"""
+        known = f"event_at >= {ends} and event_at < {self.known.now} and loaded_at <= {self.known.now}"
+        sql = select(["count(*) > 0 as is_reached"], f'from "{feed}"\n    where {known}')
+        return Step("_reach", "the window is over and the data reach its end", sql)
+
+
+def _inactivity(question: Question) -> tuple[list[Step], str]:
+    churn = question.churn
+    assert isinstance(churn, InactivityChurn)
+    starts, ends = _window(question.as_of, churn)
+    in_window = f"event_at >= {starts} and event_at < {ends} and amount_cents >= 0"
+    steps = [
+        Step("_bought", "purchases in the outcome window", question.rows(churn.feed, (), in_window)),
+        Step("_outcome", "who bought anything", select(["customer_id"], "from _bought\n    group by customer_id")),
+        question.reach(churn.feed, ends),
+    ]
+    return steps, "case when _reach.is_reached then _outcome.customer_id is null end"
+
+
+def _cancellation(question: Question) -> tuple[list[Step], str]:
+    churn = question.churn
+    assert isinstance(churn, CancellationChurn)
+    starts, ends = _window(question.as_of, churn)
+    columns = (f"{contract_expression(question.business, churn)} as contract_id", "kind", *ORDER)
+    last = f"arg_max(kind, row({', '.join(ORDER)}))"
+    states = [
+        "customer_id",
+        f"{last} filter (where event_at < {starts}) as kind_at_start",
+        f"{last} as kind_at_end",
+    ]
+    counts = [
+        "customer_id",
+        "count(*) filter (where kind_at_start <> 'cancel') as open_at_start",
+        "count(*) filter (where kind_at_end <> 'cancel') as open_at_end",
+    ]
+    steps = [
+        Step(
+            "_contract_events",
+            "what happened before the end of the outcome window",
+            question.rows(churn.feed, columns, f"event_at < {ends}"),
+        ),
+        Step(
+            "_contracts",
+            "the state of each contract when the window starts and when it ends",
+            select(states, "from _contract_events\n    group by customer_id, contract_id"),
+        ),
+        Step("_outcome", "open contracts of each customer", select(counts, "from _contracts\n    group by customer_id")),
+        question.reach(churn.feed, ends),
+    ]
+    return steps, "case when _reach.is_reached and _outcome.open_at_start > 0 then _outcome.open_at_end = 0 end"
+
+
+def _column(question: Question) -> tuple[list[Step], str]:
+    churn = question.churn
+    assert isinstance(churn, ColumnChurn)
+    steps = newest_versions(question.known, (f'"{churn.attribute}" as said',), question.corrected, spine=True)
+    steps += [
+        Step("_outcome", "what the company says", select(["customer_id", "said"], "from _customers_rows")),
+        Step("_reach", "a statement about a customer needs no waiting", "select true as is_reached"),
+    ]
+    return steps, "case when _reach.is_reached then _outcome.said end"
+
+
+def _window(as_of: Clock, churn: InactivityChurn | CancellationChurn) -> tuple[str, str]:
+    return as_of.days_ago(-churn.lead_days), as_of.days_ago(-churn.lead_days - churn.outcome_days)
+
+
+#: How each churn kind of the business file becomes a label; None is the place of a kind that comes later.
+KINDS: Mapping[str, Callable[[Question], tuple[list[Step], str]] | None] = {
+    "inactivity": _inactivity,
+    "cancellation": _cancellation,
+    "column": _column,
+    "rhythm": None,
+    "balance_drop": None,
+}

@@ -1,0 +1,210 @@
+"""How the rows of a feed are prepared before they are aggregated: one small chain of SQL steps per role.
+
+Every chain begins with the rows that both clocks let through, and turns money and measurements into integers, so
+that sums are equal to the last bit whatever the order of rows and the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from features.clocks import MICROSECONDS_PER_SECOND, ORDER, Clock, known_rows, newest_versions
+from features.declarations import FeedShape
+from features.families.declaring import literal
+from features.steps import Step, select
+
+#: Gaps longer than this many seconds (63 years) count as this, so that their squares fit into 64 bits everywhere.
+LONGEST_GAP_SECONDS = 2_000_000_000
+
+
+def prepared(shape: FeedShape, clock: Clock, *, corrected: bool) -> list[Step]:
+    """Return the steps of one feed; the last one's rows are what features are declared over.
+
+    Args:
+        shape: The feed and its mapped columns.
+        clock: The day of knowledge.
+        corrected: True when rows of this feed were replaced by corrections.
+    """
+    return _PREPARATIONS[shape.role](shape, clock, corrected)
+
+
+def _transactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
+    lines = ["event_at", *(["order_id"] if shape.has("order_id") else [])]
+    lines += [
+        "case when amount_cents >= 0 then 1 else 0 end as bought_count",
+        "case when amount_cents < 0 then 1 else 0 end as refunded_count",
+        "case when amount_cents >= 0 then amount_cents else 0 end as paid_cents",
+        "case when amount_cents < 0 then -amount_cents else 0 end as refund_cents",
+    ]
+    sums = ["bought_count", "refunded_count", "paid_cents", "refund_cents"]
+    if shape.has("discount_cents"):
+        lines.append("coalesce(discount_cents, 0) as discount_cents")
+        sums.append("discount_cents")
+    if shape.has("quantity"):
+        lines.append(_thousandths("quantity"))
+        sums.append("quantity_thousandths")
+    labels = [c for c in ("channel", "direction", "destination") if shape.vocabulary(c)]
+    lines += labels
+    bits = bool(shape.vocabulary("category"))
+    if bits:
+        lines.append(f"{_bits('category', shape.vocabulary('category'))} as category_bits")
+    known = known_rows(shape.feed, tuple(lines), clock, corrected=corrected)
+    steps = [Step(f"_{shape.feed}_known", "lines that were visible at as_of", known)]
+    if shape.has("order_id"):
+        selected = [
+            "customer_id",
+            "min(event_at) as event_at",
+            *(f"cast(sum({name}) as bigint) as {name}" for name in sums),
+            *(f"min({name}) as {name}" for name in labels),
+            *(["bit_or(category_bits) as category_bits"] if bits else []),
+        ]
+        steps.append(
+            Step(
+                f"_{shape.feed}_orders",
+                "lines of one order become one row, so that orders can be counted without COUNT(DISTINCT)",
+                select(
+                    selected,
+                    f"from {steps[-1].name}\n    group by customer_id, coalesce(order_id, cast(event_at as varchar))",
+                ),
+            )
+        )
+    carried = ["customer_id", "event_at", *sums, *labels, *(["category_bits"] if bits else [])]
+    before = "lag(event_at) over (partition by customer_id, bought_count > 0 order by event_at)"
+    gap = f"(epoch_us(event_at) - epoch_us({before})) // {MICROSECONDS_PER_SECOND}"
+    steps.append(
+        Step(
+            f"_{shape.feed}_rows",
+            "seconds between one purchase and the next",
+            select(
+                [*carried, f"case when bought_count > 0 then least({gap}, {LONGEST_GAP_SECONDS}) end as gap_seconds"],
+                f"from {steps[-1].name}",
+            ),
+        )
+    )
+    return steps
+
+
+def _interactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
+    columns = ["event_at", *(c for c in ("channel", "outcome", "topic") if shape.vocabulary(c))]
+    columns += [c for c in ("duration_seconds", "is_caused_by_us") if shape.has(c)]
+    if shape.has("resolved_at"):
+        waited = f"(epoch_us(resolved_at) - epoch_us(event_at)) // {MICROSECONDS_PER_SECOND}"
+        columns.append(f"case when resolved_at < {clock.now} then {waited} end as resolution_seconds")
+    known = known_rows(shape.feed, tuple(columns), clock, corrected=corrected)
+    return [Step(f"_{shape.feed}_rows", "contacts visible at as_of; what was solved later is still open", known)]
+
+
+def _feedback(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
+    columns = ["event_at", *([*ORDER[1:], _thousandths("score")] if shape.has("score") else [])]
+    known = known_rows(shape.feed, tuple(columns), clock, corrected=corrected)
+    if not shape.has("score"):
+        return [Step(f"_{shape.feed}_rows", "requests that were visible at as_of", known)]
+    answered_at = "max(case when score_thousandths is not null then event_at end) over (partition by customer_id)"
+    rank = f"row_number() over (partition by customer_id, score_thousandths is null order by {_by('desc')})"
+    selected = [
+        "customer_id",
+        "event_at",
+        "score_thousandths",
+        f"case when score_thousandths is not null then {rank} end as answer_rank",
+        "score_thousandths is null\n"
+        f"            and event_at > coalesce({answered_at}, timestamp '0001-01-01 00:00:00') as is_after_last_answer",
+    ]
+    return [
+        Step(f"_{shape.feed}_known", "requests that were visible at as_of", known),
+        Step(
+            f"_{shape.feed}_rows",
+            "answers from the newest (1) backwards; requests that came after the newest answer",
+            select(selected, f"from _{shape.feed}_known"),
+        ),
+    ]
+
+
+def _campaign_contacts(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
+    columns = ["event_at", *(["channel"] if shape.vocabulary("channel") else [])]
+    columns += ["outcome"] if shape.has("outcome") else []
+    known = known_rows(shape.feed, tuple(columns), clock, corrected=corrected)
+    return [Step(f"_{shape.feed}_rows", "messages that were visible at as_of", known)]
+
+
+def _balances(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
+    kind = ("account_kind",) if shape.has("account_kind") else ()
+    columns = (*ORDER, "balance_cents", *kind)
+    known = known_rows(shape.feed, columns, clock, corrected=corrected)
+    newest = f"arg_max(balance_cents, row({', '.join(ORDER)}))"
+    selected = ["customer_id", *kind, "max(event_at) as event_at", f"{newest} as balance_cents"]
+    for days in (7, 30, 90):
+        selected.append(f"{newest} filter (where event_at < {clock.days_ago(days)}) as balance_{days}d_ago_cents")
+    selected.append(f"max(balance_cents) filter (where event_at >= {clock.days_ago(90)}) as peak_90d_cents")
+    return [
+        Step(f"_{shape.feed}_known", "balances that were visible at as_of", known),
+        Step(
+            f"_{shape.feed}_rows",
+            "one row per account: its newest balance, and the newest before each day of comparison",
+            select(selected, f"from _{shape.feed}_known\n    group by {', '.join(('customer_id', *kind))}"),
+        ),
+    ]
+
+
+def _subscriptions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
+    contract = "coalesce(subscription_id, customer_id)" if shape.has("subscription_id") else "customer_id"
+    columns = [*ORDER, f"{contract} as contract_id", "kind"]
+    carried = ["customer_id", "event_at", "kind"]
+    if shape.has("plan"):
+        columns.append("plan")
+        carried.append("plan")
+    if shape.has("price_cents"):
+        columns.append("price_cents")
+        lag = f"lag(price_cents) over (partition by customer_id, contract_id order by {_by('asc')})"
+        carried += ["price_cents", f"{lag} as previous_price_cents"]
+    if shape.has("ends_on"):
+        columns.append(f"date_diff('day', {clock.today}, cast(ends_on as date)) as days_left")
+        carried.append("days_left")
+    rank = f"row_number() over (partition by customer_id, contract_id order by {_by('desc')})"
+    known = known_rows(shape.feed, tuple(columns), clock, corrected=corrected)
+    return [
+        Step(f"_{shape.feed}_known", "events of contracts that were visible at as_of", known),
+        Step(
+            f"_{shape.feed}_rows",
+            "events of each contract from the newest (1) backwards",
+            select([*carried, f"{rank} as event_rank"], f"from _{shape.feed}_known"),
+        ),
+    ]
+
+
+def _usage(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
+    columns = ("event_at", _thousandths("quantity"), *(("metric",) if shape.vocabulary("metric") else ()))
+    known = known_rows(shape.feed, columns, clock, corrected=corrected)
+    return [Step(f"_{shape.feed}_rows", "measurements that were visible at as_of", known)]
+
+
+def _customers(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
+    attributes = [f'"{name}"' for name in shape.columns if name not in {"customer_id", "signed_up_at"}]
+    tenure = [f"{clock.full_days_since('signed_up_at')} as tenure_days"] if shape.has("signed_up_at") else []
+    return newest_versions(clock, (*tenure, *attributes), ["customers"] if corrected else [], spine=True)
+
+
+def _by(direction: str) -> str:
+    return ", ".join(f"{column} {direction}" for column in ORDER)
+
+
+def _thousandths(column: str) -> str:
+    """A measured number as integer thousandths; what is not a number, or absurdly large, is not known."""
+    rounded = f"cast(floor({column} * 1e3 + 0.5e0) as bigint)"
+    return f"case when abs({column}) < 9e12 then {rounded} end as {column}_thousandths"
+
+
+def _bits(column: str, vocabulary: tuple[str, ...]) -> str:
+    cases = " ".join(f"when {literal(value)} then {1 << position}" for position, value in enumerate(vocabulary))
+    return f"case {column} {cases} else 0 end"
+
+
+_PREPARATIONS: Mapping[str, Callable[[FeedShape, Clock, bool], list[Step]]] = {
+    "transactions": _transactions,
+    "interactions": _interactions,
+    "feedback": _feedback,
+    "campaign_contacts": _campaign_contacts,
+    "balances": _balances,
+    "subscriptions": _subscriptions,
+    "usage": _usage,
+    "customers": _customers,
+}

@@ -1,0 +1,91 @@
+"""Whom a day describes: the rows ``(customer_id, as_of)``, by churn definition.
+
+- ``inactivity``: bought something in the ``active_days`` before ``as_of``;
+- ``cancellation``: has an open contract at ``as_of``;
+- ``column``: every customer known at ``as_of``.
+
+A customer whose known sign-up lies at or after ``as_of`` is absent; one who stands in a feed but not (yet) in the
+customers' table is described.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from typing import TYPE_CHECKING
+
+from features.clocks import ORDER, Clock, known_rows, newest_versions
+from features.corrections import corrected_tables
+from features.steps import Step, select, with_steps
+from holdback.business import Business, CancellationChurn, Churn, InactivityChurn
+from holdback.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def build_spine(warehouse: Warehouse, business: Business, churn: Churn, as_of: date) -> pa.Table:
+    """Return the customers that a churn definition describes on a day.
+
+    Args:
+        warehouse: Where the feeds are.
+        business: The company.
+        churn: One of its churn definitions.
+        as_of: The day of knowledge.
+
+    Returns:
+        ``customer_id`` (text), ``as_of`` (date), ordered by customer; empty when nobody is described.
+    """
+    clock = Clock.of(business, as_of)
+    return warehouse.query(spine_sql(business, churn, clock, corrected=corrected_tables(warehouse)))
+
+
+def spine_sql(business: Business, churn: Churn, clock: Clock, *, corrected: Collection[str] = ()) -> str:
+    """Return the SQL of :func:`build_spine`."""
+    signs_up = business.customers is not None and "signed_up_at" in business.customers.columns
+    steps: list[Step] = []
+    if signs_up or churn.kind == "column":
+        steps += newest_versions(clock, ("signed_up_at",) if signs_up else (), corrected)
+    if isinstance(churn, InactivityChurn):
+        steps += _buyers(churn, clock, corrected)
+    elif isinstance(churn, CancellationChurn):
+        steps += _contract_holders(business, churn, clock, corrected)
+    else:
+        steps.append(Step("_described", "every known customer", select(["customer_id"], "from _customers_rows")))
+    absent = ""
+    if signs_up:
+        later = select(["customer_id"], f"from _customers_rows\n    where signed_up_at >= {clock.now}")
+        steps.append(Step("_not_yet", "those who were known to sign up later", later))
+        absent = "\nwhere customer_id not in (select customer_id from _not_yet)"
+    return (
+        f"-- spine: one row per customer that churn definition {churn.name} describes at {clock.now} UTC.\n"
+        f"{with_steps(steps)}\n\n"
+        f"select\n    cast(customer_id as varchar) as customer_id,\n    {clock.today} as as_of\n"
+        f"from _described{absent}\ngroup by customer_id\norder by customer_id\n"
+    )
+
+
+def contract_expression(business: Business, churn: CancellationChurn) -> str:
+    """SQL of the key of a contract: the customer itself, when the feed has no contract column."""
+    has_key = business.feeds[churn.feed].has("subscription_id")
+    return "coalesce(subscription_id, customer_id)" if has_key else "customer_id"
+
+
+def _buyers(churn: InactivityChurn, clock: Clock, corrected: Collection[str]) -> list[Step]:
+    recently = f"event_at >= {clock.days_ago(churn.population_days)} and amount_cents >= 0"
+    rows = known_rows(churn.feed, (), clock, corrected=churn.feed in corrected, also=recently, spine=False)
+    return [Step("_described", f"purchases in the {churn.population_days} days before as_of", rows)]
+
+
+def _contract_holders(
+    business: Business, churn: CancellationChurn, clock: Clock, corrected: Collection[str]
+) -> list[Step]:
+    columns = (f"{contract_expression(business, churn)} as contract_id", "kind", *ORDER)
+    events = known_rows(churn.feed, columns, clock, corrected=churn.feed in corrected, spine=False)
+    newest = ["customer_id", f"arg_max(kind, row({', '.join(ORDER)})) as last_kind"]
+    contracts = select(newest, "from _contract_events\n    group by customer_id, contract_id")
+    return [
+        Step("_contract_events", "events of contracts that were visible at as_of", events),
+        Step("_contracts", "the newest event of each contract", contracts),
+        Step("_described", "open contracts", select(["customer_id"], "from _contracts\n    where last_kind <> 'cancel'")),
+    ]
