@@ -1,0 +1,90 @@
+"""The two languages of the pages: their words, and how they write numbers, shares and days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from monitoring.words import english, spanish
+
+Language = Literal["en", "es"]
+
+CATALOGUES: dict[Language, dict[str, str]] = {"en": english.WORDS, "es": spanish.WORDS}
+
+_MONTHS: dict[Language, str] = {
+    "en": "January February March April May June July August September October November December",
+    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+}
+_HARD = "\u00a0"  # a number and its sign are never parted at the end of a line
+_MINUS = "\u2212"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One language.
+
+    Examples:
+        >>> es = Words("es")
+        >>> es.number(1234.5, 1), es.day(date(2026, 3, 1))
+        ('1.234,5', '1 de marzo de 2026')
+    """
+
+    language: Language
+
+    def __call__(self, key: str, **values: object) -> str:
+        """Return the words of a key with its values put in; an unknown key is a mistake of ours: ``KeyError``."""
+        return CATALOGUES[self.language][key].format(**values)
+
+    def known(self, prefix: str, name: str) -> str:
+        """Return the words of ``prefix + name``, or the bare name when the catalogue does not know it."""
+        return CATALOGUES[self.language].get(f"{prefix}{name}", name.replace("_", " "))
+
+    def number(self, value: float, digits: int = 0) -> str:
+        """Write a number with the language's separators."""
+        written = f"{value:,.{digits}f}"
+        if float(written.replace(",", "")) == 0:
+            written = written.removeprefix("-")
+        if self.language == "es":
+            written = written.translate(str.maketrans(",.", ".,"))
+        return written.replace("-", _MINUS)
+
+    def count(self, value: float) -> str:
+        """Write a whole number."""
+        return self.number(round(value))
+
+    def share(self, value: float, digits: int = 1) -> str:
+        """Write a share in [0, 1] as a percentage."""
+        return self.number(value * 100, digits) + ("%" if self.language == "en" else f"{_HARD}%")
+
+    def signed(self, value: float, digits: int = 3) -> str:
+        """Write a number with its sign."""
+        written = self.number(value, digits)
+        return written if written.startswith(_MINUS) else f"+{written}"
+
+    def significant(self, value: float) -> str:
+        """Write a value of unknown size in at most four significant digits."""
+        if value != value or value in (float("inf"), float("-inf")):
+            return "∞" if value > 0 else f"{_MINUS}∞"
+        if abs(value) >= 1000 or value == int(value):
+            return self.number(value)
+        places = len(f"{value:.4g}".partition(".")[2]) if "e" not in f"{value:.4g}" else 4
+        return self.number(value, places)
+
+    def day(self, day: date) -> str:
+        """Write a day in full."""
+        name = _MONTHS[self.language].split()[day.month - 1]
+        between = " de " if self.language == "es" else " "
+        return f"{day.day}{between}{name}{between}{day.year}".replace(" ", _HARD if self.language == "en" else " ")
+
+    def short_day(self, day: date) -> str:
+        """Write a day for a table: ISO 8601, which both languages read."""
+        return day.isoformat()
+
+    def month(self, day: date) -> str:
+        """Write a month and year, shortened."""
+        return f"{_MONTHS[self.language].split()[day.month - 1][:3]}{_HARD}{day.year}"
+
+    def interval(self, value: str, low: str, high: str) -> str:
+        """Write an estimate with its interval."""
+        return self("with_interval", value=value, low=low, high=high)
