@@ -13,27 +13,21 @@ from pathlib import Path
 
 import pytest
 
+from flows import settings
+
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 _scratch = Path(tempfile.mkdtemp(prefix="holdback-tests-"))
 
 ENVIRONMENT = {
-    # Nobody is told that the tests ran. MLflow understands only the word `true`; Prefect and Evidently do too.
+    # Nobody is told that the tests ran. `true` is the one word that Prefect, MLflow and Evidently all understand.
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # Vendors write where they are told, never into the current folder or the home folder.
     "PREFECT_HOME": str(_scratch / "prefect"),
     "MLFLOW_TRACKING_URI": f"sqlite:///{_scratch / 'mlflow.db'}",
     "MPLCONFIGDIR": str(_scratch / "matplotlib"),
     "MPLBACKEND": "Agg",
-    # A busy machine has needed 21 seconds to start Prefect's server, whose own limit is 20.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-    # One task run recorded at a time loses rows and costs 35 ms of CPU each.
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     # MLflow asks for git and for a job runner that no test needs.
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -45,12 +39,14 @@ ENVIRONMENT = {
 FOREIGN = (
     "PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_PROFILE", "PREFECT_LOGGING_LEVEL",
     "PREFECT_SERVER_DATABASE_CONNECTION_URL", "MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID",
+    "HOLDBACK_BUSINESS", "HOLDBACK_HOME", "HOLDBACK_THREADS",
     "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS",  # these three make Typer paint its help
 )  # fmt: skip
 
 os.environ.update(ENVIRONMENT)
 for _name in FOREIGN:
     os.environ.pop(_name, None)
+settings.prepare_vendors()  # and what Holdback itself asks of its vendors
 
 
 def _leave_the_last_word_to_pytest() -> None:
