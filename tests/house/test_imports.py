@@ -15,7 +15,8 @@ BELOW_FLOWS = ("holdback", "features", "training", "monitoring")
 #: Where each vendor may be imported, and only inside the function that needs it.
 DOORS: Final = {
     "great_expectations": ("holdback/contracts",),
-    "duckdb": ("holdback/warehouse", "holdback/originals", "holdback/contracts"),  # opened by the warehouse alone
+    # Opened by the warehouse alone; the others read with its connection and name its errors.
+    "duckdb": ("holdback/warehouse", "holdback/originals", "holdback/mapping", "holdback/contracts"),
     "deltalake": ("holdback/warehouse",),
     "psycopg": ("holdback/",),
     "catboost": ("training/churn",),
