@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -96,7 +95,7 @@ from holdback.workspace import Workspace
 workspace = Workspace(Path({str(workspace.root)!r}), load_business({str(tmp_path / "shop.yaml")!r}))
 once("daily", workspace, date(2026, 11, 1), lambda: os.kill(os.getpid(), signal.SIGKILL), key=lambda: "k")
 """
-    killed = subprocess.run([sys.executable, "-c", code], check=False, cwd=os.getcwd())
+    killed = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path.cwd())
     assert killed.returncode == -signal.SIGKILL
     assert [run.state for run in workspace.ledger.runs()] == ["running"]
     outcome = once("daily", workspace, DAY, lambda: {"rows": 1}, key=lambda: "k")

@@ -1,0 +1,124 @@
+"""What a flow found, told on a screen: one short block per step, from the same receipt that ``--json`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from flows.cli.options import print_json, show, table_of
+from flows.runs import Outcome
+
+Receipt = Any  # a receipt is JSON: each teller below knows the keys of its own flow
+
+_MODEL_NAMES = {
+    "catboost": "CatBoost",
+    "rule": "one rule",
+    "rfm_logistic": "logistic regression on recency, frequency, amount",
+    "spline_logistic": "logistic regression with splines",
+}
+
+
+def print_outcomes(outcomes: list[Outcome], *, as_json: bool) -> None:
+    """Print what runs found: JSON for machines, tables for people."""
+    if as_json:
+        print_json([outcome for outcome in outcomes])
+        return
+    for outcome in outcomes:
+        done = "  [dim](was done already; nothing changed)[/dim]" if outcome.was_done_already else ""
+        show(f"[bold]{outcome.flow}[/bold] {outcome.business} as of {outcome.as_of}{done}")
+        show(*_TELLERS[outcome.flow](outcome.receipt), "")
+
+
+def tell_ingest(receipt: Receipt) -> Iterator[Any]:
+    """Rows in, clean, quarantined with reasons."""
+    batches = receipt["batches"]
+    new = [batch for batch in batches if not batch["was_known_already"]]
+    if len(new) < len(batches):
+        yield f"{len(batches) - len(new)} of {len(batches)} batches were loaded before and left as they are."
+    yield from _rows_by_feed(new)
+    yield from (f"note: {note}" for note in receipt.get("notes", ()))
+    if receipt.get("pages"):
+        yield f"validation results: {receipt['pages'][-1]}"
+
+
+def _rows_by_feed(batches: list[Receipt]) -> Iterator[Any]:
+    if not batches:
+        return
+    table = table_of("", "feed", "#batches", "#rows offered", "#clean", "#quarantined", "why")
+    for feed in dict.fromkeys(batch["feed"] for batch in batches):
+        own = [batch for batch in batches if batch["feed"] == feed]
+        reasons: dict[str, int] = {}
+        for batch in own:
+            for rule, count in batch["reasons"].items():
+                reasons[rule] = reasons.get(rule, 0) + count
+        counts = [sum(batch[name] for batch in own) for name in ("offered", "clean", "quarantined")]
+        why = ", ".join(f"{rule} {count:,}" for rule, count in sorted(reasons.items(), key=lambda item: -item[1]))
+        table.add_row(feed, str(len(own)), *(f"{count:,}" for count in counts), why)
+    yield table
+
+
+def tell_retrain(receipt: Receipt) -> Iterator[Any]:
+    """The model beside its baselines, and the gate's verdict."""
+    learned, judged = receipt["learned_on"], receipt["judged_on"]
+    yield (
+        f"learned from {receipt['training_row_count']:,} rows ({receipt['training_churner_count']:,} churned), "
+        f"{receipt['feature_count']} features, {learned[0]} to {learned[-1]}; judged on {', '.join(judged)}"
+    )
+    table = table_of("", "model", "#AUC", "#log-loss", "#top-decile lift", "#CatBoost's AUC gain")
+    models = [("catboost", receipt["evaluation"], None)]
+    models += [(b["name"], b["evaluation"], b["auc_gain"]) for b in receipt["baselines"]]
+    for name, figures, gain in models:
+        table.add_row(
+            _MODEL_NAMES.get(name, name),
+            *(interval(figures[metric]) for metric in ("auc", "log_loss", "top_decile_lift")),
+            interval(gain, signed=True) if gain else "",
+        )
+    yield table
+    yield from receipt["remarks"]
+    yield f"verdict: [bold]{receipt['decision']}[/bold]. {' '.join(receipt['reasons'])}"
+    champion = receipt["champion_version"]
+    yield f"version {receipt['version']} of {receipt['model']}; champion is version {champion or 'none yet'}"
+
+
+def tell_score(receipt: Receipt) -> Iterator[Any]:
+    """How many are at risk, and the main reasons."""
+    at_risk = receipt["high_count"] + receipt["medium_count"]
+    count = receipt["customer_count"]
+    yield (
+        f"{count:,} customers scored by version {receipt['model_version']}: {at_risk:,} at risk "
+        f"({receipt['high_count']:,} high, {receipt['medium_count']:,} medium); "
+        f"{receipt['expected_churner_count']:,.0f} are expected to leave ({receipt['expected_churner_count'] / count:.1%})"
+    )
+    line = receipt["line_probability"]
+    if line is not None:
+        yield f"the team reaches {receipt['above_capacity_count']:,} a day: those at {line:.0%} and above"
+        table = table_of("", "main reason (an association, not a cause)", "#customers above the line")
+        for reason in receipt["main_reasons"][:5]:
+            table.add_row(reason["meaning"], f"{reason['customer_count']:,}")
+        yield table
+
+
+def tell_report(receipt: Receipt) -> Iterator[Any]:
+    """Where the report lies."""
+    yield f"report: {receipt['path']}"
+
+
+_TELLERS: dict[str, Callable[[Receipt], Iterator[Any]]] = {
+    "ingest_daily": tell_ingest,
+    "retrain": tell_retrain,
+    "score_daily": tell_score,
+    "report": tell_report,
+}
+
+
+def interval(figure: Receipt, *, signed: bool = False) -> str:
+    """Write an estimate with its 95 % interval.
+
+    Examples:
+        >>> interval({"estimate": 0.8485, "low": 0.839, "high": 0.858})
+        '0.849 (0.839 to 0.858)'
+    """
+    sign = "+" if signed else ""
+    return "{estimate:{s}.3f} ({low:{s}.3f} to {high:{s}.3f})".format(
+        s=sign, **{k: figure[k] for k in ("estimate", "low", "high")}
+    )

@@ -1,0 +1,90 @@
+"""``holdback demo``: a real grocery retailer's year through the whole loop, and what was found on one screen.
+
+The loop runs as a company would have run it: data arrive month by month; on 1 November 2017 the first model is trained
+and every household is scored; on 1 January 2018 the outcomes of that day are known, a challenger is trained and judged,
+and everybody is scored again.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+
+from flows import settings
+from flows.cli.answers import print_outcomes
+from flows.cli.options import print_json, show
+from flows.demo_sources import write_sources
+from flows.running import run
+from flows.runs import Outcome, once
+from flows.watching import watched
+from holdback.workspace import Workspace
+
+BUSINESS_FILE = Path(__file__).resolve().parents[1] / "businesses" / "groceries.yaml"
+FIRST_LOAD, FIRST_DAY, LAST_DAY = date(2017, 2, 1), date(2017, 11, 1), date(2018, 1, 1)
+
+
+def run_demo(*, as_json: bool) -> None:
+    """Run the demo, or say that everything was done already; print the same screen either way."""
+    settings.prepare_vendors()
+    folder = settings.home() / "demo"
+    os.environ["GROCERIES_DAYS"] = str(folder)
+    with watched("demo: preparing the data", quiet=as_json):
+        write_sources(folder)
+    workspace = settings.open_workspace(BUSINESS_FILE)
+    outcome = once("demo", workspace, LAST_DAY, lambda: {"outcomes": _whole_year(as_json)}, key=lambda: "2017")
+    outcomes = [_again(step) for step in outcome.receipt["outcomes"]]
+    if as_json:
+        print_json({"was_done_already": outcome.was_done_already, "outcomes": outcomes})
+        return
+    print_outcomes(outcomes, as_json=False)
+    _where_to_go_on(workspace, was_done_already=outcome.was_done_already)
+
+
+def _whole_year(quiet: bool) -> list[dict[str, object]]:
+    business = str(BUSINESS_FILE)
+    loads = run("backfill", quiet=quiet, business=business, since=FIRST_LOAD, until=FIRST_DAY, every="month",
+                only_ingest=True)  # fmt: skip
+    run("daily", quiet=quiet, business=business, as_of=FIRST_DAY)
+    loads += run("backfill", quiet=quiet, business=business, since=date(2017, 12, 1), until=LAST_DAY, every="month",
+                 only_ingest=True)  # fmt: skip
+    trained = run("retrain", quiet=quiet, business=business, as_of=LAST_DAY)
+    today = run("daily", quiet=quiet, business=business, as_of=LAST_DAY)
+    rest = [step for step in today if step.flow in ("score_daily", "report")]
+    return [_plain(step) for step in (_all_loads(loads), trained, *rest)]
+
+
+def _all_loads(loads: list[Outcome]) -> Outcome:
+    """Sum up the year's loads as one."""
+    batches = [batch for load in loads for batch in load.receipt["batches"] if not batch["was_known_already"]]
+    pages = [page for load in loads for page in load.receipt["pages"]]
+    return Outcome("ingest_daily", loads[-1].business, LAST_DAY, {"batches": batches, "pages": pages}, False)
+
+
+def _plain(outcome: Outcome) -> dict[str, object]:
+    return {"flow": outcome.flow, "business": outcome.business, "as_of": outcome.as_of.isoformat(),
+            "receipt": outcome.receipt}  # fmt: skip
+
+
+def _again(step: dict[str, object]) -> Outcome:
+    return Outcome(
+        flow=str(step["flow"]),
+        business=str(step["business"]),
+        as_of=date.fromisoformat(str(step["as_of"])),
+        receipt=step["receipt"],  # type: ignore[arg-type]
+        was_done_already=False,
+    )
+
+
+def _where_to_go_on(workspace: Workspace, *, was_done_already: bool) -> None:
+    if was_done_already:
+        show("[bold]All of this was done already: nothing was changed.[/bold] `make clean` starts afresh.\n")
+    prefix = f"HOLDBACK_BUSINESS={os.path.relpath(BUSINESS_FILE)} GROCERIES_DAYS={os.path.relpath(workspace.root)}/demo"
+    show(
+        "Go on with:",
+        f"  export {prefix}",
+        f"  .venv/bin/holdback report --as-of {LAST_DAY} --open    the report in your browser",
+        "  .venv/bin/holdback models show                  the champion's card",
+        "  .venv/bin/holdback quarantine list              what was not let in, and why",
+        "  .venv/bin/holdback init                         a business file of your own",
+    )
