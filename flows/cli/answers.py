@@ -21,7 +21,7 @@ _MODEL_NAMES = {
 def print_outcomes(outcomes: list[Outcome], *, as_json: bool) -> None:
     """Print what runs found: JSON for machines, tables for people."""
     if as_json:
-        print_json([outcome for outcome in outcomes])
+        print_json(outcomes)
         return
     for outcome in outcomes:
         done = "  [dim](was done already; nothing changed)[/dim]" if outcome.was_done_already else ""
@@ -83,11 +83,11 @@ def tell_retrain(receipt: Receipt) -> Iterator[Any]:
 def tell_score(receipt: Receipt) -> Iterator[Any]:
     """How many are at risk, and the main reasons."""
     at_risk = receipt["high_count"] + receipt["medium_count"]
-    count = receipt["customer_count"]
+    count, leaving = receipt["customer_count"], receipt["expected_churner_count"]
     yield (
-        f"{count:,} customers scored by version {receipt['model_version']}: {at_risk:,} at risk "
+        f"{count:,} customers scored by version {receipt['model_version']}: [bold]{at_risk:,} at risk[/bold] "
         f"({receipt['high_count']:,} high, {receipt['medium_count']:,} medium); "
-        f"{receipt['expected_churner_count']:,.0f} are expected to leave ({receipt['expected_churner_count'] / count:.1%})"
+        f"{leaving:,.0f} are expected to leave ({leaving / count:.1%})"
     )
     line = receipt["line_probability"]
     if line is not None:
@@ -118,7 +118,6 @@ def interval(figure: Receipt, *, signed: bool = False) -> str:
         >>> interval({"estimate": 0.8485, "low": 0.839, "high": 0.858})
         '0.849 (0.839 to 0.858)'
     """
-    sign = "+" if signed else ""
-    return "{estimate:{s}.3f} ({low:{s}.3f} to {high:{s}.3f})".format(
-        s=sign, **{k: figure[k] for k in ("estimate", "low", "high")}
-    )
+    form = "{:+.3f}" if signed else "{:.3f}"
+    estimate, low, high = (form.format(figure[part]) for part in ("estimate", "low", "high"))
+    return f"{estimate} ({low} to {high})"
