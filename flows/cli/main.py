@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 import sys
 
 import typer
@@ -35,6 +37,7 @@ loop.add_to(app)
 
 def main() -> None:
     """Run the command line and leave with a documented exit code."""
+    atexit.register(_hush)  # registered first, so it runs after every other exit handler
     try:
         app()
     except HoldbackError as error:
@@ -45,3 +48,9 @@ def main() -> None:
     except KeyboardInterrupt:
         print("Stopped. Nothing half done was kept; run the same command again to go on.", file=sys.stderr)
         sys.exit(130)
+
+
+def _hush() -> None:
+    """Say nothing more: DuckDB's binding prints forty lines about leaked types while the interpreter is taken down."""
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

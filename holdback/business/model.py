@@ -18,7 +18,6 @@ from holdback.business.sections import (
     Feed,
     InactivityChurn,
     Name,
-    Schedule,
     Section,
     TimeZone,
     Training,
@@ -45,7 +44,6 @@ class Business(Section):
     value: Value = Value()
     actions: tuple[Action, ...] = ()
     training: Training = Training()
-    schedule: Schedule = Schedule()
 
     _folder: Path = PrivateAttr(default=Path())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -310,17 +310,6 @@ class Training(Section):
 
     snapshots: Annotated[int, Field(ge=1, le=60)] = Field(12, description="Monthly snapshots at most")
     min_history_days: Annotated[int, Field(ge=0)] = Field(60, description="Days of data before the first snapshot")
-
-
-class Schedule(Section):
-    """When the daily flow runs, in the business' time zone."""
-
-    daily_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "05:15"
-
-
-def zone(name: str) -> ZoneInfo:
-    """Return the time zone object of a validated name."""
-    return ZoneInfo(name)
 
 
 def refuse_reserved(name: str) -> None:
