@@ -9,9 +9,10 @@ probabilities and rank no better), no search. This module is the only door to Ca
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import pandas as pd
 from scipy import special
 
 from holdback.errors import DataError, OperatorError
+from holdback.progress import Progress, silent
 from training.calibration import Line, fit_platt
 from training.encoding import MOST_LEVELS, Encoding, encoding_from, learn_encoding
 from training.rows import Rows, folds_by_customer, hash_share
@@ -153,7 +155,7 @@ def fit(
     recipe: Recipe | None = None,
     outcome_days: int = 0,
     information: Mapping[str, Any] | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = silent,
 ) -> Fit:
     """Train the calibrated churn model on rows whose outcomes are known.
 
@@ -166,7 +168,7 @@ def fit(
         recipe: What to do; the default is the measured one.
         outcome_days: Lead plus outcome window; keeps the validation day of very large data apart from its training.
         information: Facts to store in the file beside our own.
-        progress: Called with one short line per finished step.
+        progress: Told about each booster.
 
     Raises:
         DataError: one class is (almost) absent, or every feature is null.
@@ -177,25 +179,25 @@ def fit(
     if not encoding.names:
         raise DataError("training: every feature is null in every row. Nothing can be learned. Check the feeds.")
     frame = encoding.apply(rows.frame)
-    tell = progress or (lambda _line: None)
     splits, validation = _splits(rows, recipe, outcome_days)
     scores = np.full(len(rows), np.nan)
     counts: list[int] = []
-    for number, (learn, judge) in enumerate(splits, start=1):
+    steps = len(splits) + recipe.seed_count
+    for number, (learn, judge) in enumerate(splits):
+        progress("finding the number of trees", number, steps)
         booster = _boost(frame, rows, learn, recipe, encoding, seed=seed, threads=threads, judge=judge)
         scores[judge] = booster.predict(frame.loc[judge], prediction_type="RawFormulaVal")
         counts.append(int(booster.tree_count_))
-        tell(f"validation {number} of {len(splits)}: {counts[-1]} trees")
     held_out = ~np.isnan(scores)
     line = fit_platt(scores[held_out], rows.churned[held_out])
     tree_count = max(1, int(np.mean(counts) * recipe.growth))
     everything = np.ones(len(rows), dtype=bool)
     boosters = []
     for step in range(recipe.seed_count):
+        progress(f"{tree_count} trees on {len(rows):,} rows", len(splits) + step, steps)
         boosters.append(
             _boost(frame, rows, everything, recipe, encoding, seed=seed + step, threads=threads, trees=tree_count)
         )
-        tell(f"seed {step + 1} of {recipe.seed_count}: {tree_count} trees on {len(rows):,} rows")
     warnings = []
     if max(counts) > _NEAR_CAP * recipe.most_trees:
         warnings.append(
@@ -203,12 +205,12 @@ def fit(
             "more trees may help; raise the cap or the learning rate"
         )
     facts = {
+        "recipe": recipe.digest(tuple(map(str, rows.frame.columns))),
         **(information or {}),
         "encoding": encoding.as_dict(),
         "platt": [line.slope, line.intercept],
         "tree_count": tree_count,
         "seed": seed,
-        "recipe": recipe.digest(encoding.names),
         "validation": validation,
         "dropped": list(dropped),
         "row_count": len(rows),
@@ -326,8 +328,10 @@ def _boost(
 def _merge(boosters: list[Any], frame: pd.DataFrame, line: Line, facts: Mapping[str, Any]) -> Any:
     """Sum the seeds into one booster, prove the sum exact, fold in the calibration, read it back as a classifier."""
     from catboost import CatBoostClassifier, sum_models
+    from catboost.core import log_fixup
 
-    merged = sum_models(boosters, weights=[1 / len(boosters)] * len(boosters))
+    with log_fixup(io.StringIO(), io.StringIO()):  # it prints a remark on parameters that concerns nobody
+        merged = sum_models(boosters, weights=[1 / len(boosters)] * len(boosters))
     sample = frame.iloc[: min(len(frame), 2000)]
     mean = np.mean([b.predict(sample, prediction_type="RawFormulaVal") for b in boosters], axis=0)
     error = float(np.abs(merged.predict(sample, prediction_type="RawFormulaVal") - mean).max())

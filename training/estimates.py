@@ -76,7 +76,8 @@ class PairedDifference:
         return self.estimate + _ONE_SIDED * self.standard_error
 
     def __str__(self) -> str:
-        return f"{self.estimate:+.4f} ({self.low:+.4f} to {self.high:+.4f}, p = {self.p_value:.3f}, n = {self.n:,})"
+        p_value = "p < 0.001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}"
+        return f"{self.estimate:+.4f} ({self.low:+.4f} to {self.high:+.4f}, {p_value}, n = {self.n:,})"
 
 
 def normal_difference(
