@@ -16,6 +16,7 @@ from holdback.warehouse import Lake
 
 AS_OF = date(2026, 1, 1)
 FIRST_DAY = date(2023, 12, 1)
+LINES_PER_ORDER = 4
 DAYS = 792  # a month of events lies after AS_OF, as in a real warehouse
 
 Columns = dict[str, pa.Array]
@@ -76,8 +77,9 @@ def write_world(lake: Lake, customers: int, *, rng: np.random.Generator) -> dict
     ):
         counts[feed] = int(customers * per_customer)
         for month, (start, end, rows) in enumerate(_months(counts[feed])):
-            at = np.sort(rng.integers(start, end, rows))
-            who = rng.integers(0, customers, rows)
+            lines = LINES_PER_ORDER if feed == "tills" else 1
+            at = np.repeat(np.sort(rng.integers(start, end, -(-rows // lines))), lines)[:rows]
+            who = np.repeat(rng.integers(0, customers, -(-rows // lines)), lines)[:rows]
             columns = {
                 "customer_id": pa.array(np.char.add("customer-", np.char.zfill(who.astype(str), 9))),
                 "event_at": pa.array(at, pa.timestamp("us")),
@@ -100,11 +102,10 @@ def _months(rows: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _tills(rng: np.random.Generator, who: npt.NDArray[np.int64], at: npt.NDArray[np.int64]) -> Columns:
-    """Lines of orders: what a customer buys in one week of the month stands on one receipt."""
+    """Lines of receipts, as many on each."""
     rows = len(who)
-    week = at // (7 * 86_400_000_000)
     return {
-        "order_id": pa.array(np.char.add(np.char.add(who.astype(str), "/"), week.astype(str))),
+        "order_id": pa.array(np.char.add("receipt ", (at // 1_000_000).astype(str))),
         "amount_cents": pa.array(rng.integers(-500, 20_000, rows)),
         "discount_cents": pa.array(rng.integers(0, 500, rows)),
         "category": _pick(rng, rows, [f"category {i}" for i in range(12)]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,8 @@ from holdback.warehouse import Warehouse
 if TYPE_CHECKING:
     import pyarrow as pa
 
-#: Rows of all feeds together that one step may aggregate: what keeps memory bounded, whatever the number of customers.
-ROWS_PER_STEP = 2_000_000
+#: Rows of a feed that one statement may aggregate: what keeps memory bounded, whatever the number of customers.
+ROWS_PER_STEP = 2_500_000
 
 #: Customers in one step at most: the width of the result counts too.
 CUSTOMERS_PER_STEP = 50_000
@@ -76,27 +76,32 @@ def feature_steps(
     declared = features if features is not None else feature_set(business)
     rows = spine if spine is not None else build_spine(warehouse, business, churn, as_of)
     rows = rows.select(["customer_id", "as_of"]).sort_by("customer_id")
-    sql = compile_features(declared, Clock.of(business, as_of), corrected=corrected_tables(warehouse))
+    statements = compile_features(declared, Clock.of(business, as_of), corrected=corrected_tables(warehouse))
     size = customers_per_step(warehouse, declared, rows.num_rows)
     for start in range(0, max(rows.num_rows, 1), size):
-        part = rows.slice(start, size)
-        described = warehouse.query(sql, frames={"spine": part})
-        if described.num_rows != part.num_rows:
-            own = ", ".join(family.name for family in declared.own_families)
-            raise DataError(
-                f"{business.slug}: features on {as_of}: {described.num_rows} rows for {part.num_rows} customers. "
-                f"One of the own feature files ({own}) yields several rows for a customer. Group it by customer_id."
-            )
-        yield described
+        yield _described(warehouse, declared, statements, rows.slice(start, size))
 
 
 def customers_per_step(warehouse: Warehouse, features: FeatureSet, customers: int) -> int:
-    """Return how many customers one step may describe, so that it aggregates about :data:`ROWS_PER_STEP` rows."""
-    if not customers:
-        return 1
+    """Return how many customers one step may describe, so that no statement aggregates more than ROWS_PER_STEP."""
     feeds = [shape.feed for shape in features.shapes]
-    if not feeds:
+    if not feeds or not customers:
         return CUSTOMERS_PER_STEP
     counted = " union all ".join(f'select count(*) as stored from "{feed}"' for feed in feeds)
-    stored = int(warehouse.query(f"select cast(sum(stored) as bigint) as stored from ({counted})")["stored"][0].as_py())
-    return max(500, min(CUSTOMERS_PER_STEP, customers * ROWS_PER_STEP // max(stored, 1)))
+    largest = warehouse.query(f"select max(stored) as stored from ({counted})")["stored"][0].as_py()
+    return max(1, min(CUSTOMERS_PER_STEP, customers * ROWS_PER_STEP // max(int(largest), 1)))
+
+
+def _described(warehouse: Warehouse, features: FeatureSet, statements: Mapping[str, str], spine: pa.Table) -> pa.Table:
+    """Run every statement over some customers and put the columns side by side."""
+    table = spine
+    for feed, sql in statements.items():
+        part = warehouse.query(sql, frames={"spine": spine})
+        if part.num_rows != spine.num_rows:
+            raise DataError(
+                f"features of {feed}: {part.num_rows} rows for {spine.num_rows} customers. The file yields several "
+                "rows for a customer. Group it by customer_id."
+            )
+        for name in part.column_names[2:]:
+            table = table.append_column(name, part[name])
+    return table.select(["customer_id", "as_of", *features.names])

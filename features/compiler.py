@@ -1,16 +1,17 @@
-"""Compile a feature set for one day into one SQL statement: one pass of ``FILTER`` aggregates over each feed.
+"""Compile a feature set for one day into SQL: one statement per feed, one pass of ``FILTER`` aggregates in each.
 
-The statement is DuckDB SQL over the warehouse's tables and a frame ``spine(customer_id, as_of)``; what it reads of
-other customers or later days changes nothing. :mod:`features.dialects` renders it for PostgreSQL and Spark.
+A statement is DuckDB SQL over one feed's table and a frame ``spine(customer_id, as_of)``; rows of other customers,
+of later days and of later loads change nothing. :mod:`features.dialects` renders it for PostgreSQL and Spark.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from features.clocks import Clock
-from features.declarations import Feature, FeatureSet, FeedShape
+from features.declarations import Feature, FeatureSet, FeedShape, OwnFamily
 from features.measures import Measures
 from features.own import own_step
 from features.preparation import prepared
@@ -19,8 +20,8 @@ from features.steps import Step, select, with_steps
 DERIVED = "derived"
 
 
-def compile_features(features: FeatureSet, clock: Clock, *, corrected: Collection[str] = ()) -> str:
-    """Return the SQL of all features on one day.
+def compile_features(features: FeatureSet, clock: Clock, *, corrected: Collection[str] = ()) -> Mapping[str, str]:
+    """Return the SQL of all features on one day, by feed (and by own family).
 
     Args:
         features: The feature set, or a part of it (:func:`only`).
@@ -28,26 +29,19 @@ def compile_features(features: FeatureSet, clock: Clock, *, corrected: Collectio
         corrected: Feeds with rows that were replaced by corrections; the others are read without that check.
 
     Returns:
-        A SELECT of ``customer_id, as_of`` and one column per feature, ordered by ``customer_id``.
+        For each feed that has features, a SELECT of ``customer_id, as_of`` and one column per feature, with one row
+        per row of the spine, ordered by ``customer_id``.
     """
-    steps: list[Step] = []
-    columns: dict[str, str] = {}
-    joins: list[str] = []
+    statements: dict[str, str] = {}
     for shape in features.shapes:
-        declared = [f for f in features if f.feed == shape.feed and f.role == shape.role and f.aggregate != DERIVED]
+        declared = [f for f in features if f.feed == shape.feed and f.role == shape.role]
         if declared:
-            expressions, feed_steps = _feed_pass(shape, declared, clock, corrected=shape.feed in corrected)
-            steps += feed_steps
-            columns |= expressions
-            joins.append(feed_steps[-1].name)
+            statements[shape.feed] = _feed_statement(shape, declared, clock, corrected=shape.feed in corrected)
     for family in features.own_families:
-        if any(f in family.features for f in features):
-            step = own_step(family, clock)
-            steps.append(step)
-            columns |= {f.name: _typed(f, f'{step.name}."{f.name}"') for f in family.features if f in features.features}
-            joins.append(step.name)
-    steps.append(_described(columns, joins))
-    return _header(features, clock) + _statement(steps, features)
+        declared = [f for f in family.features if f in features.features]
+        if declared:
+            statements[f"own/{family.name}"] = _own_statement(family, declared, clock)
+    return statements
 
 
 def only(features: FeatureSet, names: Iterable[str]) -> FeatureSet:
@@ -56,8 +50,6 @@ def only(features: FeatureSet, names: Iterable[str]) -> FeatureSet:
     Raises:
         BusinessFileError: a name is not a feature.
     """
-    import re
-
     wanted = {features.named(name).name for name in names}
     for feature in features:
         if feature.name in wanted and feature.aggregate == DERIVED:
@@ -66,24 +58,29 @@ def only(features: FeatureSet, names: Iterable[str]) -> FeatureSet:
     return replace(features, features=tuple(f for f in features if f.name in wanted))
 
 
-def _feed_pass(
-    shape: FeedShape, declared: list[Feature], clock: Clock, *, corrected: bool
-) -> tuple[dict[str, str], list[Step]]:
-    """Return the final expression of each feature of a feed, and the steps that compute what they are made of."""
-    steps = prepared(shape, clock, corrected=corrected)
+def _feed_statement(shape: FeedShape, declared: list[Feature], clock: Clock, *, corrected: bool) -> str:
+    """SQL of one feed's features."""
     name = f"_{shape.feed}_measures"
     measures = Measures(clock, name)
-    raw = {f.name: measures.expression(f) for f in declared}
-    grouped = all(f.aggregate != "value" for f in declared)
+    columns = {f.name: typed(f, measures.expression(f)) for f in declared if f.aggregate != DERIVED}
+    steps = prepared(shape, clock, corrected=corrected)
+    is_grouped = any(f.aggregate not in ("value", DERIVED) for f in declared)
+    comment = "one pass: every aggregate of the feed" if is_grouped else "one row per customer already"
+    by_customer = "\n    group by customer_id" if is_grouped else ""
     selected = ["customer_id", *(f'{sql} as "{alias}"' for sql, alias in measures.columns.items())]
-    comment = "one pass: every aggregate of the feed" if grouped else "one row per customer already"
-    by_customer = "\n    group by customer_id" if grouped else ""
     steps.append(Step(name, comment, select(selected, f"from {steps[-1].name}{by_customer}")))
-    return {f.name: _typed(f, raw[f.name]) for f in declared}, steps
+    return _header(shape.feed, declared, clock) + _described(steps, columns, declared)
 
 
-def _typed(feature: Feature, expression: str) -> str:
-    """Cast to the output type, with the declared value where there is no row."""
+def _own_statement(family: OwnFamily, declared: list[Feature], clock: Clock) -> str:
+    """SQL of a company's own family."""
+    step = own_step(family, clock)
+    columns = {f.name: typed(f, f'{step.name}."{f.name}"') for f in declared}
+    return _header(family.name, declared, clock) + _described([step], columns, declared)
+
+
+def typed(feature: Feature, expression: str) -> str:
+    """Cast an expression to the feature's output type, with the declared value where there is no row."""
     cast = f"cast({expression} as {feature.output_type})"
     if feature.absent is None:
         return cast
@@ -91,26 +88,29 @@ def _typed(feature: Feature, expression: str) -> str:
     return f"coalesce({cast}, {absent})"
 
 
-def _described(columns: dict[str, str], joins: list[str]) -> Step:
+def _described(steps: list[Step], columns: dict[str, str], declared: list[Feature]) -> str:
+    """Join the last step to the spine, then compute what is derived from other features."""
+    last = steps[-1].name
     selected = ["spine.customer_id", "spine.as_of", *(f'{sql} as "{name}"' for name, sql in columns.items())]
-    joined = "".join(f"\n    left join {name} on {name}.customer_id = spine.customer_id" for name in joins)
+    joined = select(selected, f"from spine\n    left join {last} on {last}.customer_id = spine.customer_id")
     comment = "one row per customer of the spine; absent customers get the declared value"
-    return Step("_described", comment, select(selected, f"from spine{joined}"))
-
-
-def _statement(steps: list[Step], features: FeatureSet) -> str:
     final = ["customer_id", "as_of"]
-    for feature in features:
-        derived = feature.aggregate == DERIVED
-        final.append(f'{_typed(feature, feature.column or "")} as "{feature.name}"' if derived else f'"{feature.name}"')
-    return f"{with_steps(steps)}\n\nselect\n    " + ",\n    ".join(final) + "\nfrom _described\norder by customer_id\n"
-
-
-def _header(features: FeatureSet, clock: Clock) -> str:
-    read = [shape.feed for shape in features.shapes if any(f.feed == shape.feed for f in features)]
-    absent = "; ".join(f"{f.name} = {'null' if f.absent is None else f.absent}" for f in features.features[:3])
+    for feature in declared:
+        is_derived = feature.aggregate == DERIVED
+        final.append(
+            f'{typed(feature, feature.column or "")} as "{feature.name}"' if is_derived else f'"{feature.name}"'
+        )
+    listed = ",\n    ".join(final)
     return (
-        f"-- features: one row per (customer_id, as_of), as_of {clock.as_of}, which begins at {clock.now} UTC.\n"
+        f"{with_steps([*steps, Step('_described', comment, joined)])}\n\n"
+        f"select\n    {listed}\nfrom _described\norder by customer_id\n"
+    )
+
+
+def _header(feed: str, declared: list[Feature], clock: Clock) -> str:
+    absent = "; ".join(f"{f.name} = {'null' if f.absent is None else f.absent}" for f in declared[:3])
+    return (
+        f"-- {feed}: one row per (customer_id, as_of) of the spine, as_of {clock.as_of}, begins at {clock.now} UTC.\n"
         "-- Windows are half-open, [as_of - days, as_of); only rows that both clocks let through.\n"
-        f"-- Reads spine, {', '.join(read)}. Absent customers: {absent}, ...\n"
+        f"-- Absent customers: {absent}{', ...' if len(declared) > 3 else ''}.\n"
     )

@@ -23,6 +23,7 @@ Aggregate = Literal[
     "min",
     "max",
     "last",  # the column's newest known value; between rows of the same instant, the largest
+    "last_of",  # the newest value of a declared vocabulary; between rows of the same instant, the later declared
     "distinct",  # how many values of a declared vocabulary; the column holds one bit per value
     "share",  # rows that pass the filter (or sum of the column) over all rows (or sum of `over`)
     "days_since_last",  # full days from the newest row to as_of
@@ -67,6 +68,7 @@ class Feature:
         unit: In which the value is given.
         meaning: In words, English and Spanish.
         kind: ``number`` (DOUBLE) or ``category`` (VARCHAR).
+        vocabulary: The declared values of a ``last_of``.
         absent: Value for a customer without any row; None is null, "not known".
         protected: Kept for audits only: never given to a model, never shown as a reason.
         observed_on: The day that the value describes, when the business file states one.
@@ -91,6 +93,7 @@ class Feature:
     over: str | None = None
     divided_by: float = 1
     kind: Kind = "number"
+    vocabulary: tuple[str, ...] = ()
     absent: float | str | None = None
     protected: bool = False
     observed_on: date | None = None

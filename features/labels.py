@@ -157,7 +157,7 @@ def _cancellation(question: Question) -> tuple[list[Step], str]:
             "the state of each contract when the window starts and when it ends",
             select(states, "from _contract_events\n    group by customer_id, contract_id"),
         ),
-        Step("_outcome", "open contracts of each customer", select(counts, "from _contracts\n    group by customer_id")),
+        Step("_outcome", "each customer's open contracts", select(counts, "from _contracts\n    group by customer_id")),
         question.reach(churn.feed, ends),
     ]
     return steps, "case when _reach.is_reached and _outcome.open_at_start > 0 then _outcome.open_at_end = 0 end"

@@ -95,12 +95,13 @@ def _interactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]
 
 
 def _feedback(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
-    columns = ["event_at", *([*ORDER[1:], _thousandths("score")] if shape.has("score") else [])]
+    columns = ["event_at", *([_thousandths("score")] if shape.has("score") else [])]
     known = known_rows(shape.feed, tuple(columns), clock, corrected=corrected)
     if not shape.has("score"):
         return [Step(f"_{shape.feed}_rows", "requests that were visible at as_of", known)]
     answered_at = "max(case when score_thousandths is not null then event_at end) over (partition by customer_id)"
-    rank = f"row_number() over (partition by customer_id, score_thousandths is null order by {_by('desc')})"
+    newest = "order by event_at desc, score_thousandths desc"
+    rank = f"row_number() over (partition by customer_id, score_thousandths is null {newest})"
     selected = [
         "customer_id",
         "event_at",
@@ -128,9 +129,9 @@ def _campaign_contacts(shape: FeedShape, clock: Clock, corrected: bool) -> list[
 
 def _balances(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
     kind = ("account_kind",) if shape.has("account_kind") else ()
-    columns = (*ORDER, "balance_cents", *kind)
+    columns = ("event_at", "balance_cents", *kind)
     known = known_rows(shape.feed, columns, clock, corrected=corrected)
-    newest = f"arg_max(balance_cents, row({', '.join(ORDER)}))"
+    newest = "arg_max(balance_cents, row(event_at, balance_cents))"
     selected = ["customer_id", *kind, "max(event_at) as event_at", f"{newest} as balance_cents"]
     for days in (7, 30, 90):
         selected.append(f"{newest} filter (where event_at < {clock.days_ago(days)}) as balance_{days}d_ago_cents")

@@ -87,5 +87,9 @@ def _contract_holders(
     return [
         Step("_contract_events", "events of contracts that were visible at as_of", events),
         Step("_contracts", "the newest event of each contract", contracts),
-        Step("_described", "open contracts", select(["customer_id"], "from _contracts\n    where last_kind <> 'cancel'")),
+        Step(
+            "_described",
+            "those still open",
+            select(["customer_id"], "from _contracts\n    where last_kind <> 'cancel'"),
+        ),
     ]

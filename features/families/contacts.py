@@ -33,9 +33,8 @@ def interaction_features(shape: FeedShape, prefix: str) -> list[Feature]:
         d.each((90, 365), f"interaction_about_{slug}_count", "service", "count", "contacts",
                f"Contacts about {value}", f"Contactos sobre {value}", filter=f"topic = {literal(value)}")
     for column, words_en, words_es in (("channel", "Channel", "Canal"), ("outcome", "Outcome", "Resultado")):
-        if d.values(column):
-            d.add(f"last_interaction_{column}", "service", "last", column, f"{words_en} of the last contact",
-                  f"{words_es} del último contacto", column=column, kind="category")
+        d.last_of(f"last_interaction_{column}", "service", column, f"{words_en} of the last contact",
+                  f"{words_es} del último contacto")
     if shape.has("duration_seconds"):
         d.each((90, 365), "interaction_minutes", "service", "sum", "minutes", "Minutes spent in contacts",
                "Minutos en contactos", column="duration_seconds", divided_by=60)

@@ -47,6 +47,7 @@ class Declarer:
         over: str | None = None,
         divided_by: float = 1,
         kind: Kind = "number",
+        vocabulary: tuple[str, ...] = (),
         absent: float | str | None = None,
         protected: bool = False,
         observed_on: date | None = None,
@@ -69,6 +70,7 @@ class Declarer:
                 over=over,
                 divided_by=divided_by,
                 kind=kind,
+                vocabulary=vocabulary,
                 absent=absent,
                 protected=protected,
                 observed_on=observed_on,
@@ -112,8 +114,25 @@ class Declarer:
                 absent=absent,
             )
 
+    def last_of(self, name: str, family: str, column: str, en: str, es: str, **limits: str) -> None:
+        """Declare the newest value of a column, when its vocabulary is declared; ``limits`` may hold a ``filter``."""
+        vocabulary = self.shape.vocabulary(column)
+        if 0 < len(vocabulary) <= MOST_BITS:
+            self.add(
+                name,
+                family,
+                "last_of",
+                column,
+                en,
+                es,
+                column=column,
+                filter=limits.get("filter"),
+                kind="category",
+                vocabulary=vocabulary,
+            )
+
     def values(self, column: str) -> list[tuple[str, str]]:
-        """Return ``(value, slug)`` for each declared value of a column; empty when there are none or too many."""
+        """Return pairs of value and slug for each declared value of a column; empty when there are none or too many."""
         vocabulary = self.shape.vocabulary(column)
         return slugged(vocabulary) if len(vocabulary) <= MOST_VALUES else []
 

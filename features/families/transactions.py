@@ -59,7 +59,8 @@ def _amounts(d: Declarer) -> None:
         spent, orders = d.named(f"spend_amount_{days}d"), d.named(f"order_count_{days}d")
         d.add(
             f"order_amount_mean_{days}d", "amount", "derived", "currency",
-            f"Mean amount of an order in the last {days} days", f"Importe medio de un pedido en los últimos {days} días",
+            f"Mean amount of an order in the last {days} days",
+            f"Importe medio de un pedido en los últimos {days} días",
             column=f"{spent} / nullif({orders}, 0e0)",
         )
     d.each(
@@ -170,11 +171,10 @@ def _variety_and_channels(d: Declarer) -> None:
             (90, 365), f"order_{slug}_count", "channel", "count", "orders", f"Orders by {value}",
             f"Pedidos por {value}", filter=f"{BOUGHT} and channel = {literal(value)}",
         )
-    if d.values("channel"):
-        d.add(
-            "last_order_channel", "channel", "last", "channel",
-            "Channel of the last order", "Canal del último pedido", column="channel", filter=BOUGHT, kind="category",
-        )
+    d.last_of(
+        "last_order_channel", "channel", "channel", "Channel of the last order", "Canal del último pedido",
+        filter=BOUGHT,
+    )
 
 
 def _directions(d: Declarer) -> None:
