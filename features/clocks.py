@@ -69,7 +69,7 @@ def known_rows(
     *,
     corrected: bool,
     also: str | None = None,
-    events: bool = True,
+    event_clock: bool = True,
     spine: bool = True,
 ) -> str:
     """SQL of a table's rows that were visible at ``as_of``.
@@ -80,11 +80,11 @@ def known_rows(
         clock: The day of knowledge.
         corrected: True when some rows of the table were replaced by later ones, which then have to be left out.
         also: Further condition.
-        events: False for a table without ``event_at``.
+        event_clock: False for a table without ``event_at``, or when ``also`` bounds it.
         spine: True to read only the customers of the relation ``spine``; files sorted by customer are then hardly read.
     """
     conditions = [f"loaded_at <= {clock.now}"]
-    if events:
+    if event_clock:
         conditions.insert(0, f"event_at < {clock.now}")
     conditions += ["customer_id in (select customer_id from spine)"] if spine else []
     conditions += [also] if also else []
@@ -109,7 +109,7 @@ def newest_versions(
         (*columns, f"{newest} as version_rank"),
         clock,
         corrected="customers" in corrected,
-        events=False,
+        event_clock=False,
         spine=spine,
     )
     return [

@@ -107,8 +107,13 @@ class Question:
     corrected: Collection[str] = field(default=())
 
     def rows(self, feed: str, columns: tuple[str, ...], condition: str) -> str:
-        """SQL of the spine's rows of a feed that meet a condition, as they were known."""
-        return known_rows(feed, columns, self.known, corrected=feed in self.corrected, also=condition)
+        """SQL of the spine's rows of a feed that meet a condition, as they were known.
+
+        The condition bounds the event clock: no window ends after ``known_on`` without :meth:`reach` saying no.
+        """
+        return known_rows(
+            feed, columns, self.known, corrected=feed in self.corrected, also=condition, event_clock=False
+        )
 
     def reach(self, feed: str, ends: str) -> Step:
         """One row: does the feed, as it was known, hold an event at or after the end of the window?"""

@@ -54,7 +54,7 @@ def spine_sql(business: Business, churn: Churn, clock: Clock, *, corrected: Coll
         steps.append(Step("_described", "every known customer", select(["customer_id"], "from _customers_rows")))
     absent = ""
     if signs_up:
-        later = select(["customer_id"], f"from _customers_rows\n    where signed_up_at >= {clock.now}")
+        later = select(["customer_id"], f"from _customers_rows\n    where not signed_up_at < {clock.now}")
         steps.append(Step("_not_yet", "those who were known to sign up later", later))
         absent = "\nwhere customer_id not in (select customer_id from _not_yet)"
     return (

@@ -1,0 +1,124 @@
+"""Show where a feature comes from: its SQL, and one customer's values with the events behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from features.build import build_features
+from features.clocks import Clock
+from features.compiler import DERIVED, compile_features, only
+from features.corrections import corrected_tables
+from features.declarations import Feature, FeatureSet, FeedShape
+from features.families import feature_set
+from features.measures import condition_of
+from features.preparation import prepared
+from features.steps import with_steps
+from holdback.business import Business
+from holdback.errors import DataError
+from holdback.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Newest events of a feed that an explanation lists.
+MOST_EVENTS = 20
+
+
+@dataclass(frozen=True)
+class ExplainedValue:
+    """One value and what it was computed from.
+
+    Args:
+        feature: The declaration.
+        value: The customer's value; None is "not known".
+        event_count: Prepared rows (orders, contacts, answers, ...) inside the window that pass the filter; None for
+            attributes, own files and features that are derived from others.
+        first_event_at: Oldest of them, naive UTC.
+        last_event_at: Newest of them.
+    """
+
+    feature: Feature
+    value: float | str | None
+    event_count: int | None = None
+    first_event_at: datetime | None = None
+    last_event_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One customer on one day: every value, and the newest prepared rows of each feed, newest first."""
+
+    customer_id: str
+    as_of: date
+    values: tuple[ExplainedValue, ...]
+    events: Mapping[str, pa.Table]
+
+
+def feature_sql(business: Business, name: str, as_of: date) -> str:
+    """Return the SQL that computes one feature (with those it is derived from) on one day.
+
+    Raises:
+        BusinessFileError: the business has no such feature.
+    """
+    statements = compile_features(only(feature_set(business), [name]), Clock.of(business, as_of))
+    return "\n".join(statements.values())
+
+
+def explain_customer(
+    warehouse: Warehouse, business: Business, as_of: date, customer_id: str, *, names: tuple[str, ...] = ()
+) -> Explanation:
+    """Return one customer's values on one day, with the events behind them.
+
+    Args:
+        warehouse: Where the feeds are.
+        business: The company.
+        as_of: The day of knowledge.
+        customer_id: The customer, whether or not a churn definition describes them on that day.
+        names: Features to explain; all of them by default.
+
+    Raises:
+        BusinessFileError: a name is not a feature.
+        DataError: nothing at all was known of this customer.
+    """
+    import pyarrow as pa
+
+    declared = only(feature_set(business), names) if names else feature_set(business)
+    spine = pa.table({"customer_id": [customer_id], "as_of": pa.array([as_of], pa.date32())})
+    row = build_features(warehouse, business, business.churn[0], as_of, spine=spine, features=declared).to_pylist()[0]
+    clock, corrected = Clock.of(business, as_of), corrected_tables(warehouse)
+    events: dict[str, pa.Table] = {}
+    behind: dict[str, tuple[int, datetime | None, datetime | None]] = {}
+    for shape in declared.shapes:
+        steps = with_steps(prepared(shape, clock, corrected=shape.feed in corrected))
+        source = f"from _{shape.feed}_rows"
+        newest = "" if shape.role == "customers" else f" order by event_at desc limit {MOST_EVENTS}"
+        events[shape.feed] = warehouse.query(f"{steps}\nselect * {source}{newest}", frames={"spine": spine})
+        counted = _counted(declared, shape)
+        if counted:
+            columns = ", ".join(_behind(position, feature, clock) for position, feature in enumerate(counted))
+            found = warehouse.query(f"{steps}\nselect {columns} {source}", frames={"spine": spine}).to_pylist()[0]
+            for position, feature in enumerate(counted):
+                count, first, last = (found[f"{what}_{position}"] for what in ("count", "first", "last"))
+                behind[feature.name] = (count, first, last)
+    if not names and not any(table.num_rows for table in events.values()):
+        raise DataError(
+            f"customer {customer_id}: nothing was known on {as_of}, in {', '.join(events) or 'no feed'}. "
+            "Check the key, or choose a later day."
+        )
+    values = tuple(ExplainedValue(f, row[f.name], *behind.get(f.name, ())) for f in declared)
+    return Explanation(customer_id, as_of, values, events)
+
+
+def _counted(declared: FeatureSet, shape: FeedShape) -> list[Feature]:
+    return [f for f in declared if f.feed == shape.feed and f.aggregate not in (DERIVED, "value")]
+
+
+def _behind(position: int, feature: Feature, clock: Clock) -> str:
+    inside = f"filter (where {condition_of(feature, clock)})"
+    return (
+        f"count(*) {inside} as count_{position}, min(event_at) {inside} as first_{position}, "
+        f"max(event_at) {inside} as last_{position}"
+    )
