@@ -205,9 +205,12 @@ TABLES: Mapping[str, Table] = {
             "batches",
             "one accepted batch of one feed (a rejected one leaves only its validations)",
             (
+                Column("sequence", "integer", "Order in which batches were accepted, from 1", required=True, minimum=1),
                 Column("batch_id", "text", "SHA-256 of feed, mapping and content, shortened", required=True),
                 Column("feed", "text", "Which feed it was offered to", required=True),
                 Column("source", "text", "Name of the file or query it came from; never a password"),
+                Column("content", "text", "SHA-256 of the original's bytes"),
+                Column("covers_on", "date", "The day in the file's name, when the source has one"),
                 Column("as_of", "date", "The day it was loaded for", required=True),
                 Column("rows_offered", "integer", "Rows in the file", required=True),
                 Column("rows_clean", "integer", "Rows that passed, unchanged ones included", required=True),
@@ -219,6 +222,7 @@ TABLES: Mapping[str, Table] = {
                 Column("loaded_at", "instant", "From when on its rows were known", unit="UTC", required=True),
                 Column("is_load_time_assumed", "flag", "True for history: each row is taken as known a day after it"),
                 Column("released_from", "text", "Batch in quarantine that this one was released from"),
+                Column("replaces", "text", "Earlier batch of the same file, all of whose rows this one accounts for"),
             ),
         ),
         Table(
@@ -269,6 +273,7 @@ TABLES: Mapping[str, Table] = {
                 Column("severity", "text", "Weight of a failure", allowed=("critical", "warning", "info")),
                 Column("scope", "text", "What the rule is about", allowed=("batch", "row")),
                 Column("is_passed", "flag", "True when the rule held", required=True),
+                Column("is_accepted", "flag", "False when the whole batch was refused: none of its rows was stored"),
                 Column("unexpected_count", "integer", "Rows that broke it (row rules)"),
                 Column("observed", "text", "What was seen (batch rules)"),
                 Column("expected", "text", "What the rule asks, in words", required=True),

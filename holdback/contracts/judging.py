@@ -1,0 +1,213 @@
+"""The one door to Great Expectations: it judges a batch that lies in a Parquet file, through DuckDB.
+
+Great Expectations gives the verdict; our own SQL finds the rows. Where the two count differently nobody can be
+trusted, and an operator is called. An expectation that could not be evaluated is a broken check, never bad data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from holdback.contracts.batch_rules import DRIFT_RELATION
+from holdback.contracts.row_rules import KNOWN_CUSTOMERS
+from holdback.contracts.rules import Bound, Contract, Expectation, Parameter, Rule, Severity
+from holdback.errors import OperatorError
+from holdback.mapping import literal
+
+_RANKS: Mapping[str, int] = {"info": 1, "warning": 2, "critical": 3}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What Great Expectations says of one batch.
+
+    Args:
+        worst: The gravest severity among the rules that failed; None when all held.
+        is_passed: By the rule's name.
+        unexpected_counts: Bad rows by the rule's name, for row rules.
+        observed: What was seen, by the rule's name.
+    """
+
+    worst: Severity | None
+    is_passed: Mapping[str, bool]
+    unexpected_counts: Mapping[str, int]
+    observed: Mapping[str, str | None]
+
+
+@dataclass
+class Judge:
+    """Holds one Great Expectations context for the batches of one run.
+
+    The relations that expectations may name besides the batch (``_drift``, ``_known_customers``) are Parquet files in the
+    same folder. Close it, or DuckDB's connection outlives the interpreter and complains.
+
+    Args:
+        folder: Private folder of this run, where batches are staged.
+        threads: Threads that DuckDB may use.
+    """
+
+    folder: Path
+    threads: int = 2
+    _suites: dict[str, tuple[Contract, Any, Any]] = field(default_factory=dict)
+    _context: Any = None
+    _source: Any = None
+
+    def staged(self, relation: str) -> Path:
+        """Where a relation must be staged before a batch is judged."""
+        return self.folder / f"{relation}.parquet"
+
+    def judge(self, contract: Contract, relation: str, parameters: Mapping[str, Bound]) -> Verdict:
+        """Judge the batch that is staged as ``relation``.
+
+        Raises:
+            OperatorError: an expectation could not be evaluated.
+        """
+        suite, batch_definition = self._suite(contract, relation)
+        known = {name: value for name, value in parameters.items() if name in _parameters(contract)}
+        result = batch_definition.get_batch().validate(suite, expectation_parameters=known)
+        return _verdict(contract, result)
+
+    def close(self) -> None:
+        """Let go of the database connection."""
+        if self._source is not None:
+            self._source.get_execution_engine().engine.dispose()
+        self._suites.clear()
+        self._context = self._source = None
+
+    def _suite(self, contract: Contract, relation: str) -> tuple[Any, Any]:
+        import great_expectations as gx
+
+        if self._context is None:
+            _keep_duckdb_connections_open()
+            self._context = gx.get_context(mode="ephemeral")
+            self._context.variables.progress_bars = {"globally": False}
+            self._source = self._context.data_sources.add_sql(
+                "staged",
+                connection_string="duckdb:///:memory:",
+                kwargs={
+                    "connect_args": {
+                        "config": {
+                            "threads": self.threads,
+                            "memory_limit": "2GB",
+                            "temp_directory": str(self.folder / "spill"),
+                            "enable_external_file_cache": False,
+                        }
+                    }
+                },
+            )
+        known = self._suites.get(relation)
+        if known is None or known[0] != contract:
+            asset = self._source.add_query_asset(
+                f"{relation}-{len(self._suites)}",
+                query=f"select * from read_parquet({literal(str(self.staged(relation)))})",
+            )
+            suite = gx.ExpectationSuite(
+                name=f"{contract.feed}-{len(self._suites)}",
+                expectations=[self._expectation(rule) for rule in contract.rules],
+            )
+            known = (contract, self._context.suites.add(suite), asset.add_batch_definition("whole"))
+            self._suites[relation] = known
+        return known[1], known[2]
+
+    def _expectation(self, rule: Rule) -> Any:
+        import great_expectations.expectations as gxe
+        from great_expectations.expectations.row_conditions import Column
+
+        expectation = rule.expectation
+        arguments = {name: self._argument(name, value) for name, value in expectation.arguments}
+        conditions = [Column(name) == True for name in expectation.where_true]  # noqa: E712 -- builds a condition
+        conditions += [Column(name).is_null() for name in expectation.where_null]
+        if conditions:
+            condition = conditions[0]
+            for further in conditions[1:]:
+                condition = condition & further
+            arguments["row_condition"] = condition
+        return getattr(gxe, expectation.kind)(**arguments, severity=rule.severity, meta={"rule": rule.name})
+
+    def _argument(self, name: str, value: object) -> object:
+        if isinstance(value, Parameter):
+            return {"$PARAMETER": value.name}
+        if isinstance(value, tuple):
+            return list(value)
+        if name == "unexpected_rows_query" and isinstance(value, str):
+            return self._query(value)
+        return value
+
+    def _query(self, sql: str) -> str:
+        """Name the staged files, and shield braces and colons, which mean something to the vendor's templates."""
+        shielded = sql.replace("{", "{{").replace("}", "}}").replace("{{batch}}", "{batch}")
+        for relation in (DRIFT_RELATION, KNOWN_CUSTOMERS):
+            shielded = shielded.replace(f"from {relation}", f"from read_parquet({literal(str(self.staged(relation)))})")
+        return shielded.replace(":", "\\:")
+
+
+def _parameters(contract: Contract) -> set[str]:
+    return {
+        value.name for rule in contract.rules for _, value in rule.expectation.arguments if isinstance(value, Parameter)
+    }
+
+
+def _verdict(contract: Contract, result: Any) -> Verdict:
+    rules = {rule.name: rule for rule in contract.rules}
+    is_passed: dict[str, bool] = {}
+    counts: dict[str, int] = {}
+    observed: dict[str, str | None] = {}
+    for one in result.results:
+        name = one.expectation_config.meta["rule"]
+        _refuse_broken(contract.feed, rules[name].expectation, name, one.exception_info)
+        is_passed[name] = bool(one.success)
+        if rules[name].scope == "row":
+            is_query = rules[name].expectation.kind == "UnexpectedRowsExpectation"
+            counts[name] = int(one.result.get("observed_value" if is_query else "unexpected_count") or 0)
+        else:
+            value = one.result.get("observed_value")
+            observed[name] = None if value is None else str(value)
+    unjudged = sorted(set(rules) - set(is_passed))
+    if unjudged:
+        raise OperatorError(
+            f"contract of {contract.feed}: Great Expectations did not judge {unjudged[0]!r}."
+            " The check is broken, not the data. Nothing was written."
+        )
+    return Verdict(_worst(result), is_passed, counts, observed)
+
+
+def _refuse_broken(feed: str, expectation: Expectation, name: str, exception_info: Mapping[str, Any]) -> None:
+    found: Sequence[Any] = [exception_info] if "raised_exception" in exception_info else list(exception_info.values())
+    for information in found:
+        if information.get("raised_exception"):
+            raise OperatorError(
+                f"contract of {feed}: {name} ({expectation.kind}) could not be evaluated"
+                f" ({str(information.get('exception_message')).splitlines()[0]})."
+                " The check is broken, not the data. Nothing was written."
+            )
+
+
+def _worst(result: Any) -> Severity | None:
+    severity = result.get_max_severity_failure()
+    if severity is None:
+        return None
+    value: Severity = severity.value if hasattr(severity, "value") else str(severity).lower()
+    assert value in _RANKS
+    return value
+
+
+def _keep_duckdb_connections_open() -> None:
+    """Let Great Expectations 1.24 read DuckDB.
+
+    It hands out a cursor after it closed the connection, which DuckDB's pending results do not survive; for dialects
+    in this tuple it keeps the connection. Private names: the version is pinned, and a test compares every count with
+    plain SQL, so that the day this stops working is noticed.
+    """
+    import great_expectations.execution_engine.sqlalchemy_execution_engine as engine
+
+    class Dialect(str):
+        @property
+        def value(self) -> str:
+            return str(self)
+
+    kept = engine._PERSISTED_CONNECTION_DIALECTS
+    if not any(getattr(dialect, "value", dialect) == "duckdb" for dialect in kept):
+        engine._PERSISTED_CONNECTION_DIALECTS = (*kept, Dialect("duckdb"))

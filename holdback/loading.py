@@ -1,0 +1,347 @@
+"""One batch, from its landed copy to the warehouse: read, map, judge, settle, commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from holdback.batches import BatchRecord, History
+from holdback.commits import Checkpoint, Commit, carry_out, rows_of
+from holdback.contracts import Contract, Judge, Judgement, reconcile, split_rows
+from holdback.contracts.batch_rules import DRIFT_RELATION, FEWEST_ROWS, FRESH_AFTER, MOST_ROWS
+from holdback.contracts.row_rules import KNOWN_CUSTOMERS, LOADED_BEFORE
+from holdback.contracts.rules import Bound
+from holdback.contracts.splitting import JUDGED, measure_batch
+from holdback.corrections import Changes, settle
+from holdback.errors import ContractBroken
+from holdback.mapping import Shape, check_columns, literal, map_rows, raw_json
+from holdback.originals import Original
+from holdback.profiles import ColumnProfile, measure_drift, profile_batch, profile_rows
+from holdback.sources import disk_errors
+from holdback.tables import TABLES
+from holdback.workspace import Workspace
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+VerdictWord = Literal["passed", "info", "warning"]
+Reader = Callable[["duckdb.DuckDBPyConnection"], Original]
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of one file or query.
+
+    Args:
+        feed: The feed it was offered to.
+        batch_id: Its content's id.
+        source: Its name.
+        offered: Rows in it.
+        clean: Rows that passed.
+        quarantined: Rows kept aside; ``clean + quarantined == offered``.
+        unchanged: Clean rows that were known already and not stored again.
+        corrected: Clean rows that replaced an earlier version.
+        reasons: Quarantined rows by the rule that they broke (a row may break several).
+        verdict: The gravest severity among the rules that failed, ``passed`` when all held.
+        was_known_already: True when this very batch had been loaded before: nothing was changed.
+        findings: One line for each batch rule that failed without refusing the batch.
+    """
+
+    feed: str
+    batch_id: str
+    source: str
+    offered: int
+    clean: int
+    quarantined: int
+    unchanged: int
+    corrected: int
+    reasons: Mapping[str, int]
+    verdict: VerdictWord
+    was_known_already: bool
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all batches of one run share."""
+
+    workspace: Workspace
+    as_of: date
+    loaded_at: datetime
+    is_history: bool
+    judge: Judge
+    history: History
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch before it is judged."""
+
+    batch_id: str
+    source: str
+    content: str
+    covers_on: date | None
+    replaces: str | None = None
+    released_from: str | None = None
+
+
+def load_batch(
+    run: Run, shape: Shape, contract: Contract, batch: Batch, read: Reader, *, before_commit: Callable[[], None]
+) -> BatchResult:
+    """Judge a batch by its feed's contract and commit it.
+
+    Args:
+        run: What the batches of a run share.
+        shape: How the feed is mapped.
+        contract: What its batches must be.
+        batch: The batch.
+        read: Fills the connection's original.
+        before_commit: Called once the batch is accepted, before anything is written.
+
+    Raises:
+        ContractBroken: a critical rule failed, or the file is not of the agreed form. No row was written.
+        OperatorError: a check is broken, or the disk refuses.
+    """
+    lake = run.workspace.warehouse
+    with lake.connection(f"{shape.feed} superseded customers") as connection:
+        original = read(connection)
+        unused = check_columns(shape, original)
+        map_rows(connection, shape, original)
+        parameters = _parameters(run, shape, batch)
+        _provide_relations(connection, run, shape)
+        counts = split_rows(connection, contract, parameters)
+        profile = profile_batch(connection, shape, f"(select * from {JUDGED} where is_clean)")
+        _stage(connection, run, shape, profile)
+        figures = measure_batch(connection, contract)
+        run.checkpoint("staged")
+        verdict = run.judge.judge(contract, JUDGED, parameters)
+        judgements = reconcile(contract, counts, figures, verdict, parameters)
+        validations = _validations(run, shape, batch, judgements, original, unused)
+        run.checkpoint("judged")
+        if verdict.worst == "critical":
+            _refuse(run, batch, judgements, validations, original)
+        family = run.history.family(batch.replaces) if batch.replaces else ()
+        changes = settle(
+            connection, shape, batch_id=batch.batch_id, loaded_at=run.loaded_at, replaces=family, history=run.is_history
+        )
+        record = _record(connection, run, shape, batch, original, changes)
+        quarantine = _quarantine(connection, run, shape, batch, original)
+    assert record.rows_clean + record.rows_quarantined == record.rows_offered
+    before_commit()
+    run.checkpoint("landed")
+    commit = _commit(run, shape, record, changes, quarantine, validations, profile)
+    carry_out(lake, run.workspace.folder / "commits", commit, run.checkpoint)
+    run.history.add(record, profile)
+    failed = [j for j in judgements if not j.is_passed and j.rule.scope == "batch"]
+    reasons = {name: count for name, count in counts.items() if count}
+    worst: VerdictWord = "passed" if verdict.worst in (None, "critical") else verdict.worst
+    if worst == "passed" and unused:
+        worst = "info"
+    return result_of(record, reasons, worst, tuple(j.sentence for j in failed))
+
+
+def result_of(
+    record: BatchRecord,
+    reasons: Mapping[str, int],
+    verdict: VerdictWord,
+    findings: tuple[str, ...] = (),
+    *,
+    was_known_already: bool = False,
+) -> BatchResult:
+    """Return a batch's record as a result."""
+    return BatchResult(
+        record.feed, record.batch_id, record.source, record.rows_offered, record.rows_clean, record.rows_quarantined,
+        record.rows_unchanged, record.rows_corrected, reasons, verdict, was_known_already, findings,
+    )  # fmt: skip
+
+
+def _parameters(run: Run, shape: Shape, batch: Batch) -> dict[str, Bound]:
+    expects = shape.source.expects
+    day = batch.covers_on or run.as_of - timedelta(days=1)
+    fewest, most = run.history.usual_rows(shape.feed, day, expects.volume_ratio)
+    end_of_day = run.workspace.business.instant(day + timedelta(days=1))
+    return {
+        LOADED_BEFORE.name: run.loaded_at + timedelta(days=1),
+        FEWEST_ROWS.name: fewest,
+        MOST_ROWS.name: most,
+        FRESH_AFTER.name: end_of_day - timedelta(days=expects.fresh_within_days or 0),
+    }
+
+
+def _provide_relations(connection: duckdb.DuckDBPyConnection, run: Run, shape: Shape) -> None:
+    """Give both sides of the contract the relations that rules name besides the batch."""
+    if shape.source.expects.known_customers and not shape.is_customers:
+        connection.execute(
+            f"create table {KNOWN_CUSTOMERS} as select distinct customer_id from customers where customer_id is not null"
+        )
+        _copy(connection, f"select * from {KNOWN_CUSTOMERS}", run, KNOWN_CUSTOMERS)
+
+
+def _stage(connection: duckdb.DuckDBPyConnection, run: Run, shape: Shape, profile: tuple[ColumnProfile, ...]) -> None:
+    """Write what Great Expectations reads: the batch with our columns, and its drift."""
+    import pyarrow as pa
+
+    drifts = measure_drift(profile, run.history.profiles(shape.feed, run.workspace.warehouse))
+    names = pa.array([drift.column_name for drift in drifts], type=pa.string())
+    excess = pa.array([drift.excess for drift in drifts], type=pa.float64())
+    measured = pa.table([names, excess], names=["column_name", "excess"])
+    connection.register("_drift_frame", measured)
+    connection.execute(f"create table {DRIFT_RELATION} as select * from _drift_frame")
+    connection.unregister("_drift_frame")
+    _copy(connection, f"select * from {DRIFT_RELATION}", run, DRIFT_RELATION)
+    _copy(connection, f"select * exclude (line, failed_rules) from {JUDGED}", run, JUDGED)
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, sql: str, run: Run, relation: str) -> None:
+    path = run.judge.staged(relation)
+    with disk_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    connection.execute(f"copy ({sql}) to {literal(str(path))} (format parquet)")
+
+
+def _validations(
+    run: Run,
+    shape: Shape,
+    batch: Batch,
+    judgements: tuple[Judgement, ...],
+    original: Original,
+    unused: tuple[str, ...],
+) -> list[dict[str, Any]]:
+    shared = {"batch_id": batch.batch_id, "feed": shape.feed, "as_of": run.as_of}
+    header = {**shared, "column_name": None, "scope": "batch", "is_passed": True, "expectation": None}
+    rows: list[dict[str, Any]] = [
+        {
+            **header,
+            "rule": "columns_are_present",
+            "severity": "critical",
+            "observed": f"{len(original.columns)} columns",
+            "expected": "every mapped column must be in the file once",
+        },
+        {
+            **header,
+            "rule": "columns_are_all_used",
+            "severity": "info",
+            "is_passed": not unused,
+            "observed": f"not used: {', '.join(unused)[:300]}" if unused else "all used",
+            "expected": "columns that the business file does not name are noted",
+        },
+    ]
+    for judgement in judgements:
+        rule = judgement.rule
+        rows.append(
+            {
+                **shared,
+                "rule": rule.name,
+                "column_name": rule.column,
+                "severity": rule.severity,
+                "scope": rule.scope,
+                "is_passed": judgement.is_passed,
+                "unexpected_count": judgement.unexpected_count,
+                "observed": judgement.observed,
+                "expected": rule.asks,
+                "expectation": rule.expectation.kind,
+            }
+        )
+    return rows
+
+
+def _refuse(
+    run: Run,
+    batch: Batch,
+    judgements: tuple[Judgement, ...],
+    validations: list[dict[str, Any]],
+    original: Original,
+) -> None:
+    """Leave the verdict, and nothing else, and raise."""
+    refused = [{**row, "is_accepted": False} for row in validations]
+    attempt = len(run.workspace.warehouse.query("select 1 from validations where not is_accepted"))
+    run.workspace.warehouse.append(
+        "validations", rows_of(TABLES["validations"], refused), batch=f"{batch.batch_id}/refused/{attempt}"
+    )
+    broken = [j.sentence for j in judgements if not j.is_passed and j.rule.severity == "critical"]
+    rows = sorted((j for j in judgements if j.rule.scope == "row" and not j.is_passed), key=_by_count)
+    shown = "; ".join([*broken[:5], *(["..."] if len(broken) > 5 else [])])
+    bad_rows = f" Bad rows: {'; '.join(j.sentence for j in rows[:5])}." if rows else ""
+    raise ContractBroken(
+        f"{original.name} ({original.row_count} rows): the batch breaks its contract: {shown}.{bad_rows}"
+        " No row was loaded. Fix the file, or the expectations in the business file."
+    )
+
+
+def _by_count(judgement: Judgement) -> int:
+    return -(judgement.unexpected_count or 0)
+
+
+def _record(
+    connection: duckdb.DuckDBPyConnection, run: Run, shape: Shape, batch: Batch, original: Original, changes: Changes
+) -> BatchRecord:
+    event = f'"{shape.event_column}"' if shape.event_column else "cast(null as timestamp)"
+    clean, first, last = connection.sql(
+        f"select count(*), min({event}), max({event}) from {JUDGED} where is_clean"
+    ).fetchall()[0]
+    bad = connection.sql(f"select count(*) from {JUDGED} where not is_clean").fetchall()[0][0]
+    return BatchRecord(
+        sequence=max((record.sequence for record in run.history.records), default=0) + 1,
+        batch_id=batch.batch_id,
+        feed=shape.feed,
+        source=batch.source,
+        as_of=run.as_of,
+        rows_offered=original.row_count if batch.released_from is None else clean,
+        rows_clean=clean,
+        rows_quarantined=bad if batch.released_from is None else 0,
+        loaded_at=run.loaded_at,
+        rows_unchanged=changes.unchanged,
+        rows_corrected=changes.corrected,
+        content=batch.content,
+        covers_on=batch.covers_on,
+        first_event_at=first,
+        last_event_at=last,
+        is_load_time_assumed=run.is_history,
+        released_from=batch.released_from,
+        replaces=batch.replaces,
+    )
+
+
+def _quarantine(
+    connection: duckdb.DuckDBPyConnection, run: Run, shape: Shape, batch: Batch, original: Original
+) -> pa.Table:
+    """Rows that broke a rule, as they came. What fails again at a release stays where it is."""
+    where = "where not is_clean" if batch.released_from is None else "where false"
+    return connection.sql(
+        f"select {literal(batch.batch_id)} as batch_id, {literal(shape.feed)} as feed, row_number,"
+        f" {raw_json(original)} as raw, is_parsed, cast(to_json(failed_rules) as varchar) as failed_rules,"
+        f" timestamp '{run.loaded_at.isoformat(sep=' ')}' as loaded_at from {JUDGED} {where} order by row_number"
+    ).to_arrow_table()
+
+
+def _commit(
+    run: Run,
+    shape: Shape,
+    record: BatchRecord,
+    changes: Changes,
+    quarantine: pa.Table,
+    validations: list[dict[str, Any]],
+    profile: tuple[ColumnProfile, ...],
+) -> Commit:
+    """Put what a batch writes in order: what describes it, then its rows (the point of no return), then the account."""
+    shared = {"batch_id": record.batch_id, "feed": shape.feed, "as_of": run.as_of}
+    superseded = [
+        {**row, "feed": shape.feed, "replaced_at": run.loaded_at, "replaced_by": record.batch_id}
+        for row in changes.superseded.to_pylist()
+    ]
+    accepted = [{**row, "is_accepted": True} for row in validations]
+    profiles = [{**shared, **row} for row in profile_rows(profile)]
+    describing = [
+        ("quarantine", quarantine),
+        ("superseded", rows_of(TABLES["superseded"], superseded)),
+        ("validations", rows_of(TABLES["validations"], accepted)),
+        ("profiles", rows_of(TABLES["profiles"], profiles)),
+    ]
+    tables = [(name, rows) for name, rows in describing if rows.num_rows]
+    tables.append((shape.feed, changes.rows))
+    tables.append(("batches", rows_of(TABLES["batches"], [vars(record)])))
+    return Commit(record.batch_id, tuple(tables))
