@@ -28,3 +28,8 @@ def hidden(counts: Sequence[int]) -> tuple[bool, ...]:
         if others:
             marks[min(others, key=lambda i: counts[i])] = True
     return tuple(marks)
+
+
+def shown_count(count: int) -> int | None:
+    """Return a count that may be shown, or None when the group is too small."""
+    return None if 0 < count < MINIMUM_CELL else count

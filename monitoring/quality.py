@@ -85,6 +85,7 @@ class FeedQuality:
         last_event_on: Day of the newest event known by the day; None for the customers' table.
         days_since_last_event: Full days between that and the day.
         limit_days: What the business file allows, if it says so.
+        quarantined_limit: Largest share of rows that may be kept aside, as the business file says.
         recent: Its newest batches, oldest first.
     """
 
@@ -96,6 +97,7 @@ class FeedQuality:
     last_event_on: date | None
     days_since_last_event: int | None
     limit_days: int | None
+    quarantined_limit: float
     recent: tuple[BatchCount, ...]
 
     @property
@@ -209,6 +211,7 @@ def _feed(warehouse: Warehouse, business: Business, name: str, batches: list[Bat
         last_event_on=last_on,
         days_since_last_event=(as_of - last_on).days if last_on is not None else None,
         limit_days=source.expects.fresh_within_days if source is not None else None,
+        quarantined_limit=source.expects.quarantined_share if source is not None else 1.0,
         recent=tuple(batches[-RECENT_BATCHES:]),
     )
 

@@ -9,7 +9,7 @@ chi-square fires for 21 % (4 categories) to 100 % (300 categories) of columns, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
@@ -56,7 +56,7 @@ class ColumnDrift:
         missing: Nulls, today minus reference.
         new_values: Rows with values that the reference never saw, minus those expected (Good-Turing); categories only.
         importance: Share of the model's importance, in [0, 1], when the model states it.
-        labels: Names of the bins, as drawn.
+        bins: The bins, as the reference has them.
         reference_shares: Share of the reference per bin.
         current_shares: Share of today's rows per bin.
         reference_n: Customers behind the reference.
@@ -74,11 +74,24 @@ class ColumnDrift:
     missing: ShareDifference | None = None
     new_values: ShareDifference | None = None
     importance: float | None = None
-    labels: tuple[str, ...] = ()
+    bins: ColumnBins | None = None
     reference_shares: tuple[float, ...] = ()
     current_shares: tuple[float, ...] = ()
     reference_n: int = 0
     current_n: int = 0
+
+    @property
+    def alarm(self) -> float:
+        """How near the column is to its alarm: 0 is as before, 1 and more is ``drifted``, below 1 is not."""
+        sizes = {"distribution": self.excess / PSI_MATTERS}
+        if self.missing is not None:
+            sizes["missing"] = abs(self.missing.difference) / SHARE_MATTERS
+        if self.new_values is not None:
+            sizes["new values"] = self.new_values.difference / SHARE_MATTERS
+        # What is large but within chance stays below the alarm.
+        return max(
+            max(size, 1.0) if name in self.findings else min(max(size, 0.0), 0.99) for name, size in sizes.items()
+        )
 
     @property
     def excess(self) -> float:
@@ -252,7 +265,7 @@ def _column_drift(
         missing=missing,
         new_values=fresh,
         importance=importance,
-        labels=bin_labels(column),
+        bins=column,
         reference_shares=tuple(float(x) for x in p),
         current_shares=tuple(float(x) for x in q),
         reference_n=int(r_size),
@@ -295,13 +308,19 @@ def _new_values(
     return newcombe((expected, customers), (share * c_size, c_size), level=1 - alpha)
 
 
-def bin_labels(column: ColumnBins) -> tuple[str, ...]:
-    """Return the bins' names in order; ``other``, ``new`` and ``null`` in angle brackets."""
+def bin_labels(column: ColumnBins, show: Callable[[float], str] | None = None) -> tuple[str, ...]:
+    """Return the bins' names in order; ``other``, ``new`` and ``null`` in angle brackets.
+
+    Args:
+        column: The bins.
+        show: How an edge is written; :func:`format_edge` by default.
+    """
+    show = show or format_edge
     if column.kind == "category":
         return (*column.values, "<other>", "<new>", "<null>")
     if not column.edges:
         return ("<any>", "<null>")
-    shown = [format_edge(edge) for edge in column.edges]
+    shown = [show(edge) for edge in column.edges]
     between = (
         low if edge in column.atoms else f"{low} – {high}"
         for edge, (low, high) in zip(column.edges, pairwise(shown), strict=False)

@@ -1,0 +1,196 @@
+"""One day's drift: the model's reference, made on its first report and kept, against the customers scored that day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from features.build import build_features
+from features.families import feature_set
+from features.spine import build_spine
+from holdback.business import Churn, ColumnChurn
+from holdback.tables import FEATURES_TABLE
+from holdback.warehouse import Warehouse
+from holdback.workspace import Workspace
+from monitoring.cells import MINIMUM_CELL
+from monitoring.drift.bins import Kind, Reference, bin_counts, new_values, reference_bins
+from monitoring.drift.storage import from_rows, to_rows
+from monitoring.drift.verdicts import ColumnDrift, DayDrift, day_drift
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from training.churn import ChurnModel
+
+REFERENCE_DAYS = 6
+"""Snapshots of the model's training that make up the reference at most, newest first."""
+REFERENCE_ROWS = 200_000
+"""Rows after which no further snapshot is added."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreDrift:
+    """The model's own scores against those of its first day in use.
+
+    Attributes:
+        first_on: That day.
+        found: The verdict; None when the report is of that very day.
+    """
+
+    first_on: date
+    found: ColumnDrift | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewValues:
+    """Values of a category that the reference never saw, with the customers who have them."""
+
+    column: str
+    values: tuple[tuple[str, int], ...]
+
+
+def feature_drift(
+    workspace: Workspace, churn: Churn, model_version: str, as_of: date
+) -> tuple[DayDrift, tuple[NewValues, ...]]:
+    """Compare the features of the customers scored on a day with those that their model learned from.
+
+    The model's reference is computed once, on its first report, and kept in the table ``profiles``.
+
+    Args:
+        workspace: The business.
+        churn: The churn definition.
+        model_version: The model that scored the day.
+        as_of: The day.
+    """
+    warehouse = workspace.warehouse
+    relation = _described(churn, as_of)
+    present = _columns(warehouse)
+    count = _row_count(warehouse, relation) if present else 0
+    reference, importances = stored_reference(workspace, churn, model_version, as_of)
+    if reference is None:
+        return day_drift(None, {}, row_count=count), ()
+    absent = [column.name for column in reference.columns if column.name not in present]
+    measured = [column for column in reference.columns if column.name not in absent]
+    counts = bin_counts(warehouse, relation, measured) if count else {column.name: () for column in measured}
+    found = day_drift(reference, counts, row_count=count, absent=absent, importances=importances)
+    bins = {column.name: column for column in reference.columns}
+    fresh = [
+        NewValues(column.name, new_values(warehouse, relation, bins[column.name], at_least=MINIMUM_CELL))
+        for column in found.drifted
+        if "new values" in column.findings
+    ]
+    return found, tuple(fresh)
+
+
+def score_drift(workspace: Workspace, churn: Churn, model_version: str, as_of: date) -> ScoreDrift | None:
+    """Compare the day's probabilities with those of the model's first day in use; None when the day was not scored."""
+    warehouse = workspace.warehouse
+    where = f"churn = '{churn.name}' and model_version = '{model_version}'"
+    first = warehouse.query(f"select min(as_of) as first from scores where {where} and as_of <= date '{as_of}'")
+    first_on = first["first"][0].as_py()
+    if first_on is None:
+        return None
+    if first_on == as_of:
+        return ScoreDrift(first_on, None)
+    then, today = (f"(select * from scores where {where} and as_of = date '{day}')" for day in (first_on, as_of))
+    reference = reference_bins(warehouse, then, {"probability": "number"})
+    counts = bin_counts(warehouse, today, reference.columns)
+    found = day_drift(reference, counts, row_count=_row_count(warehouse, today))
+    return ScoreDrift(first_on, found.columns[0])
+
+
+def stored_reference(
+    workspace: Workspace, churn: Churn, model_version: str, as_of: date
+) -> tuple[Reference | None, Mapping[str, float]]:
+    """Return a model's reference and the importance of its features, computing and keeping them the first time.
+
+    None when they were never kept and the model's file is not on this machine: then nothing is known to compare with.
+    """
+    warehouse = workspace.warehouse
+    batch = f"drift/{churn.name}/{model_version}"
+    if not warehouse.has_batch("profiles", batch):
+        rows = _computed(workspace, churn, model_version, batch, as_of)
+        if rows is None:
+            return None, {}
+        warehouse.append("profiles", rows, batch=batch)
+    kept = warehouse.query(f"select * from profiles where batch_id = '{batch}'").to_pylist()
+    importances = {row["column_name"]: float(row["value"]) for row in kept if row["statistic"] == "importance"}
+    return from_rows(row for row in kept if row["statistic"] != "importance"), importances
+
+
+def _computed(workspace: Workspace, churn: Churn, version: str, batch: str, as_of: date) -> pa.Table | None:
+    import pyarrow as pa
+
+    model = _model(workspace, churn, version)
+    if model is None:
+        return None
+    rows = _learned_from(workspace, churn, model)
+    if rows is None:
+        return None
+    kinds: dict[str, Kind] = {
+        feature.name: feature.kind for feature in feature_set(workspace.business) if not feature.protected
+    }
+    reference = reference_bins(workspace.warehouse, "_learned", kinds, frames={"_learned": rows})
+    load = {"batch_id": batch, "feed": FEATURES_TABLE, "as_of": as_of, "row_count": reference.row_count}
+    weights = [
+        {**load, "column_name": name, "statistic": "importance", "key": None, "value": weight}
+        for name, weight in model.importance().items()
+    ]
+    return pa.Table.from_pylist([*to_rows(reference, batch_id=batch, feed=FEATURES_TABLE, as_of=as_of), *weights])
+
+
+def _model(workspace: Workspace, churn: Churn, version: str) -> ChurnModel | None:
+    from training.churn import load
+    from training.registry import champion_model, model_name
+
+    found = champion_model(workspace, churn.name)
+    if found is not None and found[0].version == version:
+        return found[1]
+    path = workspace.models / f"{model_name(workspace.business, churn.name)}-{version}.cbm"
+    return load(path) if path.exists() else None
+
+
+def _learned_from(workspace: Workspace, churn: Churn, model: ChurnModel) -> pa.Table | None:
+    """Features of the customers described on the model's newest snapshots; None when nobody was."""
+    import pyarrow as pa
+
+    parts: list[pa.Table] = []
+    for day in _snapshots(churn, model):
+        if sum(part.num_rows for part in parts) >= REFERENCE_ROWS:
+            break
+        spine = build_spine(workspace.warehouse, workspace.business, churn, day)
+        if spine.num_rows:
+            parts.append(build_features(workspace.warehouse, workspace.business, churn, day, spine=spine))
+    return pa.concat_tables(parts) if parts else None
+
+
+def _snapshots(churn: Churn, model: ChurnModel) -> list[date]:
+    from training.datasets import months_before
+
+    known = date.fromisoformat(str(model.information["as_of"]))
+    if isinstance(churn, ColumnChurn) or not model.information.get("knows_until"):
+        return [known]
+    horizon = timedelta(days=churn.lead_days + churn.outcome_days)
+    newest = date.fromisoformat(str(model.information["knows_until"])) - horizon
+    return [months_before(newest, back) for back in range(REFERENCE_DAYS)]
+
+
+def _described(churn: Churn, as_of: date) -> str:
+    """SQL of the day's features of the customers that this churn definition scored."""
+    return (
+        f"(select * from {FEATURES_TABLE} where as_of = date '{as_of}' and customer_id in "
+        f"(select customer_id from scores where churn = '{churn.name}' and as_of = date '{as_of}'))"
+    )
+
+
+def _columns(warehouse: Warehouse) -> set[str]:
+    """Columns of the table ``features``; empty when it was never written."""
+    if warehouse.version(FEATURES_TABLE) is None:
+        return set()
+    return set(warehouse.query(f"select * from {FEATURES_TABLE} limit 0").column_names)
+
+
+def _row_count(warehouse: Warehouse, relation: str) -> int:
+    return int(warehouse.query(f"select count(*) as n from {relation} as _rows")["n"][0].as_py())

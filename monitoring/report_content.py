@@ -1,0 +1,81 @@
+"""Everything that one report says, read from the warehouse and the ledger before anything is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from features.families import feature_set
+from holdback.business import Churn
+from holdback.workspace import Workspace
+from monitoring.churn_history import MonthlyChurn, churn_history
+from monitoring.drift.days import NewValues, ScoreDrift, feature_drift, score_drift
+from monitoring.drift.verdicts import DayDrift
+from monitoring.performance import Performance, matured_performance
+from monitoring.quality import Quality, data_quality
+from monitoring.standing import Standing, model_standing
+from monitoring.summary import Scored, scored_day
+from monitoring.words import Language
+from training.registry import model_name
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything that one report says, before it is drawn."""
+
+    business_name: str
+    currency: str
+    language: Language
+    as_of: date
+    churn: Churn
+    meanings: dict[str, str]
+    value_is_money: bool
+    scored: Scored | None
+    standing: Standing
+    drift: DayDrift
+    new_values: tuple[NewValues, ...]
+    score_drift: ScoreDrift | None
+    quality: Quality
+    performance: Performance
+    history: tuple[MonthlyChurn, ...]
+
+    @property
+    def churn_name(self) -> str:
+        """Name of the churn definition."""
+        return self.churn.name
+
+
+def gather(workspace: Workspace, as_of: date, churn: Churn) -> ReportContent:
+    """Read everything that the report says."""
+    business, warehouse = workspace.business, workspace.warehouse
+    features = feature_set(business)
+    scored = scored_day(warehouse, business, churn, as_of)
+    version = scored.model_version if scored else None
+    drift: DayDrift = DayDrift(())
+    fresh: tuple[NewValues, ...] = ()
+    if version is not None:
+        drift, fresh = feature_drift(workspace, churn, version, as_of)
+    return ReportContent(
+        business_name=business.name,
+        currency=business.currency,
+        language=business.language,
+        as_of=as_of,
+        churn=churn,
+        meanings={feature.name: getattr(feature.meaning, business.language) for feature in features},
+        value_is_money=any(feature.name.endswith("spend_amount_365d") for feature in features),
+        scored=scored,
+        standing=model_standing(
+            warehouse,
+            workspace.ledger,
+            model=model_name(business, churn.name),
+            churn_name=churn.name,
+            version=version,
+            as_of=as_of,
+        ),
+        drift=drift,
+        new_values=fresh,
+        score_drift=score_drift(workspace, churn, version, as_of) if version is not None else None,
+        quality=data_quality(warehouse, business, as_of),
+        performance=matured_performance(warehouse, business, churn, as_of),
+        history=churn_history(warehouse, business, churn, as_of),
+    )
