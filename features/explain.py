@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
 from features.build import build_features
 from features.clocks import Clock
@@ -16,45 +16,46 @@ from features.families import feature_set
 from features.measures import condition_of
 from features.preparation import prepared
 from features.steps import with_steps
-from holdback.business import Business
+from holdback.business import Business, Churn
 from holdback.errors import DataError
 from holdback.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 #: Newest events of a feed that an explanation lists.
 MOST_EVENTS = 20
 
 
 @dataclass(frozen=True)
-class ExplainedValue:
-    """One value and what it was computed from.
+class Behind:
+    """The prepared rows (orders, contacts, answers, ...) inside a feature's window that pass its filter.
 
     Args:
-        feature: The declaration.
-        value: The customer's value; None is "not known".
-        event_count: Prepared rows (orders, contacts, answers, ...) inside the window that pass the filter; None for
-            attributes, own files and features that are derived from others.
-        first_event_at: Oldest of them, naive UTC.
-        last_event_at: Newest of them.
+        event_count: How many.
+        first_event_at: When the oldest happened, naive UTC; None when there is none.
+        last_event_at: When the newest happened.
     """
 
-    feature: Feature
-    value: float | str | None
-    event_count: int | None = None
-    first_event_at: datetime | None = None
-    last_event_at: datetime | None = None
+    event_count: int
+    first_event_at: datetime | None
+    last_event_at: datetime | None
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One customer on one day: every value, and the newest prepared rows of each feed, newest first."""
+    """One customer on one day.
+
+    Args:
+        customer_id: Who.
+        as_of: The day of knowledge.
+        values: The feature table's row; None is "not known".
+        behind: What each value was computed from; attributes, own files and derived features have none.
+        events: The newest prepared rows of each feed, newest first.
+    """
 
     customer_id: str
     as_of: date
-    values: tuple[ExplainedValue, ...]
-    events: Mapping[str, pa.Table]
+    values: Mapping[str, float | str | None]
+    behind: Mapping[str, Behind]
+    events: Mapping[str, list[dict[str, Any]]]
 
 
 def feature_sql(business: Business, name: str, as_of: date) -> str:
@@ -68,15 +69,22 @@ def feature_sql(business: Business, name: str, as_of: date) -> str:
 
 
 def explain_customer(
-    warehouse: Warehouse, business: Business, as_of: date, customer_id: str, *, names: tuple[str, ...] = ()
+    warehouse: Warehouse,
+    business: Business,
+    churn: Churn,
+    as_of: date,
+    customer_id: str,
+    *,
+    names: tuple[str, ...] = (),
 ) -> Explanation:
     """Return one customer's values on one day, with the events behind them.
 
     Args:
         warehouse: Where the feeds are.
         business: The company.
+        churn: One of its churn definitions.
         as_of: The day of knowledge.
-        customer_id: The customer, whether or not a churn definition describes them on that day.
+        customer_id: The customer, whether or not the definition describes them on that day.
         names: Features to explain; all of them by default.
 
     Raises:
@@ -87,29 +95,30 @@ def explain_customer(
 
     declared = only(feature_set(business), names) if names else feature_set(business)
     spine = pa.table({"customer_id": [customer_id], "as_of": pa.array([as_of], pa.date32())})
-    row = build_features(warehouse, business, business.churn[0], as_of, spine=spine, features=declared).to_pylist()[0]
+    row = build_features(warehouse, business, churn, as_of, spine=spine, features=declared).to_pylist()[0]
     clock, corrected = Clock.of(business, as_of), corrected_tables(warehouse)
-    events: dict[str, pa.Table] = {}
-    behind: dict[str, tuple[int, datetime | None, datetime | None]] = {}
+    events: dict[str, list[dict[str, Any]]] = {}
+    behind: dict[str, Behind] = {}
     for shape in declared.shapes:
         steps = with_steps(prepared(shape, clock, corrected=shape.feed in corrected))
         source = f"from _{shape.feed}_rows"
         newest = "" if shape.role == "customers" else f" order by event_at desc limit {MOST_EVENTS}"
-        events[shape.feed] = warehouse.query(f"{steps}\nselect * {source}{newest}", frames={"spine": spine})
+        found = warehouse.query(f"{steps}\nselect * {source}{newest}", frames={"spine": spine})
+        events[shape.feed] = found.to_pylist()
         counted = _counted(declared, shape)
         if counted:
             columns = ", ".join(_behind(position, feature, clock) for position, feature in enumerate(counted))
-            found = warehouse.query(f"{steps}\nselect {columns} {source}", frames={"spine": spine}).to_pylist()[0]
+            totals = warehouse.query(f"{steps}\nselect {columns} {source}", frames={"spine": spine}).to_pylist()[0]
             for position, feature in enumerate(counted):
-                count, first, last = (found[f"{what}_{position}"] for what in ("count", "first", "last"))
-                behind[feature.name] = (count, first, last)
-    if not names and not any(table.num_rows for table in events.values()):
+                count, first, last = (totals[f"{what}_{position}"] for what in ("count", "first", "last"))
+                behind[feature.name] = Behind(count, first, last)
+    if not names and not any(events.values()):
         raise DataError(
             f"customer {customer_id}: nothing was known on {as_of}, in {', '.join(events) or 'no feed'}. "
             "Check the key, or choose a later day."
         )
-    values = tuple(ExplainedValue(f, row[f.name], *behind.get(f.name, ())) for f in declared)
-    return Explanation(customer_id, as_of, values, events)
+    values = {feature.name: row[feature.name] for feature in declared}
+    return Explanation(customer_id, as_of, values, behind, events)
 
 
 def _counted(declared: FeatureSet, shape: FeedShape) -> list[Feature]:

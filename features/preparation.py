@@ -71,17 +71,20 @@ def _transactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]
     carried = ["customer_id", "event_at", *sums, *labels, *(["category_bits"] if bits else [])]
     before = "lag(event_at) over (partition by customer_id, bought_count > 0 order by event_at)"
     gap = f"(epoch_us(event_at) - epoch_us({before})) // {MICROSECONDS_PER_SECOND}"
-    steps.append(
+    capped = f"case when gap_seconds > {LONGEST_GAP_SECONDS} then {LONGEST_GAP_SECONDS} else gap_seconds end"
+    return [
+        *steps,
+        Step(
+            f"_{shape.feed}_gaps",
+            "seconds between one purchase and the next",
+            select([*carried, f"case when bought_count > 0 then {gap} end as gap_seconds"], f"from {steps[-1].name}"),
+        ),
         Step(
             f"_{shape.feed}_rows",
-            "seconds between one purchase and the next",
-            select(
-                [*carried, f"case when bought_count > 0 then least({gap}, {LONGEST_GAP_SECONDS}) end as gap_seconds"],
-                f"from {steps[-1].name}",
-            ),
-        )
-    )
-    return steps
+            "gaps of lifetimes are cut, so that their squares fit into 64 bits",
+            select([*carried, f"{capped} as gap_seconds"], f"from _{shape.feed}_gaps"),
+        ),
+    ]
 
 
 def _interactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
