@@ -52,6 +52,7 @@ class Judge:
     folder: Path
     threads: int = 2
     _suites: dict[str, tuple[Contract, Any, Any]] = field(default_factory=dict)
+    _made: int = 0
     _context: Any = None
     _source: Any = None
 
@@ -98,18 +99,19 @@ class Judge:
                     }
                 },
             )
-        known = self._suites.get(relation)
+        known = self._suites.get(contract.feed)
         if known is None or known[0] != contract:
+            self._made += 1
             asset = self._source.add_query_asset(
-                f"{relation}-{len(self._suites)}",
+                f"{relation}-{self._made}",
                 query=f"select * from read_parquet({literal(str(self.staged(relation)))})",
             )
             suite = gx.ExpectationSuite(
-                name=f"{contract.feed}-{len(self._suites)}",
+                name=f"{contract.feed}-{self._made}",
                 expectations=[self._expectation(rule) for rule in contract.rules],
             )
             known = (contract, self._context.suites.add(suite), asset.add_batch_definition("whole"))
-            self._suites[relation] = known
+            self._suites[contract.feed] = known
         return known[1], known[2]
 
     def _expectation(self, rule: Rule) -> Any:
