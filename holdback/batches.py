@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -116,7 +117,7 @@ class History:
             for record in self.of_feed(feed)
             if record.day < day and record.batch_id not in replaced
         )
-        gaps = [(later[0] - former[0]).days for former, later in zip(earlier, earlier[1:], strict=False)]
+        gaps = [(later[0] - former[0]).days for former, later in pairwise(earlier)]
         is_daily = not gaps or median(gaps) <= 4
         similar = [rows for known, rows in earlier if not is_daily or known.weekday() == day.weekday()]
         if len(similar) < _FEWEST_FOR_A_MEDIAN:

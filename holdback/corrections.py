@@ -79,7 +79,8 @@ def settle(
             f"create or replace temp table {_KNOWN} as select *, false as is_known, false as is_equal from {_CLEAN}"
         )
         connection.execute(
-            f"create or replace temp table {_REPLACED} as select '' as batch_id, 0 as row_number, {at} as loaded_at where false"
+            f"create or replace temp table {_REPLACED} as"
+            f" select '' as batch_id, 0 as row_number, {at} as loaded_at where false"
         )
     elif shape.key:
         _match_by_key(connection, shape.key, names, live)

@@ -18,7 +18,7 @@ from holdback.batches import BatchRecord, History, batch_id_of
 from holdback.commits import Checkpoint, finish_interrupted
 from holdback.contracts import Contract, Judge, contract_of
 from holdback.errors import BusinessFileError, ContractBroken
-from holdback.loading import Batch, BatchResult, Run, load_batch, result_of
+from holdback.loading import Batch, BatchResult, Run, load_batch, load_time, result_of
 from holdback.mapping import Shape, shape_of
 from holdback.originals import read_original
 from holdback.sources import Landed, Offer, SeenFiles, disk_errors, find_offers, incoming, keep, sweep
@@ -116,8 +116,8 @@ def ingest(
 
     Raises:
         BusinessFileError: an unknown feed, or an environment variable that is not set.
-        ContractBroken: a file is missing, is not of the agreed form or breaks a critical rule. Nothing of it was loaded;
-            batches before it were.
+        ContractBroken: a file is missing, is not of the agreed form or breaks a critical rule. Nothing of it was
+            loaded; batches before it were.
         Busy: another loader is at work.
         OperatorError: a disk, a database or a check does not work.
     """
@@ -126,7 +126,7 @@ def ingest(
         sweep(workspace.landing)
         finished = finish_interrupted(workspace.warehouse, workspace.folder / "commits", checkpoint)
         history_so_far = History.read(workspace.warehouse)
-        loaded_at, notes = _load_time(workspace, as_of, history_so_far)
+        loaded_at, notes = load_time(workspace, as_of, history_so_far)
         notes += [f"{batch_id}: was interrupted earlier and is now loaded" for batch_id in finished]
         plans = [_plan(workspace, name, as_of, history_so_far, notes) for name in names]
         with disk_errors(workspace.folder):
@@ -159,19 +159,6 @@ def _chosen(workspace: Workspace, feeds: Sequence[str] | None) -> list[str]:
     for name in feeds:
         shape_of(business, name)
     return [name for name in known if name in feeds]
-
-
-def _load_time(workspace: Workspace, as_of: date, history: History) -> tuple[datetime, list[str]]:
-    """Return from when on the rows are known. It never goes back: what was computed for a day must not change."""
-    instant = workspace.business.instant(as_of)
-    newest = history.newest_load
-    if newest is None or newest <= instant:
-        return instant, []
-    note = (
-        f"rows are known from {newest:%Y-%m-%d %H:%M} UTC on, not from the start of {as_of}:"
-        " later batches were loaded before them"
-    )
-    return newest, [note]
 
 
 def _plan(workspace: Workspace, feed: str, as_of: date, history: History, notes: list[str]) -> _Plan:
@@ -231,12 +218,8 @@ def _load_offer(run: Run, plan: _Plan, offer: Offer, seen: SeenFiles) -> BatchRe
             plan.contract,
             batch,
             lambda connection: read_original(connection, landed.path, name=offer.name, csv_format=csv_format),
-            before_commit=lambda: _keep(landed, landing, batch.batch_id),
+            before_commit=lambda: keep(landed, landing, batch.batch_id),
         )
-
-
-def _keep(landed: Landed, landing: Path, batch_id: str) -> None:
-    keep(landed, landing, batch_id)
 
 
 def _known(run: Run, shape: Shape, offer: Offer, content: str) -> BatchRecord | None:
@@ -272,8 +255,8 @@ def _batch(run: Run, shape: Shape, offer: Offer, landed: Landed) -> Batch:
     if replaces is None and latest is not None and not shape.key:
         if offer.covers_on is None:
             raise ContractBroken(
-                f"{offer.name}: was loaded as of {latest.as_of} with other content. Without a key nothing says which of its"
-                f" rows are new: declare feeds.{shape.feed}.key, or give each delivery a file of its own."
+                f"{offer.name}: was loaded as of {latest.as_of} with other content. Without a key nothing says which"
+                f" of its rows are new: declare feeds.{shape.feed}.key, or give each delivery a file of its own."
                 " Nothing was written."
             )
         replaces = latest
@@ -294,6 +277,6 @@ def _refuse_stale(run: Run, plan: _Plan) -> None:
     if newest is None or newest < limit:
         seen = f"{newest:%Y-%m-%d %H:%M} UTC" if newest else "nothing"
         raise ContractBroken(
-            f"{plan.shape.feed}: the newest event is {seen}, more than {days} days before {run.as_of}. No newer file came:"
-            " ask the source. What came was loaded."
+            f"{plan.shape.feed}: the newest event is {seen}, more than {days} days before {run.as_of}."
+            " No newer file came: ask the source. What came was loaded."
         )

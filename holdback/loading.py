@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -90,7 +91,7 @@ class Batch:
 
 
 def load_batch(
-    run: Run, shape: Shape, contract: Contract, batch: Batch, read: Reader, *, before_commit: Callable[[], None]
+    run: Run, shape: Shape, contract: Contract, batch: Batch, read: Reader, *, before_commit: Callable[[], object]
 ) -> BatchResult:
     """Judge a batch by its feed's contract and commit it.
 
@@ -101,6 +102,9 @@ def load_batch(
         batch: The batch.
         read: Fills the connection's original.
         before_commit: Called once the batch is accepted, before anything is written.
+
+    Returns:
+        What became of it; a release of which no row passed writes nothing.
 
     Raises:
         ContractBroken: a critical rule failed, or the file is not of the agreed form. No row was written.
@@ -114,7 +118,8 @@ def load_batch(
         parameters = _parameters(run, shape, batch)
         _provide_relations(connection, run, shape)
         counts = split_rows(connection, contract, parameters)
-        profile = profile_batch(connection, shape, f"(select * from {JUDGED} where is_clean)")
+        is_release = batch.released_from is not None
+        profile = () if is_release else profile_batch(connection, shape, f"(select * from {JUDGED} where is_clean)")
         _stage(connection, run, shape, profile)
         figures = measure_batch(connection, contract)
         run.checkpoint("staged")
@@ -130,18 +135,37 @@ def load_batch(
         )
         record = _record(connection, run, shape, batch, original, changes)
         quarantine = _quarantine(connection, run, shape, batch, original)
+        released = connection.sql(
+            f"select row_number from {JUDGED} where is_clean and {str(is_release).lower()} order by row_number"
+        ).fetchall()
     assert record.rows_clean + record.rows_quarantined == record.rows_offered
-    before_commit()
-    run.checkpoint("landed")
-    commit = _commit(run, shape, record, changes, quarantine, validations, profile)
-    carry_out(lake, run.workspace.folder / "commits", commit, run.checkpoint)
-    run.history.add(record, profile)
+    if record.rows_clean or not is_release:
+        before_commit()
+        run.checkpoint("landed")
+        releases = [{"row_number": number} for (number,) in released]
+        commit = _commit(run, shape, record, changes, quarantine, releases, validations, profile)
+        carry_out(lake, run.workspace.folder / "commits", commit, run.checkpoint)
+        run.history.add(record, profile)
     failed = [j for j in judgements if not j.is_passed and j.rule.scope == "batch"]
     reasons = {name: count for name, count in counts.items() if count}
-    worst: VerdictWord = "passed" if verdict.worst in (None, "critical") else verdict.worst
-    if worst == "passed" and unused:
-        worst = "info"
+    worst: VerdictWord = "warning" if verdict.worst == "warning" else "info" if verdict.worst or unused else "passed"
     return result_of(record, reasons, worst, tuple(j.sentence for j in failed))
+
+
+def load_time(workspace: Workspace, as_of: date, history: History) -> tuple[datetime, list[str]]:
+    """Return from when on rows are known, and a note when that is not the day's start.
+
+    It never goes back: what was computed for a day must not change.
+    """
+    instant = workspace.business.instant(as_of)
+    newest = history.newest_load
+    if newest is None or newest <= instant:
+        return instant, []
+    note = (
+        f"rows are known from {newest:%Y-%m-%d %H:%M} UTC on, not from the start of {as_of}:"
+        " later batches were loaded before them"
+    )
+    return newest, [note]
 
 
 def result_of(
@@ -176,7 +200,8 @@ def _provide_relations(connection: duckdb.DuckDBPyConnection, run: Run, shape: S
     """Give both sides of the contract the relations that rules name besides the batch."""
     if shape.source.expects.known_customers and not shape.is_customers:
         connection.execute(
-            f"create table {KNOWN_CUSTOMERS} as select distinct customer_id from customers where customer_id is not null"
+            f"create table {KNOWN_CUSTOMERS} as"
+            " select distinct customer_id from customers where customer_id is not null"
         )
         _copy(connection, f"select * from {KNOWN_CUSTOMERS}", run, KNOWN_CUSTOMERS)
 
@@ -258,9 +283,9 @@ def _refuse(
 ) -> None:
     """Leave the verdict, and nothing else, and raise."""
     refused = [{**row, "is_accepted": False} for row in validations]
-    attempt = len(run.workspace.warehouse.query("select 1 from validations where not is_accepted"))
+    content = hashlib.sha256(repr(refused).encode()).hexdigest()[:16]
     run.workspace.warehouse.append(
-        "validations", rows_of(TABLES["validations"], refused), batch=f"{batch.batch_id}/refused/{attempt}"
+        "validations", rows_of(TABLES["validations"], refused), batch=f"{batch.batch_id}/refused/{content}"
     )
     broken = [j.sentence for j in judgements if not j.is_passed and j.rule.severity == "critical"]
     rows = sorted((j for j in judgements if j.rule.scope == "row" and not j.is_passed), key=_by_count)
@@ -324,6 +349,7 @@ def _commit(
     record: BatchRecord,
     changes: Changes,
     quarantine: pa.Table,
+    releases: list[dict[str, Any]],
     validations: list[dict[str, Any]],
     profile: tuple[ColumnProfile, ...],
 ) -> Commit:
@@ -335,8 +361,13 @@ def _commit(
     ]
     accepted = [{**row, "is_accepted": True} for row in validations]
     profiles = [{**shared, **row} for row in profile_rows(profile)]
+    released = [
+        {**row, "batch_id": record.released_from, "feed": shape.feed, "released_batch_id": record.batch_id}
+        for row in releases
+    ]
     describing = [
         ("quarantine", quarantine),
+        ("releases", rows_of(TABLES["releases"], released)),
         ("superseded", rows_of(TABLES["superseded"], superseded)),
         ("validations", rows_of(TABLES["validations"], accepted)),
         ("profiles", rows_of(TABLES["profiles"], profiles)),

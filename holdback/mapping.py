@@ -70,6 +70,7 @@ class Shape:
 
     @property
     def is_customers(self) -> bool:
+        """True for the table of customers, which keeps versions."""
         return self.feed == CUSTOMERS.name
 
     @property
@@ -184,7 +185,9 @@ def map_rows(connection: duckdb.DuckDBPyConnection, shape: Shape, original: Orig
     """
     import duckdb
 
-    texts, values, unreadable = [], [], []
+    texts: list[str] = []
+    values: list[str] = []
+    unreadable: list[str] = []
     for field in shape.fields:
         name = field.column.name
         made = _Origin.of(field, shape, original)
@@ -268,7 +271,8 @@ class _Origin:
                 return _finite(self._number(text))
             case "integer":
                 point = self._pointed(text)
-                return f"case when regexp_matches({point}, '{_WHOLE}') then try_cast(split_part({point}, '.', 1) as bigint) end"
+                whole = f"try_cast(split_part({point}, '.', 1) as bigint)"
+                return f"case when regexp_matches({point}, '{_WHOLE}') then {whole} end"
             case "flag":
                 return (
                     f"case when lower({text}) in ('yes', 'true', 'y', '1') then true"

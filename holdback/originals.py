@@ -2,7 +2,7 @@
 
 Whatever the file is, the result is a DuckDB table ``_original`` with one row per offered row: ``row_number`` (1 is the
 first data row), ``is_parsed``, ``line`` (the line as it came, when it could not be split) and the source's columns
-``source_1``, ``source_2``, ... as text. Types are the mapping's business, so a bad value costs one row and not the file.
+``source_1``, ``source_2``, ... as text. Types are the mapping's business: a bad value costs one row and not the file.
 
 A well-formed UTF-8 file is read by DuckDB in one scan. Everything else (another encoding, a line that does not fit, a
 line break inside quotes, mixed line ends) goes through our own reader, which is slower and exact: it keeps what it
@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from holdback.business import CsvFormat
 from holdback.errors import ContractBroken, OperatorError
@@ -118,7 +118,8 @@ def _read_parquet(
         raise
     except duckdb.Error as error:
         raise ContractBroken(
-            f"{name}: is not a readable Parquet file ({str(error).splitlines()[0]}). Send it again. Nothing was written."
+            f"{name}: is not a readable Parquet file ({str(error).splitlines()[0]}). Send it again."
+            " Nothing was written."
         ) from error
     return columns, typed
 
@@ -264,7 +265,7 @@ def _split(line: str, csv_format: CsvFormat) -> list[str] | None:
     """Return the fields of one record; None when it is malformed, not complete, or holds undecodable bytes."""
     if _UNDECODABLE.search(line):
         return None
-    quoting = csv.QUOTE_MINIMAL if csv_format.quote else csv.QUOTE_NONE
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if csv_format.quote else csv.QUOTE_NONE
     reader = csv.reader(
         [line], delimiter=csv_format.delimiter, quotechar=csv_format.quote or None, quoting=quoting, strict=True
     )

@@ -194,7 +194,7 @@ def profile_rows(profiles: Sequence[ColumnProfile]) -> list[dict[str, Any]]:
     """Return the rows of the table ``profiles``, without the batch they belong to."""
     rows: list[dict[str, Any]] = []
     for profile in profiles:
-        listed = [("unit_count", None, float(profile.unit_count))]
+        listed: list[tuple[str, str | None, float]] = [("unit_count", None, float(profile.unit_count))]
         listed += [(name, None, value) for name, value in profile.figures.items()]
         listed += [("quantile", key, value) for key, value in profile.quantiles.items()]
         listed += [("share", key, value) for key, value in profile.shares.items()]

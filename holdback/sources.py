@@ -153,6 +153,7 @@ class SeenFiles:
 
     @classmethod
     def load(cls, landing: Path) -> SeenFiles:
+        """Read what was remembered; nothing when there is nothing readable."""
         path = landing / "seen.json"
         with suppress(OSError, ValueError):
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -169,9 +170,11 @@ class SeenFiles:
         return None
 
     def remember(self, path: Path, content: str, status: os.stat_result) -> None:
+        """Remember what a file held when it looked like this."""
         self._seen[str(path)] = [status.st_size, status.st_mtime_ns, content]
 
     def save(self) -> None:
+        """Keep it for the next run."""
         with disk_errors(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path, json.dumps(self._seen).encode())
@@ -255,7 +258,8 @@ def _copy_query(offer: Offer, target: Path) -> str:
                 os.fsync(copy.fileno())
     except psycopg.OperationalError as error:
         raise OperatorError(
-            f"{offer.feed}: {offer.name}: the database cannot be reached ({_without_secret(error, offer)}). Nothing was written."
+            f"{offer.feed}: {offer.name}: the database cannot be reached ({_without_secret(error, offer)})."
+            " Nothing was written."
         ) from None
     except psycopg.Error as error:
         raise DataError(

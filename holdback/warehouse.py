@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ATTEMPTS = 5
+_SUPERSEDED = "superseded"
 
 
 class Warehouse(Protocol):
@@ -102,9 +103,8 @@ class Lake:
             connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
             named = set(_WORD.findall(sql)) if sql is not None else None
             given = dict(frames or {})
-            for name in self._names():
-                if name not in given and (named is None or name in named):
-                    connection.execute(f'create view "{name}" as {self._select(name)}')
+            wanted = [name for name in self._names() if name not in given and (named is None or name in named)]
+            self._create_views(connection, wanted)
             for name, rows in given.items():
                 connection.register(name, rows)
             yield connection
@@ -117,6 +117,33 @@ class Lake:
             raise OperatorError(f"warehouse {self.root}: cannot read or write ({error}). Check the disk.") from error
         finally:
             connection.close()
+
+    def _create_views(self, connection: duckdb.DuckDBPyConnection, names: list[str]) -> None:
+        """Make the newest version of each table visible, and of ``superseded`` only what is decided.
+
+        A correction touches two tables: the replaced row goes into ``superseded`` first, the new one into its feed
+        afterwards. So feeds are opened first, and a replacement counts only if its batch is in the feed as opened: a
+        reader sees the old row or the new one, never both or neither, whenever the writer was stopped.
+        """
+        snapshots: dict[str, DeltaTable | None] = {}
+        for name in sorted(names, key=lambda name: name == _SUPERSEDED):
+            snapshots[name] = self._open(name)
+            connection.execute(f'create view "{name}" as {self._select(name, snapshots[name])}')
+        if snapshots.get(_SUPERSEDED) is None:
+            return
+        undecided = []
+        for feed, batch in connection.sql(f"select distinct feed, replaced_by from {_SUPERSEDED}").fetchall():
+            if feed not in snapshots:
+                snapshots[feed] = self._open(feed)
+            snapshot = snapshots[feed]
+            if snapshot is None or snapshot.transaction_version(batch) is None:
+                undecided.append(f"('{feed}', '{batch}')")
+        if undecided:
+            stored = self._select(_SUPERSEDED, snapshots[_SUPERSEDED])
+            connection.execute(
+                f"create or replace view {_SUPERSEDED} as select * from ({stored})"
+                f" where (feed, replaced_by) not in ({', '.join(undecided)})"
+            )
 
     def append(self, table: str, rows: pa.Table, *, batch: str) -> bool:
         """See :meth:`Warehouse.append`. The batch is part of the Delta commit: both are there, or neither."""
@@ -210,10 +237,9 @@ class Lake:
         declared = self.tables.get(table)
         return ["as_of"] if declared is not None and declared.is_keyed_by_day else None
 
-    def _select(self, table: str) -> str:
-        """SQL that reads the table's newest version, or an empty relation of its declared shape."""
+    def _select(self, table: str, existing: DeltaTable | None) -> str:
+        """SQL that reads one version of a table, or an empty relation of its declared shape."""
         declared = self.tables.get(table)
-        existing = self._open(table)
         files = existing.file_uris() if existing is not None else []
         if not files:
             return declared.empty_select() if declared is not None else "select 1 as nothing where false"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -141,7 +142,7 @@ def _reference(column: Column, facts: ReferenceFacts) -> Iterator[Rule]:
             )
     for value, share in facts.shares.items():
         is_value = f"cast({name} as varchar) = {literal(value)}"
-        word = "_".join(value.lower().split())
+        word = re.sub(r"\W+", "_", value.lower()).strip("_")
         yield _share_rule(f"{column.key}_share_of_{word}_is_as_known", column, is_value, share, repr(value), True)
 
 

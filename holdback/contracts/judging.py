@@ -17,8 +17,6 @@ from holdback.contracts.rules import Bound, Contract, Expectation, Parameter, Ru
 from holdback.errors import OperatorError
 from holdback.mapping import literal
 
-_RANKS: Mapping[str, int] = {"info": 1, "warning": 2, "critical": 3}
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -41,8 +39,8 @@ class Verdict:
 class Judge:
     """Holds one Great Expectations context for the batches of one run.
 
-    The relations that expectations may name besides the batch (``_drift``, ``_known_customers``) are Parquet files in the
-    same folder. Close it, or DuckDB's connection outlives the interpreter and complains.
+    The relations that expectations may name besides the batch (``_drift``, ``_known_customers``) are Parquet files
+    in the same folder. Close it, or DuckDB's connection outlives the interpreter and complains.
 
     Args:
         folder: Private folder of this run, where batches are staged.
@@ -120,7 +118,7 @@ class Judge:
 
         expectation = rule.expectation
         arguments = {name: self._argument(name, value) for name, value in expectation.arguments}
-        conditions = [Column(name) == True for name in expectation.where_true]  # noqa: E712 -- builds a condition
+        conditions: list[Any] = [Column(name) == True for name in expectation.where_true]  # noqa: E712 -- builds a condition
         conditions += [Column(name).is_null() for name in expectation.where_null]
         if conditions:
             condition = conditions[0]
@@ -191,8 +189,7 @@ def _worst(result: Any) -> Severity | None:
     severity = result.get_max_severity_failure()
     if severity is None:
         return None
-    value: Severity = severity.value if hasattr(severity, "value") else str(severity).lower()
-    assert value in _RANKS
+    value: Severity = severity.value
     return value
 
 
@@ -210,6 +207,6 @@ def _keep_duckdb_connections_open() -> None:
         def value(self) -> str:
             return str(self)
 
-    kept = engine._PERSISTED_CONNECTION_DIALECTS
+    kept: tuple[Any, ...] = engine._PERSISTED_CONNECTION_DIALECTS
     if not any(getattr(dialect, "value", dialect) == "duckdb" for dialect in kept):
-        engine._PERSISTED_CONNECTION_DIALECTS = (*kept, Dialect("duckdb"))
+        vars(engine)["_PERSISTED_CONNECTION_DIALECTS"] = (*kept, Dialect("duckdb"))

@@ -47,7 +47,8 @@ def split_rows(
         f" (select *, list_filter([{flags}], lambda rule: rule is not null) as failed_rules from {OFFERED})"
     )
     found = connection.sql(
-        f"select rule, count(*) from (select unnest(failed_rules) as rule from {JUDGED} where not is_clean) group by rule"
+        f"select rule, count(*) from (select unnest(failed_rules) as rule from {JUDGED} where not is_clean)"
+        " group by rule"
     ).fetchall()
     counts = dict.fromkeys((rule.name for rule in contract.row_rules), 0)
     counts.update({str(rule): int(count) for rule, count in found})
@@ -57,6 +58,8 @@ def split_rows(
 def measure_batch(connection: duckdb.DuckDBPyConnection, contract: Contract) -> dict[str, Any]:
     """Return the figure that each batch rule bounds, by the rule's name, in one pass."""
     rules = contract.batch_rules
+    if not rules:
+        return {}
     selected = ", ".join(f"{rule.sql} as f{i}" for i, rule in enumerate(rules))
     row = connection.sql(f"select {selected} from {JUDGED}").fetchall()[0]
     return {rule.name: value for rule, value in zip(rules, row, strict=True)}
@@ -76,16 +79,18 @@ def reconcile(
     """
     judgements = []
     for rule in contract.rules:
+        ours: Any
+        theirs: Any
         if rule.scope == "row":
             ours, theirs = counts[rule.name], verdict.unexpected_counts[rule.name]
-            passed = ours == 0
-            judgement = Judgement(rule, passed, unexpected_count=ours)
+            judgement = Judgement(rule, ours == 0, unexpected_count=ours)
+            agree = ours == theirs and judgement.is_passed == verdict.is_passed[rule.name]
         else:
-            figure = figures[rule.name]
-            ours, theirs = figure, verdict.observed[rule.name]
-            passed = is_inside(figure, _known(rule.low, parameters), _known(rule.high, parameters))
-            judgement = Judgement(rule, passed, observed=_written(figure))
-        if passed != verdict.is_passed[rule.name] or (rule.scope == "row" and ours != theirs):
+            ours, theirs = figures[rule.name], verdict.observed[rule.name]
+            passed = is_inside(ours, _known(rule.low, parameters), _known(rule.high, parameters))
+            judgement = Judgement(rule, passed, observed=_written(ours))
+            agree = passed == verdict.is_passed[rule.name]
+        if not agree:
             raise OperatorError(
                 f"contract of {contract.feed}: {rule.name}: our SQL found {ours}, Great Expectations {theirs}."
                 " One of the two checks is broken; nothing was written. Report this with the batch."
