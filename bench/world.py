@@ -95,7 +95,9 @@ def write_world(lake: Lake, customers: int, *, rng: np.random.Generator) -> dict
 
 def _months(rows: int) -> Iterator[tuple[int, int, int]]:
     steps = 26
-    edges = [datetime.combine(FIRST_DAY, datetime.min.time()) + timedelta(days=DAYS * i / steps) for i in range(steps + 1)]
+    edges = [
+        datetime.combine(FIRST_DAY, datetime.min.time()) + timedelta(days=DAYS * i / steps) for i in range(steps + 1)
+    ]
     instants = [int(np.datetime64(edge, "us").astype(np.int64)) for edge in edges]
     for step in range(steps):
         yield instants[step], instants[step + 1], rows // steps + (step < rows % steps)

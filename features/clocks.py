@@ -97,6 +97,8 @@ def newest_versions(
 ) -> list[Step]:
     """Return the steps that end in ``_customers_rows``: the newest version of each customer known at ``as_of``.
 
+    A version whose sign-up lies at or after ``as_of`` tells of an event to come: it is not visible.
+
     Args:
         clock: The day of knowledge.
         columns: Columns or ``expression as name`` of the customers' table.
@@ -109,6 +111,7 @@ def newest_versions(
         (*columns, f"{newest} as version_rank"),
         clock,
         corrected="customers" in corrected,
+        also=f"(signed_up_at is null or signed_up_at < {clock.now})",
         event_clock=False,
         spine=spine,
     )

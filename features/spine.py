@@ -4,8 +4,8 @@
 - ``cancellation``: has an open contract at ``as_of``;
 - ``column``: every customer known at ``as_of``.
 
-A customer whose known sign-up lies at or after ``as_of`` is absent; one who stands in a feed but not (yet) in the
-customers' table is described.
+A customer who signs up at or after ``as_of`` is absent. One who stands in a feed but not (yet) in the customers' table
+is described: what counts is what was known, and the customers' table is optional.
 """
 
 from __future__ import annotations
@@ -42,26 +42,18 @@ def build_spine(warehouse: Warehouse, business: Business, churn: Churn, as_of: d
 
 def spine_sql(business: Business, churn: Churn, clock: Clock, *, corrected: Collection[str] = ()) -> str:
     """Return the SQL of :func:`build_spine`."""
-    signs_up = business.customers is not None and "signed_up_at" in business.customers.columns
-    steps: list[Step] = []
-    if signs_up or churn.kind == "column":
-        steps += newest_versions(clock, ("signed_up_at",) if signs_up else (), corrected)
     if isinstance(churn, InactivityChurn):
-        steps += _buyers(churn, clock, corrected)
+        steps = _buyers(churn, clock, corrected)
     elif isinstance(churn, CancellationChurn):
-        steps += _contract_holders(business, churn, clock, corrected)
+        steps = _contract_holders(business, churn, clock, corrected)
     else:
+        steps = newest_versions(clock, (), corrected)
         steps.append(Step("_described", "every known customer", select(["customer_id"], "from _customers_rows")))
-    absent = ""
-    if signs_up:
-        later = select(["customer_id"], f"from _customers_rows\n    where not signed_up_at < {clock.now}")
-        steps.append(Step("_not_yet", "those who were known to sign up later", later))
-        absent = "\nwhere customer_id not in (select customer_id from _not_yet)"
     return (
         f"-- spine: one row per customer that churn definition {churn.name} describes at {clock.now} UTC.\n"
         f"{with_steps(steps)}\n\n"
         f"select\n    cast(customer_id as varchar) as customer_id,\n    {clock.today} as as_of\n"
-        f"from _described{absent}\ngroup by customer_id\norder by customer_id\n"
+        "from _described\ngroup by customer_id\norder by customer_id\n"
     )
 
 

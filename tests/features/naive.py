@@ -9,7 +9,8 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from holdback.business import Business
@@ -115,7 +116,7 @@ def transactions(lines: Sequence[Row], day: Day, *, has_orders: bool = True) -> 
     bought = [order for order in orders if order["bought"]]
     refunded = [order for order in orders if order["refunded"]]
     times = sorted(order["event_at"] for order in bought)
-    gaps = [(b - a) // timedelta(seconds=1) for a, b in zip(times, times[1:], strict=False)]
+    gaps = [(b - a) // timedelta(seconds=1) for a, b in pairwise(times)]
     v: Values = {
         "days_since_last_order": day.full_days(newest(bought)),
         "days_since_first_order": day.full_days(oldest(bought)),
@@ -216,7 +217,8 @@ def interactions(rows: Sequence[Row], day: Day) -> Values:
         v[f"interaction_minutes_{w}d"] = total(here, "duration_seconds", 60)
         v[f"our_fault_count_{w}d"] = len([r for r in here if r["is_caused_by_us"]])
     year = day.inside(rows, 365)
-    v["interaction_minutes_mean_365d"] = mean([r["duration_seconds"] / 60 for r in year if r["duration_seconds"] is not None])
+    timed = [r["duration_seconds"] / 60 for r in year if r["duration_seconds"] is not None]
+    v["interaction_minutes_mean_365d"] = mean(timed)
     waited = [(r["resolved_at"] - r["event_at"]) / timedelta(hours=1) for r in year if id(r) in solved]
     v["resolution_hours_mean_365d"] = mean(waited)
     return v
@@ -272,9 +274,8 @@ def balances(rows: Sequence[Row], day: Day) -> Values:
             v[f"balance{name}_drop_{w}d_share"] = None if fell is None else 0.0
             if fell:
                 v[f"balance{name}_drop_{w}d_share"] = fell / ago if ago is not None and ago > 0 else None
-    peaks = [
-        max(r["balance_cents"] for r in day.inside(account, 90)) for account in accounts.values() if day.inside(account, 90)
-    ]
+    recent = [day.inside(account, 90) for account in accounts.values()]
+    peaks = [max(r["balance_cents"] for r in account) for account in recent if account]
     peak = sum(peaks) / 100 if peaks else None
     now = v["balance_amount"]  # type: ignore[assignment]
     v["balance_peak_90d_amount"] = peak
@@ -318,7 +319,8 @@ def usage(rows: Sequence[Row], day: Day) -> Values:
     for w in WINDOWS:
         v[f"usage_count_{w}d"] = len(day.inside(rows, w))
         for metric in ("minutes", "megabytes"):
-            v[f"usage_{metric}_{w}d"] = total([r for r in day.inside(rows, w) if r["metric"] == metric], "quantity", 1000)
+            used = [r for r in day.inside(rows, w) if r["metric"] == metric]
+            v[f"usage_{metric}_{w}d"] = total(used, "quantity", 1000)
     for metric in ("minutes", "megabytes"):
         own = [r for r in rows if r["metric"] == metric]
         v[f"usage_{metric}_trend_30d"] = trend(day, own, 30, lambda rs: sum(thousandths(r["quantity"]) for r in rs))
@@ -356,8 +358,3 @@ def customers(rows: Sequence[Row], day: Day) -> Values:
         "age": last["age"],
         "vip": None if last["vip"] is None else float(last["vip"]),
     }
-
-
-def utc(text: str) -> datetime:
-    """Read an instant; the tests write them as UTC."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC).replace(tzinfo=None)

@@ -160,9 +160,7 @@ def test_without_an_order_column_each_line_is_an_order(history: Any) -> None:
     business = company(without=without)
     warehouse = Memory(business, {"tills": rows, "superseded": replaced})
     features = features_of("tills", without=without)
-    table = build_features(
-        warehouse, business, business.churn[0], AS_OF, spine=spine_of(CUSTOMERS), features=features
-    )
+    table = build_features(warehouse, business, business.churn[0], AS_OF, spine=spine_of(CUSTOMERS), features=features)
     day = naive.Day(business, AS_OF)
     known = naive.visible(rows, day, replaced, "tills")
     for got in table.to_pylist():

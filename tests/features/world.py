@@ -26,7 +26,8 @@ _FEEDS: dict[str, dict[str, Any]] = {
         "role": "transactions",
         "columns": {**_EVENT, "amount": "a", "order_id": "o", "discount": "d", "quantity": "q", "category": "c",
                     "channel": "ch", "direction": "dir", "destination": "dest"},
-        "accepts": {"category": ["tea", "milk", "o'clock"], "channel": ["web", "store"], "destination": ["own", "wire"]},
+        "accepts": {"category": ["tea", "milk", "o'clock"], "channel": ["web", "store"],
+                    "destination": ["own", "wire"]},
     },
     "calls": {
         "role": "interactions",
