@@ -11,6 +11,8 @@ import os
 from datetime import date
 from pathlib import Path
 
+import typer
+
 from flows import settings
 from flows.cli.answers import print_outcomes
 from flows.cli.options import print_json, show
@@ -79,12 +81,12 @@ def _again(step: dict[str, object]) -> Outcome:
 def _where_to_go_on(workspace: Workspace, *, was_done_already: bool) -> None:
     if was_done_already:
         show("[bold]All of this was done already: nothing was changed.[/bold] `make clean` starts afresh.\n")
-    prefix = f"HOLDBACK_BUSINESS={os.path.relpath(BUSINESS_FILE)} GROCERIES_DAYS={os.path.relpath(workspace.root)}/demo"
-    show(
-        "Go on with:",
-        f"  export {prefix}",
-        f"  .venv/bin/holdback report --as-of {LAST_DAY} --open    the report in your browser",
-        "  .venv/bin/holdback models show                  the champion's card",
-        "  .venv/bin/holdback quarantine list              what was not let in, and why",
-        "  .venv/bin/holdback init                         a business file of your own",
+    business, days = os.path.relpath(BUSINESS_FILE), os.path.relpath(workspace.root / "demo")
+    typer.echo(
+        "Go on with:\n"
+        f"  export HOLDBACK_BUSINESS={business} GROCERIES_DAYS={days}\n"
+        f"  .venv/bin/holdback report --as-of {LAST_DAY} --open   the report in your browser\n"
+        "  .venv/bin/holdback models show                       the champion's card\n"
+        "  .venv/bin/holdback quarantine list                   what was not let in, and why\n"
+        "  .venv/bin/holdback init                              a business file of your own"
     )

@@ -24,8 +24,8 @@ _DONE = "written"
 def write_sources(folder: Path) -> None:
     """Write the year's files under ``folder``, once; a second call finds them and does nothing.
 
-    Writes ``transactions/<last day of the month>.parquet``, ``contacts/<last day of the month>.csv`` and
-    ``households.csv``.
+    Writes ``demographics.csv``, and for each month, named by its last day, ``transactions/<day>.parquet``,
+    ``campaigns/<day>.csv`` and ``coupon_redemptions/<day>.csv``.
 
     Raises:
         OperatorError: the package with the data is not installed, or the folder cannot be written.
@@ -42,40 +42,30 @@ def write_sources(folder: Path) -> None:
     year = get_data(["transactions", "products", "demographics", "campaigns", "campaign_descriptions",
                      "coupon_redemptions"])  # fmt: skip
     try:
-        (folder / "transactions").mkdir(parents=True, exist_ok=True)
-        (folder / "contacts").mkdir(exist_ok=True)
-        _write(year["demographics"], folder / "households.csv")
+        for part in ("transactions", "campaigns", "coupon_redemptions"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        _write(year["demographics"], folder / "demographics.csv")
         departments = year["products"].set_index("product_id")["department"]
         lines = year["transactions"].assign(department=lambda rows: rows["product_id"].map(departments))
         lines = lines.drop(columns=["week", "coupon_match_disc"])
-        for number, (last_day, rows) in enumerate(_months(lines, "transaction_timestamp"), start=1):
+        sold_at = lines["transaction_timestamp"].dt.tz_localize("UTC").dt.tz_convert(_TIME_ZONE).dt.tz_localize(None)
+        for number, (last_day, rows) in enumerate(_months(lines, sold_at), start=1):
             tell(f"writing {last_day:%B}", number, 13)
             _write(rows, folder / "transactions" / f"{last_day}.parquet")
-        for last_day, rows in _months(_contacts(year), "at"):
-            _write(rows, folder / "contacts" / f"{last_day}.csv")
+        sent = year["campaigns"].merge(year["campaign_descriptions"], on="campaign_id")
+        for last_day, rows in _months(sent, sent["start_date"]):
+            _write(rows, folder / "campaigns" / f"{last_day}.csv")
+        redeemed = year["coupon_redemptions"]
+        for last_day, rows in _months(redeemed, redeemed["redemption_date"]):
+            _write(rows, folder / "coupon_redemptions" / f"{last_day}.csv")
         (folder / _DONE).touch()
     except OSError as error:
         raise OperatorError(f"{folder}: cannot be written ({error}). Free the disk or set HOLDBACK_HOME.") from error
 
 
-def _contacts(year: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return one row per campaign sent to a household and one per coupon that it redeemed."""
-    import pandas as pd
-
-    sent = year["campaigns"].merge(year["campaign_descriptions"], on="campaign_id")
-    sent = sent.rename(columns={"start_date": "at"}).assign(outcome="sent")
-    redeemed = year["coupon_redemptions"].rename(columns={"redemption_date": "at"}).assign(outcome="redeemed")
-    columns = ["household_id", "campaign_id", "at", "outcome"]
-    both = pd.concat([sent[columns], redeemed[columns]])
-    # The source has days, not times: noon in the shops' zone keeps each on its own day.
-    at = (both["at"] + pd.Timedelta(hours=12)).dt.tz_localize(_TIME_ZONE).dt.tz_convert("UTC").dt.tz_localize(None)
-    return both.assign(at=at).sort_values(["at", "household_id", "campaign_id"], kind="stable")
-
-
-def _months(rows: pd.DataFrame, at: str) -> Iterator[tuple[date, pd.DataFrame]]:
-    """Split rows by the month in the shops' time zone; name each month by its last day. Rows outside 2017 stay out."""
-    local = rows[at].dt.tz_localize("UTC").dt.tz_convert(_TIME_ZONE).dt.tz_localize(None)
-    months = local.dt.to_period("M")
+def _months(rows: pd.DataFrame, at: pd.Series) -> Iterator[tuple[date, pd.DataFrame]]:
+    """Split rows by the month of ``at``, the shops' own time; name each month by its last day. Other years stay out."""
+    months = at.dt.to_period("M")
     for month in sorted(months.unique()):
         if month.year == 2017:
             yield month.end_time.date(), rows[months == month]

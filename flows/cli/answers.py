@@ -13,8 +13,8 @@ Receipt = Any  # a receipt is JSON: each teller below knows the keys of its own 
 _MODEL_NAMES = {
     "catboost": "CatBoost",
     "rule": "one rule",
-    "rfm_logistic": "logistic regression on recency, frequency, amount",
-    "spline_logistic": "logistic regression with splines",
+    "rfm_logistic": "RFM logistic",
+    "spline_logistic": "spline logistic",
 }
 
 
@@ -64,17 +64,22 @@ def tell_retrain(receipt: Receipt) -> Iterator[Any]:
         f"learned from {receipt['training_row_count']:,} rows ({receipt['training_churner_count']:,} churned), "
         f"{receipt['feature_count']} features, {learned[0]} to {learned[-1]}; judged on {', '.join(judged)}"
     )
-    table = table_of("", "model", "#AUC", "#log-loss", "#top-decile lift", "#CatBoost's AUC gain")
+    table = table_of("", "model", "#AUC", "#log-loss", "#CatBoost's AUC gain")
     models = [("catboost", receipt["evaluation"], None)]
     models += [(b["name"], b["evaluation"], b["auc_gain"]) for b in receipt["baselines"]]
     for name, figures, gain in models:
         table.add_row(
             _MODEL_NAMES.get(name, name),
-            *(interval(figures[metric]) for metric in ("auc", "log_loss", "top_decile_lift")),
+            *(interval(figures[metric]) for metric in ("auc", "log_loss")),
             interval(gain, signed=True) if gain else "",
         )
     yield table
-    yield from receipt["remarks"]
+    unproven = [_MODEL_NAMES.get(b["name"], b["name"]) for b in receipt["baselines"] if b["auc_gain"]["low"] <= 0]
+    yield (
+        f"No evidence that CatBoost ranks better than: {', '.join(unproven)}."
+        if unproven
+        else "CatBoost ranks better than each of them: every interval of its gain lies above zero."
+    )
     yield f"verdict: [bold]{receipt['decision']}[/bold]. {' '.join(receipt['reasons'])}"
     champion = receipt["champion_version"]
     yield f"version {receipt['version']} of {receipt['model']}; champion is version {champion or 'none yet'}"
