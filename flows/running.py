@@ -39,6 +39,7 @@ def run(flow_name: str, *, quiet: bool, **parameters: Any) -> Any:
         tell("starting Prefect", 0, 1)
         # The heartbeat's thread is joined in steps of a second at the end of each flow; nobody listens to it here.
         stack.enter_context(temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}))
-        logging.getLogger("httpx").setLevel(logging.WARNING)
+        for chatty in ("httpx", "great_expectations", "mlflow"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         flow: Callable[..., Any] = getattr(pipelines, flow_name)
         return flow(**parameters)
