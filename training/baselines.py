@@ -20,7 +20,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, SplineTransformer, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, SplineTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from training.calibration import fit_platt
@@ -179,7 +179,7 @@ def _spline_columns(encoding: Encoding, frame: pd.DataFrame) -> list[tuple[str, 
         shape: Any = (
             SplineTransformer(degree=min(3, knots.size - 1), knots=knots[:, None], extrapolation="constant")
             if knots.size >= 3
-            else StandardScaler()
+            else MinMaxScaler(clip=True)
         )
         imputed = SimpleImputer(strategy="median", add_indicator=True)
         inner = ColumnTransformer([("value", shape, [0])], remainder="passthrough")

@@ -9,7 +9,6 @@ probabilities and rank no better), no search. This module is the only door to Ca
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import tempfile
 from collections.abc import Mapping
@@ -217,7 +216,7 @@ def fit(
         "base_rate": rows.churner_count / len(rows),
         "null_shares": {name: float(rows.frame[name].isna().mean()) for name in encoding.names},
     }
-    merged = _merge(boosters, frame, line, facts)
+    merged = merge(boosters, frame, line, facts)
     model = ChurnModel(merged, encoding, line, facts)
     out_of_fold = np.where(held_out, line.probability(np.nan_to_num(scores)), np.nan)
     return Fit(model, out_of_fold, tree_count, validation, dropped, tuple(warnings))
@@ -325,13 +324,21 @@ def _boost(
     return booster
 
 
-def _merge(boosters: list[Any], frame: pd.DataFrame, line: Line, facts: Mapping[str, Any]) -> Any:
-    """Sum the seeds into one booster, prove the sum exact, fold in the calibration, read it back as a classifier."""
-    from catboost import CatBoostClassifier, sum_models
-    from catboost.core import log_fixup
+def merge(boosters: list[Any], frame: pd.DataFrame, line: Line, facts: Mapping[str, Any]) -> Any:
+    """Average boosters into one, prove the average exact, fold in the calibration, read it back as a classifier.
 
-    with log_fixup(io.StringIO(), io.StringIO()):  # it prints a remark on parameters that concerns nobody
-        merged = sum_models(boosters, weights=[1 / len(boosters)] * len(boosters))
+    Args:
+        boosters: CatBoost classifiers trained on the same columns.
+        frame: Encoded features; the first 2,000 rows are the proof.
+        line: The calibration to fold in.
+        facts: What the file says about itself, under ``holdback``.
+
+    Raises:
+        OperatorError: the sum is not exact (a category used target statistics), or the file differs from the model.
+    """
+    from catboost import CatBoostClassifier, sum_models
+
+    merged = sum_models(boosters, weights=[1 / len(boosters)] * len(boosters))
     sample = frame.iloc[: min(len(frame), 2000)]
     mean = np.mean([b.predict(sample, prediction_type="RawFormulaVal") for b in boosters], axis=0)
     error = float(np.abs(merged.predict(sample, prediction_type="RawFormulaVal") - mean).max())
@@ -341,6 +348,8 @@ def _merge(boosters: list[Any], frame: pd.DataFrame, line: Line, facts: Mapping[
             "exact (no category may use target statistics). Report this with the feature set."
         )
     merged.set_scale_and_bias(float(line.slope), float(line.intercept))
+    # A sum has no parameters of its own; without any, every later reader of the file is warned of invalid ones.
+    merged.get_metadata()["params"] = boosters[0].get_metadata()["params"]
     merged.get_metadata()[METADATA_KEY] = json.dumps(facts, sort_keys=True)
     with tempfile.TemporaryDirectory(prefix="holdback-model-") as folder:
         path = str(Path(folder) / "model.cbm")

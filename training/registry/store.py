@@ -45,14 +45,15 @@ def mlflow_at(workspace: Workspace) -> Iterator[Any]:
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
     import mlflow
-    from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR as BAR
+    from mlflow import environment_variables
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     tracking, registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    shows_bar = BAR.is_set()
-    if not shows_bar:
-        BAR.set(False)  # a bar per copied file, on one machine, is noise
+    bar: Any = environment_variables.MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR  # its methods have no types
+    is_bar_wanted = bar.is_set()
+    if not is_bar_wanted:
+        bar.set(False)  # a bar per copied file, on one machine, is noise
     mlflow.set_tracking_uri(workspace.mlflow_uri)
     mlflow.set_registry_uri(workspace.mlflow_uri)
     try:
@@ -66,8 +67,8 @@ def mlflow_at(workspace: Workspace) -> Iterator[Any]:
             f"model registry {workspace.mlflow_uri}: {_first_line(error)}. Check that it can be reached and written."
         ) from error
     finally:
-        if not shows_bar:
-            BAR.unset()
+        if not is_bar_wanted:
+            bar.unset()
         mlflow.set_tracking_uri(tracking)
         mlflow.set_registry_uri(registry)
         for name, level in levels.items():
