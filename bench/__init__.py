@@ -1,1 +1,1 @@
-"""Measurements of what the project promises: ratios, not seconds. Run ``python -m bench`` (``BENCH_QUICK=1``: small)."""
+"""Measurements of what the project promises: ratios, not seconds. ``make bench``, or ``python -m bench``."""

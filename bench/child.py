@@ -1,0 +1,77 @@
+"""What is measured, each in a process of its own: ``python -m bench.child features|scan|build FOLDER [CUSTOMERS]``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from bench.world import AS_OF, business, lake_at
+
+
+def features(folder: Path) -> dict[str, object]:
+    """Compute the feature table of the day, part by part, and say what came out."""
+    from features.build import feature_steps
+    from features.families import feature_set
+
+    company = business()
+    digest, rows, orders = hashlib.sha256(), 0, 0.0
+    for part in feature_steps(lake_at(folder), company, company.churn[0], AS_OF):
+        for column in part.itercolumns():
+            for chunk in column.chunks:
+                for buffer in chunk.buffers():
+                    digest.update(buffer or b"")
+        rows += part.num_rows
+        orders += sum(part["order_count_all"].to_pylist())
+    return {
+        "rows": rows,
+        "features": len(feature_set(company)),
+        "orders": int(orders),
+        "digest": digest.hexdigest(),
+    }
+
+
+def scan(folder: Path) -> dict[str, object]:
+    """Read the same columns of the same rows, with the cheapest aggregate there is."""
+    from features.clocks import Clock
+
+    company, lake = business(), lake_at(folder)
+    now, rows = Clock.of(company, AS_OF).now, 0
+    for name, feed in company.feeds.items():
+        read = [column for column in feed.mapped_columns if column.name != "campaign"]
+        sums = [f"{'sum' if c.type in ('money', 'integer', 'number') else 'max'}({c.name}) as {c.name}" for c in read]
+        listed = ", ".join([*sums, "max(loaded_at) as loaded_at", "count(*) as counted"])
+        # The condition keeps DuckDB from answering out of the files' statistics without reading a row.
+        rows += lake.query(f"select {listed} from {name} where event_at < {now}")["counted"][0].as_py()
+    return {"rows": rows}
+
+
+def build(folder: Path, customers: int) -> dict[str, object]:
+    """Write the company's warehouse."""
+    import numpy as np
+
+    from bench.world import write_world
+
+    return dict(write_world(lake_at(folder), customers, rng=np.random.default_rng(7)))
+
+
+def truth(folder: Path) -> dict[str, object]:
+    """Count customers and orders a second time, without the feature code."""
+    now = business().instant(AS_OF).isoformat(sep=" ")
+    found = lake_at(folder).query(
+        "select count(distinct customer_id) as customers, count(distinct customer_id || order_id) as orders from tills "
+        f"where amount_cents >= 0 and event_at < timestamp '{now}' and loaded_at <= timestamp '{now}'"
+    )
+    return {"rows": found["customers"][0].as_py(), "orders": found["orders"][0].as_py()}
+
+
+if __name__ == "__main__":
+    task, *arguments = sys.argv[1:]
+    where = Path(arguments[0])
+    done = (
+        build(where, int(arguments[1]))
+        if task == "build"
+        else {"features": features, "scan": scan, "truth": truth}[task](where)
+    )
+    print(json.dumps(done))
