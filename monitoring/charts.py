@@ -171,7 +171,7 @@ def history(
     if reference is not None:
         canvas.line(left, up(reference), right, up(reference), "reference")
     canvas.path([(across(i), up(p[1])) for i, p in enumerate(points)], "trace")
-    every = ceil(len(points) / 5)
+    every = ceil(len(points) / 4)
     for i, (label, value, lo, hi) in enumerate(points):
         canvas.line(across(i), up(lo), across(i), up(hi), "whisker main")
         canvas.dot(across(i), up(value), "main", f"{label}: {show(value)}")

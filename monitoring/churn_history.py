@@ -46,7 +46,7 @@ def churn_history(warehouse: Warehouse, business: Business, churn: Churn, as_of:
     if isinstance(churn, ColumnChurn):
         spine = build_spine(warehouse, business, churn, as_of)
         return (_month(warehouse, business, churn, as_of, as_of, spine),) if spine.num_rows else ()
-    first = _first_day(warehouse, business, churn)
+    first = first_event_on(warehouse, business, churn)
     if first is None:
         return ()
     found: list[MonthlyChurn] = []
@@ -70,8 +70,10 @@ def month_starts(as_of: date) -> list[date]:
     return [date((months - back) // 12, (months - back) % 12 + 1, 1) for back in range(60)]
 
 
-def _first_day(warehouse: Warehouse, business: Business, churn: Churn) -> date | None:
-    assert not isinstance(churn, ColumnChurn)
+def first_event_on(warehouse: Warehouse, business: Business, churn: Churn) -> date | None:
+    """Return the day of the first event of the feed that churn is defined on; None without events or without a feed."""
+    if isinstance(churn, ColumnChurn):
+        return None
     first = warehouse.query(f'select min(event_at) as first from "{churn.feed}"')["first"][0].as_py()
     return None if first is None else business.day_of(first)
 

@@ -53,7 +53,7 @@ def evidently_page(drift: DayDrift, quality: Quality, performance: Performance) 
 
         figures, limits = _quality_figures(quality)
         measured, bounds, title = _performance_figures(performance)
-        largest = max(drift.measured, key=lambda column: column.alarm, default=None)
+        largest = next(iter(drift.measured), None)
         metrics: list[Any] = [
             BatchQuality(limits=limits),
             MaturedPerformance(bounds=bounds, title=title),
@@ -142,10 +142,10 @@ def _batches(quality: Quality) -> pd.DataFrame:
     rows = [
         {
             "feed": feed.feed,
-            "newest batch": feed.newest.as_of.isoformat() if feed.newest else "none",
-            "offered": f"{feed.newest.rows_offered:,}" if feed.newest else "",
-            "let in": f"{feed.newest.rows_clean:,}" if feed.newest else "",
-            "kept aside": f"{feed.newest.rows_quarantined:,}" if feed.newest else "",
+            "newest day": feed.newest.as_of.isoformat() if feed.newest else "none",
+            "offered": f"{feed.newest.offered:,}" if feed.newest else "",
+            "let in": f"{feed.newest.clean:,}" if feed.newest else "",
+            "kept aside": f"{feed.newest.quarantined:,}" if feed.newest else "",
             "newest event": feed.last_event_on.isoformat() if feed.last_event_on else "",
         }
         for feed in quality.feeds

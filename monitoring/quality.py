@@ -20,18 +20,15 @@ NULLS_MATTER = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class BatchCount:
-    """One accepted batch: its rows, and what became of them."""
+class RowCount:
+    """Rows of one batch, or of all batches of one day, and what became of them."""
 
-    batch_id: str
-    feed: str
-    source: str
     as_of: date
-    rows_offered: int
-    rows_clean: int
-    rows_quarantined: int
-    rows_unchanged: int
-    rows_corrected: int
+    offered: int
+    clean: int
+    quarantined: int
+    unchanged: int
+    corrected: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +42,25 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class BrokenRule:
-    """A rule that did not hold for a batch: the batch was let in all the same, or it would not be here."""
+    """A rule that did not hold for batches of the day; those were let in all the same, or refused if it is critical.
+
+    Attributes:
+        feed: The feed.
+        rule: Name of the rule.
+        severity: ``critical``, ``warning`` or ``info``.
+        expected: What the rule asks, in words.
+        batch_count: Batches that broke it.
+        row_count: Rows that broke it, over those batches; None for rules on a whole batch.
+        observed: What was seen in one of them (rules on a whole batch).
+    """
 
     feed: str
-    batch_id: str
     rule: str
     severity: str
-    unexpected_count: int | None
-    observed: str | None
     expected: str
+    batch_count: int
+    row_count: int | None
+    observed: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +85,8 @@ class FeedQuality:
 
     Attributes:
         feed: Its name.
-        newest: Counts of its newest batch up to the day; None when nothing was ever loaded.
-        came_today: True when that batch was loaded for the day itself.
-        rows_today: Rows offered today.
+        newest: All its batches of the newest day, up to the report's, on which any came; None when none ever did.
+        came_today: True when that day is the report's own.
         quarantined_today: Rows kept aside today, as a share of those offered; None when nothing came.
         last_event_on: Day of the newest event known by the day; None for the customers' table.
         days_since_last_event: Full days between that and the day.
@@ -90,15 +96,19 @@ class FeedQuality:
     """
 
     feed: str
-    newest: BatchCount | None
+    newest: RowCount | None
     came_today: bool
-    rows_today: int
     quarantined_today: Share | None
     last_event_on: date | None
     days_since_last_event: int | None
     limit_days: int | None
     quarantined_limit: float
-    recent: tuple[BatchCount, ...]
+    recent: tuple[RowCount, ...]
+
+    @property
+    def rows_today(self) -> int:
+        """Rows offered today."""
+        return self.newest.offered if self.newest is not None and self.came_today else 0
 
     @property
     def is_stale(self) -> bool:
@@ -147,12 +157,12 @@ class Quality:
 
 def data_quality(warehouse: Warehouse, business: Business, as_of: date) -> Quality:
     """Return what came in up to ``as_of``; a day on which nothing came is a result, not an error."""
-    batches = [
-        _batch(row)
-        for row in _rows(warehouse, f"select * from batches where as_of <= date '{as_of}' order by as_of, loaded_at")
-    ]
+    found = _rows(
+        warehouse, f"select * from batches where as_of <= date '{as_of}' order by as_of, last_event_at, batch_id"
+    )
     names = [*(["customers"] if business.customers is not None else []), *business.feeds]
-    feeds = tuple(_feed(warehouse, business, name, [b for b in batches if b.feed == name], as_of) for name in names)
+    batches = {name: [_counts(row) for row in found if row["feed"] == name] for name in names}
+    feeds = tuple(_feed(warehouse, business, name, batches[name], as_of) for name in names)
     counts = _rows(
         warehouse,
         "select coalesce(sum(rows_offered), 0)::bigint as offered, coalesce(sum(rows_clean), 0)::bigint as clean, "
@@ -189,31 +199,32 @@ def quarantine_reasons(warehouse: Warehouse, condition: str) -> tuple[Reason, ..
     return tuple(Reason(row["feed"], row["rule"], row["n"]) for row in found)
 
 
-def _feed(warehouse: Warehouse, business: Business, name: str, batches: list[BatchCount], as_of: date) -> FeedQuality:
-    today = [batch for batch in batches if batch.as_of == as_of]
-    offered = sum(batch.rows_offered for batch in today)
-    source = business.customers if name == "customers" and name not in business.feeds else business.feeds[name]
-    last = None
-    if name in business.feeds:
-        known = business.instant(as_of)
-        last = _rows(
-            warehouse,
-            f"select max(event_at) as last from \"{name}\" where event_at < timestamp '{known}' "
-            f"and loaded_at <= timestamp '{known}'",
-        )[0]["last"]
-    last_on = business.day_of(last) if last is not None else None
+def _feed(warehouse: Warehouse, business: Business, name: str, batches: list[RowCount], as_of: date) -> FeedQuality:
+    newest = _together([batch for batch in batches if batch.as_of == batches[-1].as_of]) if batches else None
+    came_today = newest is not None and newest.as_of == as_of
+    source = business.feeds.get(name) or business.customers
+    last_on = _last_event_on(warehouse, business, name, as_of) if name in business.feeds else None
     return FeedQuality(
         feed=name,
-        newest=batches[-1] if batches else None,
-        came_today=bool(today),
-        rows_today=offered,
-        quarantined_today=wilson(sum(b.rows_quarantined for b in today), offered) if offered else None,
+        newest=newest,
+        came_today=came_today,
+        quarantined_today=wilson(newest.quarantined, newest.offered)
+        if newest is not None and came_today and newest.offered
+        else None,
         last_event_on=last_on,
         days_since_last_event=(as_of - last_on).days if last_on is not None else None,
         limit_days=source.expects.fresh_within_days if source is not None else None,
         quarantined_limit=source.expects.quarantined_share if source is not None else 1.0,
         recent=tuple(batches[-RECENT_BATCHES:]),
     )
+
+
+def _last_event_on(warehouse: Warehouse, business: Business, feed: str, as_of: date) -> date | None:
+    known = f"timestamp '{business.instant(as_of)}'"
+    last = _rows(
+        warehouse, f'select max(event_at) as last from "{feed}" where event_at < {known} and loaded_at <= {known}'
+    )[0]["last"]
+    return None if last is None else business.day_of(last)
 
 
 def _reasons(warehouse: Warehouse, as_of: date) -> tuple[Reason, ...]:
@@ -223,16 +234,17 @@ def _reasons(warehouse: Warehouse, as_of: date) -> tuple[Reason, ...]:
 def _broken(warehouse: Warehouse, as_of: date) -> tuple[BrokenRule, ...]:
     found = _rows(
         warehouse,
-        f"select * from validations where as_of = date '{as_of}' and not is_passed "
+        "select feed, rule, severity, min(expected) as expected, count(distinct batch_id) as batches, "
+        "sum(unexpected_count)::bigint as broken, max(observed) as observed "
+        f"from validations where as_of = date '{as_of}' and not is_passed group by feed, rule, severity "
         "order by case severity when 'critical' then 0 when 'warning' then 1 else 2 end, feed, rule",
     )
     return tuple(
         BrokenRule(
-            row["feed"], row["batch_id"], row["rule"], row["severity"], row["unexpected_count"], row["observed"],
-            row["expected"],
+            row["feed"], row["rule"], row["severity"], row["expected"], row["batches"], row["broken"], row["observed"]
         )
         for row in found
-    )  # fmt: skip
+    )
 
 
 def _nulls(warehouse: Warehouse, as_of: date) -> tuple[NullShare, ...]:
@@ -252,11 +264,16 @@ def _nulls(warehouse: Warehouse, as_of: date) -> tuple[NullShare, ...]:
     return tuple(shares)
 
 
-def _batch(row: Mapping[str, Any]) -> BatchCount:
-    return BatchCount(
-        row["batch_id"], row["feed"], row["source"] or "", row["as_of"], row["rows_offered"], row["rows_clean"],
-        row["rows_quarantined"], row["rows_unchanged"] or 0, row["rows_corrected"] or 0,
+def _counts(row: Mapping[str, Any]) -> RowCount:
+    return RowCount(
+        row["as_of"], row["rows_offered"], row["rows_clean"], row["rows_quarantined"], row["rows_unchanged"] or 0,
+        row["rows_corrected"] or 0,
     )  # fmt: skip
+
+
+def _together(batches: list[RowCount]) -> RowCount:
+    names = ("offered", "clean", "quarantined", "unchanged", "corrected")
+    return RowCount(batches[0].as_of, *(sum(getattr(batch, name) for batch in batches) for name in names))
 
 
 def _rows(warehouse: Warehouse, sql: str) -> list[dict[str, Any]]:

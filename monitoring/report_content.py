@@ -8,7 +8,7 @@ from datetime import date
 from features.families import feature_set
 from holdback.business import Churn
 from holdback.workspace import Workspace
-from monitoring.churn_history import MonthlyChurn, churn_history
+from monitoring.churn_history import MonthlyChurn, churn_history, first_event_on
 from monitoring.drift.days import NewValues, ScoreDrift, feature_drift, score_drift
 from monitoring.drift.verdicts import DayDrift
 from monitoring.performance import Performance, matured_performance
@@ -38,6 +38,7 @@ class ReportContent:
     quality: Quality
     performance: Performance
     history: tuple[MonthlyChurn, ...]
+    first_event_on: date | None
 
     @property
     def churn_name(self) -> str:
@@ -78,4 +79,5 @@ def gather(workspace: Workspace, as_of: date, churn: Churn) -> ReportContent:
         quality=data_quality(warehouse, business, as_of),
         performance=matured_performance(warehouse, business, churn, as_of),
         history=churn_history(warehouse, business, churn, as_of),
+        first_event_on=first_event_on(warehouse, business, churn),
     )

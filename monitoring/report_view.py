@@ -20,6 +20,7 @@ from monitoring.words import Words
 
 FIRST_COLUMNS = 12
 FIRST_NULLS = 12
+LONGEST_WINDOW_DAYS = 365
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class ReportView:
     reference_from: str
     reference_to: str
     drift_sentence: str
+    young: str
     drift_chart: Markup | None
     drift_chart_of: str
     drift_first: tuple[DriftRow, ...]
@@ -104,9 +106,7 @@ class ReportView:
 def report_view(r: ReportContent, w: Words) -> ReportView:
     """Put a report's content into words and pictures."""
     rows = _drift_rows(r, w)
-    drifted = sum(row.state == "look" for row in rows)
-    first = max(FIRST_COLUMNS, drifted)
-    largest = max(r.drift.measured, key=lambda column: column.alarm, default=None)
+    foremost = next(iter(r.drift.drifted), None)
     newest = r.standing.newest
     line_count = r.scored.line_count if r.scored else 0
     return ReportView(
@@ -123,10 +123,11 @@ def report_view(r: ReportContent, w: Words) -> ReportView:
         reference_from=_written_day(r.drift.reference_from, w),
         reference_to=_written_day(r.drift.reference_to, w),
         drift_sentence=_drift_sentence(r, w),
-        drift_chart=_drift_chart(largest, w) if largest and largest.findings else None,
-        drift_chart_of=r.meanings.get(largest.name, largest.name) if largest else "",
-        drift_first=rows[:first],
-        drift_rest=rows[first:],
+        young=_young(r, w),
+        drift_chart=_drift_chart(foremost, w) if foremost else None,
+        drift_chart_of=r.meanings.get(foremost.name, foremost.name) if foremost else "",
+        drift_first=rows[:FIRST_COLUMNS],
+        drift_rest=rows[FIRST_COLUMNS:],
         score_sentence=_score_sentence(r, w),
         balanced=r.quality.offered == r.quality.clean + r.quality.quarantined,
         feeds=tuple(_feed_row(feed, i, w) for i, feed in enumerate(r.quality.feeds)),
@@ -143,8 +144,8 @@ def report_view(r: ReportContent, w: Words) -> ReportView:
 def churn_meaning(churn: Churn, w: Words) -> str:
     """Say what leaving means."""
     if isinstance(churn, InactivityChurn | CancellationChurn):
-        lead = w("lead_days", n=churn.lead_days) if churn.lead_days else w("lead_none")
-        return w(f"churn_{churn.kind}", outcome=churn.outcome_days, lead=lead)
+        later = "_lead" if churn.lead_days else ""
+        return w(f"churn_{churn.kind}{later}", outcome=churn.outcome_days, lead=churn.lead_days)
     return w("churn_column", attribute=churn.attribute)
 
 
@@ -224,6 +225,14 @@ def _drift_sentence(r: ReportContent, w: Words) -> str:
     return w("drift_some", n=w.count(len(r.drift.drifted)), measured=measured)
 
 
+def _young(r: ReportContent, w: Words) -> str:
+    """Say so when the data were younger than the longest windows when the model learned."""
+    if r.first_event_on is None or not r.drift.drifted:
+        return ""
+    days = (date.fromisoformat(r.drift.reference_from) - r.first_event_on).days
+    return w("drift_young", n=w.count(days)) if days < LONGEST_WINDOW_DAYS else ""
+
+
 def _drift_chart(column: ColumnDrift, w: Words) -> Markup | None:
     if column.bins is None:
         return None
@@ -247,7 +256,7 @@ def _drift_rows(r: ReportContent, w: Words) -> tuple[DriftRow, ...]:
         verdict = "; ".join(w(f"finding_{finding}") for finding in c.findings) or w("finding_stable")
         named = ", ".join(f"{value} ({w.count(n)})" for value, n in fresh.get(c.name, ()))
         missing = c.missing
-        moved = missing is not None and (missing.first.share > 0 or missing.second.share > 0)
+        moved = missing is not None and max(missing.first.share, missing.second.share) >= 0.0005  # shown as 0.1%
         return DriftRow(
             name=c.name,
             meaning=r.meanings.get(c.name, c.name),
@@ -270,7 +279,9 @@ def _score_sentence(r: ReportContent, w: Words) -> str:
         return ""
     if found.status == "not measured":
         return f"{w('not_measured')}: {w(f'reason_{found.reason}')}."
-    return w("drift_scores_moved" if found.findings else "drift_scores_stable")
+    assert r.score_drift is not None
+    key = "drift_scores_moved" if found.findings else "drift_scores_stable"
+    return w(key, day=w.day(r.score_drift.first_on), change=w.number(max(found.excess, 0.0), 3))
 
 
 def _feed_row(feed: FeedQuality, position: int, w: Words) -> FeedRow:
@@ -286,16 +297,14 @@ def _feed_row(feed: FeedQuality, position: int, w: Words) -> FeedRow:
     if feed.last_event_on is not None and days is not None:
         ago = w("days_ago_none") if days == 0 else w("day_ago") if days == 1 else w("days_ago", n=w.count(days))
         last = f"{w.short_day(feed.last_event_on)} ({ago})"
-    recent = [
-        (w.short_day(batch.as_of), float(batch.rows_clean), float(batch.rows_quarantined)) for batch in feed.recent
-    ]
+    recent = [(w.short_day(batch.as_of), float(batch.clean), float(batch.quarantined)) for batch in feed.recent]
     return FeedRow(
         name=feed.feed,
         when=when,
-        offered=w.count(newest.rows_offered) if newest else none,
-        clean=w.count(newest.rows_clean) if newest else none,
-        quarantined=w.count(newest.rows_quarantined) if newest else none,
-        repeated=w.count(newest.rows_unchanged) if newest else none,
+        offered=w.count(newest.offered) if newest else none,
+        clean=w.count(newest.clean) if newest else none,
+        quarantined=w.count(newest.quarantined) if newest else none,
+        repeated=w.count(newest.unchanged) if newest else none,
         last=last,
         stale=w("stale", n=feed.limit_days) if feed.is_stale else "",
         chart=charts.columns(f"feed-{position}", w("recent_chart", feed=feed.feed), recent, show=w.count)

@@ -59,7 +59,7 @@ class BinnedDriftCalculation(ByLabelCalculation[BinnedDrift]):  # type: ignore[m
                 ]
             )
             figure.update_layout(yaxis_tickformat=".0%", template="plotly_white")
-            title = f"The largest change: {self.metric.largest}"
+            title = f"The change that matters most: {self.metric.largest}"
             result.widget.append(plotly_figure(title=title, figure=figure, size=WidgetSize.FULL))
         return result
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite
+from math import inf, isfinite, nextafter
 from typing import Literal
 
 import numpy as np
@@ -325,7 +325,9 @@ def bin_labels(column: ColumnBins, show: Callable[[float], str] | None = None) -
         low if edge in column.atoms else f"{low} – {high}"
         for edge, (low, high) in zip(column.edges, pairwise(shown), strict=False)
     )
-    last = f"> {shown[-1]}" if len(shown) > 1 and shown[-1] == shown[-2] else f"≥ {shown[-1]}"
+    # The edge after an atom that nothing exceeded is the next number that there is: it means "more than the atom".
+    is_beyond = len(shown) > 1 and column.edges[-1] == nextafter(column.edges[-2], inf)
+    last = f"> {shown[-2]}" if is_beyond else f"≥ {shown[-1]}"
     return (f"< {shown[0]}", *between, last, "<null>")
 
 

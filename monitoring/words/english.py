@@ -17,11 +17,11 @@ WORDS: dict[str, str] = {
     "nothing": "–",
     "of": "{n} of {all}",
     # what churn means
-    "churn_inactivity": "To leave means: no purchase in the {outcome} days that begin {lead} after the day.",
-    "churn_cancellation": "To leave means: the contract ends in the {outcome} days that begin {lead} after the day.",
+    "churn_inactivity": "To leave means: no purchase in the {outcome} days from this one on.",
+    "churn_inactivity_lead": "To leave means: no purchase in the {outcome} days that begin in {lead} days.",
+    "churn_cancellation": "To leave means: the contract ends in the {outcome} days from this one on.",
+    "churn_cancellation_lead": "To leave means: the contract ends in the {outcome} days that begin in {lead} days.",
     "churn_column": "To leave means what the company marks in its column “{attribute}”.",
-    "lead_none": "right",
-    "lead_days": "{n} days",
     # in short
     "short": "In short",
     "card_scored": "Customers scored",
@@ -76,7 +76,7 @@ WORDS: dict[str, str] = {
     "reason": "Main reason",
     # model
     "model": "The model and its baselines",
-    "model_note": "All on the same customers, whose outcomes were kept from the models. Intervals cover 95 %.",
+    "model_note": "All on the same customers, whose outcomes were kept from the models. Intervals cover 95%.",
     "model_none": "No evaluation is stored for the model that scored this day.",
     "model_chart": "AUC: chance that a leaver is scored above a stayer",
     "metric": "Figure",
@@ -93,7 +93,7 @@ WORDS: dict[str, str] = {
     "model_catboost": "CatBoost (ours)",
     "model_rule": "Simple rule",
     "model_spline_logistic": "Spline logistic regression",
-    "model_rfm_logistic": "Logistic regression on recency, frequency, amount",
+    "model_rfm_logistic": "RFM logistic regression",
     "rows_behind": "Rows",
     "verdict": "The gate’s decision",
     "verdict_promote": "Version {version} took office on {day}.",
@@ -105,6 +105,7 @@ WORDS: dict[str, str] = {
     "verdict_other": "Version {version}, {day}: {decision}.",
     "verdict_gain": "AUC gain over the champion: {gain}.",
     "guard": "Guard",
+    "guards": "The {n} guards",
     "guard_pass": "passed",
     "guard_warn": "warns",
     "guard_block": "stops promotion",
@@ -114,26 +115,30 @@ WORDS: dict[str, str] = {
     "guard_data": "Same kind of data",
     "guard_leak": "No leak",
     "guard_slices": "No group left behind",
-    "guard_slice": "No group left behind",
+    "guard_availability": "Known in time",
+    "guard_holdout": "Fair holdout",
     "what_was_seen": "What was seen",
     # drift
     "drift": "Has the data changed?",
     "drift_note": "Today’s customers against those the model learned from ({first} to {last}, {n} customers). A "
     "feature counts as changed when the change is large enough to matter and too large for chance; on a day without "
-    "any change the chance of a single alarm is at most 1 %. Change is a reason to look, not to retrain.",
+    "any change the chance of a single alarm is at most 1%. Change is a reason to look, not to retrain.",
     "drift_no_reference": "There is no reference for this model yet: nothing to compare with.",
     "drift_no_rows": "No customers are described on this day: nothing to compare.",
     "drift_none": "No feature changed beyond chance ({n} measured).",
     "drift_some": "{n} of {measured} features changed beyond chance.",
-    "drift_largest": "The largest change: {feature}",
+    "drift_largest": "The change that matters most: {feature}",
     "drift_legend_before": "reference",
     "drift_legend_today": "today",
     "drift_bins": "Each bin holds its lower end and not its upper.",
     "drift_scores": "The model’s own scores",
-    "drift_scores_note": "against its first day in use, {day}",
     "drift_scores_first": "This is the model’s first day in use: its scores are compared from tomorrow on.",
-    "drift_scores_stable": "The scores are distributed as on that day.",
-    "drift_scores_moved": "The scores are distributed differently from that day.",
+    "drift_scores_stable": "They are distributed as on the model’s first day in use, {day} (PSI beyond chance "
+    "{change}).",
+    "drift_scores_moved": "They are distributed differently from the model’s first day in use, {day} (PSI beyond "
+    "chance {change}).",
+    "drift_young": "When the model began to learn, the data were {n} days old. Features over longer windows fill up "
+    "by themselves: much of this change is age, not news.",
     "feature": "Feature",
     "importance": "Weight",
     "psi": "Change",
@@ -165,7 +170,7 @@ WORDS: dict[str, str] = {
     "quality_balance": "Let in and kept aside add up to what was offered.",
     "quality_imbalance": "Let in and kept aside do NOT add up to what was offered: call an operator.",
     "feed": "Feed",
-    "today": "Today",
+    "today": "today",
     "rows_offered": "Offered",
     "rows_clean": "Let in",
     "rows_quarantined": "Kept aside",
@@ -178,7 +183,7 @@ WORDS: dict[str, str] = {
     "stale": "older than the {n} days allowed",
     "recent_batches": "Last batches",
     "recent_chart": "{feed}: rows let in and kept aside per batch",
-    "newest_batch": "Newest batch: {day}",
+    "newest_batch": "newest day: {day}",
     "never_loaded": "nothing was ever loaded",
     "came_nothing": "nothing",
     "quarantine_reasons": "Why rows were kept aside today",
@@ -187,6 +192,7 @@ WORDS: dict[str, str] = {
     "rows": "Rows",
     "broken_rules": "Rules that did not hold today",
     "broken_none": "Every rule held today.",
+    "in_batches": "in {n} batches",
     "severity": "Weight",
     "severity_critical": "critical",
     "severity_warning": "warning",
@@ -227,7 +233,7 @@ WORDS: dict[str, str] = {
     "matured": "Outcomes known",
     # churn rate
     "history": "The churn rate, month by month",
-    "history_note": "Of the customers described on the first of a month, the share that left. Intervals cover 95 %.",
+    "history_note": "Of the customers described on the first of a month, the share that left. Intervals cover 95%.",
     "history_chart": "Share of customers that left, by month",
     "history_none": "No month’s outcomes are known yet.",
     "history_open": "not knowable before {day}",
@@ -237,7 +243,7 @@ WORDS: dict[str, str] = {
     "definitions": "What each number is",
     "def_probability_t": "Probability",
     "def_probability": "The model’s calibrated chance that the customer leaves in the outcome window. Of customers "
-    "at 20 %, about one in five leaves.",
+    "at 20%, about one in five leaves.",
     "def_expected_t": "Expected to leave",
     "def_expected": "The sum of the probabilities. The range is what chance alone does to that many customers when "
     "the probabilities are right; whether they are is shown under “How good were past scores?”.",
@@ -247,6 +253,10 @@ WORDS: dict[str, str] = {
     "def_auc_t": "AUC",
     "def_auc": "Chance that a customer who left had a higher score than one who stayed. 0.5 is a coin, 1 is perfect. "
     "Interval by DeLong.",
+    "def_value_t": "Value at the daily capacity",
+    "def_value": "What the highest-scored customers, as many as the actions can reach in a day, were about to take "
+    "away: the share of them that left, or the margin of their last 365 days that left with them, per customer "
+    "reached.",
     "def_psi_t": "Change (PSI)",
     "def_psi": "Population stability index over the reference’s deciles, less what two samples of the same customers "
     "show by chance. From {matters} it matters, from {large} it is large. Missing values and new values are tested "

@@ -17,12 +17,12 @@ WORDS: dict[str, str] = {
     "nothing": "–",
     "of": "{n} de {all}",
     # qué significa abandonar
-    "churn_inactivity": "Abandonar significa no comprar en los {outcome} días que empiezan {lead} después del día.",
-    "churn_cancellation": "Abandonar significa que el contrato termina en los {outcome} días que empiezan {lead} "
-    "después del día.",
+    "churn_inactivity": "Abandonar significa no comprar en los {outcome} días que empiezan hoy.",
+    "churn_inactivity_lead": "Abandonar significa no comprar en los {outcome} días que empiezan dentro de {lead} días.",
+    "churn_cancellation": "Abandonar significa que el contrato termina en los {outcome} días que empiezan hoy.",
+    "churn_cancellation_lead": "Abandonar significa que el contrato termina en los {outcome} días que empiezan "
+    "dentro de {lead} días.",
     "churn_column": "Abandonar significa lo que la empresa marca en su columna «{attribute}».",
-    "lead_none": "justo",
-    "lead_days": "{n} días",
     # en breve
     "short": "En breve",
     "card_scored": "Clientes puntuados",
@@ -94,7 +94,7 @@ WORDS: dict[str, str] = {
     "model_catboost": "CatBoost (el nuestro)",
     "model_rule": "Regla sencilla",
     "model_spline_logistic": "Regresión logística con splines",
-    "model_rfm_logistic": "Regresión logística con recencia, frecuencia e importe",
+    "model_rfm_logistic": "Regresión logística RFM",
     "rows_behind": "Filas",
     "verdict": "La decisión del control",
     "verdict_promote": "La versión {version} entró en servicio el {day}.",
@@ -106,6 +106,7 @@ WORDS: dict[str, str] = {
     "verdict_other": "Versión {version}, {day}: {decision}.",
     "verdict_gain": "Ganancia de AUC frente al modelo en servicio: {gain}.",
     "guard": "Comprobación",
+    "guards": "Las {n} comprobaciones",
     "guard_pass": "superada",
     "guard_warn": "avisa",
     "guard_block": "impide entrar en servicio",
@@ -115,7 +116,8 @@ WORDS: dict[str, str] = {
     "guard_data": "Datos de la misma clase",
     "guard_leak": "Sin fugas",
     "guard_slices": "Ningún grupo queda atrás",
-    "guard_slice": "Ningún grupo queda atrás",
+    "guard_availability": "Conocida a tiempo",
+    "guard_holdout": "Muestra de prueba justa",
     "what_was_seen": "Qué se vio",
     # deriva
     "drift": "¿Han cambiado los datos?",
@@ -127,15 +129,18 @@ WORDS: dict[str, str] = {
     "drift_no_rows": "Este día no describe a ningún cliente: no hay qué comparar.",
     "drift_none": "Ninguna variable cambió más allá del azar ({n} medidas).",
     "drift_some": "{n} de {measured} variables cambiaron más allá del azar.",
-    "drift_largest": "El cambio mayor: {feature}",
+    "drift_largest": "El cambio que más importa: {feature}",
     "drift_legend_before": "referencia",
     "drift_legend_today": "hoy",
     "drift_bins": "Cada tramo incluye su extremo inferior y no el superior.",
     "drift_scores": "Las puntuaciones del propio modelo",
-    "drift_scores_note": "frente a su primer día en servicio, el {day}",
     "drift_scores_first": "Es el primer día del modelo en servicio: sus puntuaciones se comparan desde mañana.",
-    "drift_scores_stable": "Las puntuaciones se reparten como aquel día.",
-    "drift_scores_moved": "Las puntuaciones se reparten de otro modo que aquel día.",
+    "drift_scores_stable": "Se reparten como en el primer día del modelo en servicio, el {day} (PSI por encima del "
+    "azar: {change}).",
+    "drift_scores_moved": "Se reparten de otro modo que en el primer día del modelo en servicio, el {day} (PSI por "
+    "encima del azar: {change}).",
+    "drift_young": "Cuando el modelo empezó a aprender, los datos tenían {n} días. Las variables de plazos más "
+    "largos se llenan solas: buena parte de este cambio es edad, no novedad.",
     "feature": "Variable",
     "importance": "Peso",
     "psi": "Cambio",
@@ -167,7 +172,7 @@ WORDS: dict[str, str] = {
     "quality_balance": "Limpias más cuarentena es igual a ofrecidas.",
     "quality_imbalance": "Limpias más cuarentena NO es igual a ofrecidas: avise a un operador.",
     "feed": "Fuente",
-    "today": "Hoy",
+    "today": "hoy",
     "rows_offered": "Ofrecidas",
     "rows_clean": "Limpias",
     "rows_quarantined": "Cuarentena",
@@ -180,7 +185,7 @@ WORDS: dict[str, str] = {
     "stale": "más antiguo que los {n} días permitidos",
     "recent_batches": "Últimos lotes",
     "recent_chart": "{feed}: filas limpias y en cuarentena por lote",
-    "newest_batch": "Último lote: {day}",
+    "newest_batch": "último día: {day}",
     "never_loaded": "nunca se cargó nada",
     "came_nothing": "nada",
     "quarantine_reasons": "Por qué hay filas en cuarentena hoy",
@@ -189,6 +194,7 @@ WORDS: dict[str, str] = {
     "rows": "Filas",
     "broken_rules": "Reglas que hoy no se cumplieron",
     "broken_none": "Hoy se cumplieron todas las reglas.",
+    "in_batches": "en {n} lotes",
     "severity": "Gravedad",
     "severity_critical": "crítica",
     "severity_warning": "aviso",
@@ -250,6 +256,10 @@ WORDS: dict[str, str] = {
     "def_auc_t": "AUC",
     "def_auc": "Probabilidad de que un cliente que se fue tuviera más puntuación que uno que se quedó. 0,5 es una "
     "moneda al aire; 1, la perfección. Intervalo de DeLong.",
+    "def_value_t": "Valor con la capacidad diaria",
+    "def_value": "Lo que estaban a punto de llevarse los clientes con más puntuación, tantos como alcanzan las "
+    "acciones en un día: la proporción de ellos que se fue, o el margen de sus últimos 365 días que se fue con "
+    "ellos, por cliente alcanzado.",
     "def_psi_t": "Cambio (PSI)",
     "def_psi": "Índice de estabilidad de la población sobre los deciles de la referencia, menos lo que muestran por "
     "azar dos muestras de los mismos clientes. Desde {matters} importa; desde {large} es grande. Los datos que "
