@@ -111,7 +111,7 @@ def load_batch(
         OperatorError: a check is broken, or the disk refuses.
     """
     lake = run.workspace.warehouse
-    with lake.connection(f"{shape.feed} superseded customers") as connection:
+    with lake.connection(" ".join(_tables_read(shape, batch))) as connection:
         original = read(connection)
         unused = check_columns(shape, original)
         map_rows(connection, shape, original)
@@ -181,6 +181,12 @@ def result_of(
         record.feed, record.batch_id, record.source, record.rows_offered, record.rows_clean, record.rows_quarantined,
         record.rows_unchanged, record.rows_corrected, reasons, verdict, was_known_already, findings,
     )  # fmt: skip
+
+
+def _tables_read(shape: Shape, batch: Batch) -> tuple[str, ...]:
+    """The tables that judging and settling a batch look at; opening one costs as much as reading a small file."""
+    known = ("customers",) if shape.source.expects.known_customers else ()
+    return (*known, shape.feed, "superseded") if shape.key or batch.replaces else known
 
 
 def _parameters(run: Run, shape: Shape, batch: Batch) -> dict[str, Bound]:

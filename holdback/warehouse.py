@@ -28,6 +28,9 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ATTEMPTS = 5
 _SUPERSEDED = "superseded"
 
+#: Opening a table replays its commits since the last checkpoint; small daily batches make many.
+_CONFIGURATION = {"delta.checkpointInterval": "10"}
+
 
 class Warehouse(Protocol):
     """What every warehouse promises."""
@@ -162,6 +165,7 @@ class Lake:
                         mode="append",
                         schema_mode="merge",
                         partition_by=self._partition(table),
+                        configuration=_CONFIGURATION if existing is None else None,
                         commit_properties=CommitProperties(app_transactions=[Transaction(batch, 1)]),
                     )
             except CommitFailedError:
@@ -191,6 +195,7 @@ class Lake:
                         mode="overwrite",
                         schema_mode="merge" if existing is not None else None,
                         partition_by=["as_of"],
+                        configuration=_CONFIGURATION if existing is None else None,
                         predicate=f"as_of = '{as_of.isoformat()}'" if existing is not None else None,
                     )
             except CommitFailedError:
