@@ -24,6 +24,12 @@ from monitoring.performance import Performance
 from monitoring.quality import Quality
 
 _RATIO = (0.8, 1.25)
+#: Inside our page it runs without an origin of its own, where asking for the browser's storage is an error.
+_NO_STORAGE = """<script>(function () {
+  var none = { getItem: function () { return null; }, setItem: function () {}, removeItem: function () {} };
+  Object.defineProperty(window, "localStorage", { value: none });
+  Object.defineProperty(window, "sessionStorage", { value: none });
+})();</script>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ def _document(snapshot: Any) -> str:
         html = path.read_text(encoding="utf-8")
     # Random names of its elements: numbered, so that the same figures give the same document.
     names = list(dict.fromkeys(re.findall(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", html)))
-    return _renamed(html, names)
+    return _renamed(html, names).replace("<head>", f"<head>{_NO_STORAGE}", 1)
 
 
 def _renamed(html: str, names: list[str]) -> str:
