@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from monitoring.words import english, spanish
@@ -80,6 +80,10 @@ class Words:
     def short_day(self, day: date) -> str:
         """Write a day for a table: ISO 8601, which both languages read."""
         return day.isoformat()
+
+    def moment(self, instant: datetime) -> str:
+        """Write an instant, which is UTC everywhere in the warehouse."""
+        return f"{instant:%Y-%m-%d %H:%M} UTC"
 
     def month(self, day: date) -> str:
         """Write a month and year, shortened."""
