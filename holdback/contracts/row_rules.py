@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from holdback.business import Feed
 from holdback.contracts.rules import Expectation, Parameter, Rule, words_of
 from holdback.errors import BusinessFileError
-from holdback.mapping import OFFERED, literal
+from holdback.mapping import literal
 from holdback.tables import Column
 
 if TYPE_CHECKING:
@@ -203,17 +203,14 @@ def _order(later: str, earlier: str, later_column: str, earlier_column: str) -> 
 def _references(shape: Shape) -> Iterator[Rule]:
     if not shape.source.expects.known_customers or shape.is_customers:
         return
-    unknown = (
-        f"{{row}}.customer_id is not null and {{row}}.customer_id not in (select customer_id from {KNOWN_CUSTOMERS})"
-    )
+    unknown = f"customer_id is not null and customer_id not in (select k.customer_id from {KNOWN_CUSTOMERS} k)"
     yield _rule(
         "customer_id_is_known",
         "customer_id",
         "the customer must be in the table of customers",
-        unknown.replace("{row}", OFFERED),
+        unknown,
         Expectation(
-            "UnexpectedRowsExpectation",
-            (("unexpected_rows_query", f"select b.* from {{batch}} b where {unknown.replace('{row}', 'b')}"),),
+            "UnexpectedRowsExpectation", (("unexpected_rows_query", f"select * from {{batch}} where {unknown}"),)
         ),
     )
 

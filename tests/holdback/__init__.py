@@ -1,0 +1,1 @@
+"""Tests of the ground floor: business file, tables, contracts, ingest, quarantine, warehouse, ledger."""
