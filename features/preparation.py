@@ -61,7 +61,7 @@ def _transactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]
         steps.append(
             Step(
                 f"_{shape.feed}_orders",
-                "lines of one order become one row, so that orders can be counted without COUNT(DISTINCT)",
+                "lines of one order become one row: counting orders is counting rows",
                 select(
                     selected,
                     f"from {steps[-1].name}\n    group by customer_id, coalesce(order_id, cast(event_at as varchar))",

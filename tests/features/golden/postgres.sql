@@ -1,0 +1,1010 @@
+-- ### tills
+/* tills: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
+/* Absent customers: days_since_last_order = null; days_since_first_order = null; order_count_90d = 0.0, .... */
+WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    order_id,
+    CASE WHEN amount_cents >= 0 THEN 1 ELSE 0 END AS bought_count,
+    CASE WHEN amount_cents < 0 THEN 1 ELSE 0 END AS refunded_count,
+    CASE WHEN amount_cents >= 0 THEN amount_cents ELSE 0 END AS paid_cents,
+    CASE WHEN amount_cents < 0 THEN -amount_cents ELSE 0 END AS refund_cents,
+    COALESCE(discount_cents, 0) AS discount_cents,
+    CASE
+      WHEN ABS(quantity) < 9e12
+      THEN CAST(FLOOR(quantity * 1e3 + 0.5e0) AS BIGINT)
+    END AS quantity_thousandths,
+    channel,
+    direction,
+    destination,
+    CASE category WHEN 'tea' THEN 1 WHEN 'milk' THEN 2 WHEN 'o''clock' THEN 4 ELSE 0 END AS category_bits
+  FROM "tills"
+  WHERE
+    event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+    AND NOT EXISTS(
+      SELECT
+        1
+      FROM superseded
+      WHERE
+        superseded.feed = 'tills'
+        AND superseded.batch_id = "tills".batch_id
+        AND superseded.row_number = "tills".row_number
+        AND superseded.replaced_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    )
+), _tills_orders /* _tills_orders: lines of one order become one row: counting orders is counting rows */ AS (
+  SELECT
+    customer_id,
+    MIN(event_at) AS event_at,
+    CAST(SUM(bought_count) AS BIGINT) AS bought_count,
+    CAST(SUM(refunded_count) AS BIGINT) AS refunded_count,
+    CAST(SUM(paid_cents) AS BIGINT) AS paid_cents,
+    CAST(SUM(refund_cents) AS BIGINT) AS refund_cents,
+    CAST(SUM(discount_cents) AS BIGINT) AS discount_cents,
+    CAST(SUM(quantity_thousandths) AS BIGINT) AS quantity_thousandths,
+    MIN(channel) AS channel,
+    MIN(direction) AS direction,
+    MIN(destination) AS destination,
+    BIT_OR(category_bits) AS category_bits
+  FROM _tills_known
+  GROUP BY
+    customer_id,
+    COALESCE(order_id, CAST(event_at AS TEXT))
+), _tills_gaps /* _tills_gaps: seconds between one purchase and the next */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    bought_count,
+    refunded_count,
+    paid_cents,
+    refund_cents,
+    discount_cents,
+    quantity_thousandths,
+    channel,
+    direction,
+    destination,
+    category_bits,
+    CASE
+      WHEN bought_count > 0
+      THEN DIV(
+        (
+          CAST(EXTRACT(EPOCH FROM event_at) * 1000000 AS BIGINT) - CAST(EXTRACT(EPOCH FROM LAG(event_at) OVER (PARTITION BY customer_id, bought_count > 0 ORDER BY event_at)) * 1000000 AS BIGINT)
+        ),
+        1000000
+      )
+    END AS gap_seconds
+  FROM _tills_orders
+), _tills_rows /* _tills_rows: gaps of lifetimes are cut, so that their squares fit into 64 bits */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    bought_count,
+    refunded_count,
+    paid_cents,
+    refund_cents,
+    discount_cents,
+    quantity_thousandths,
+    channel,
+    direction,
+    destination,
+    category_bits,
+    CASE WHEN gap_seconds > 2000000000 THEN 2000000000 ELSE gap_seconds END AS gap_seconds
+  FROM _tills_gaps
+), _tills_measures /* _tills_measures: one pass: every aggregate of the feed */ AS (
+  SELECT
+    customer_id,
+    MAX(event_at) FILTER(WHERE
+      bought_count > 0) AS "days_since_last_order",
+    MIN(event_at) FILTER(WHERE
+      bought_count > 0) AS "days_since_first_order",
+    COUNT(*) FILTER(WHERE
+      bought_count > 0 AND event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP)) AS "order_count_90d",
+    SUM(paid_cents) FILTER(WHERE
+      event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP)) AS "spend_amount_90d",
+    MAX(paid_cents) FILTER(WHERE
+      bought_count > 0 AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP)) AS "order_amount_max_365d",
+    (
+      ARRAY_AGG(paid_cents ORDER BY event_at DESC NULLS LAST, paid_cents DESC NULLS LAST) FILTER(WHERE
+        NOT paid_cents IS NULL AND bought_count > 0)
+    )[1] AS "order_amount_last",
+    SUM(bought_count) FILTER(WHERE
+      bought_count > 0 AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP)) AS "order_lines_mean_365d__sum",
+    COUNT(bought_count) FILTER(WHERE
+      bought_count > 0 AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP)) AS "order_lines_mean_365d__count",
+    SUM(discount_cents) FILTER(WHERE
+      event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP)) AS "discount_share_90d__part",
+    SUM(paid_cents + discount_cents) FILTER(WHERE
+      event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP)) AS "discount_share_90d__whole",
+    SUM(gap_seconds) AS "gap_mean_days__sum",
+    COUNT(gap_seconds) AS "gap_mean_days__count",
+    SUM(gap_seconds * gap_seconds) AS "gap_mean_days__squares",
+    COUNT(*) FILTER(WHERE
+      bought_count > 0 AND event_at >= CAST('2025-05-01 22:00:00' AS TIMESTAMP)) AS "order_count_trend_30d__recent",
+    COUNT(*) FILTER(WHERE
+      bought_count > 0
+      AND event_at >= CAST('2025-01-31 23:00:00' AS TIMESTAMP)
+      AND event_at < CAST('2025-05-01 22:00:00' AS TIMESTAMP)) AS "order_count_trend_30d__before",
+    COUNT(*) FILTER(WHERE
+      bought_count > 0
+      AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP)
+      AND event_at < CAST('2024-06-30 22:00:00' AS TIMESTAMP)) AS "order_count_next_30d_year_ago",
+    BIT_OR(category_bits) FILTER(WHERE
+      event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP)) AS "category_count_90d",
+    MAX(
+      (
+        CAST(EXTRACT(EPOCH FROM event_at) * 1000000 AS BIGINT) + 62135596800000000
+      ) * 64 + CASE channel WHEN 'web' THEN 0 WHEN 'store' THEN 1 END
+    ) FILTER(WHERE
+      bought_count > 0) AS "last_order_channel"
+  FROM _tills_rows
+  GROUP BY
+    customer_id
+), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
+  SELECT
+    spine.customer_id,
+    spine.as_of,
+    CAST((
+      DIV(
+        (
+          CAST(EXTRACT(EPOCH FROM CAST('2025-05-31 22:00:00' AS TIMESTAMP)) * 1000000 AS BIGINT) - CAST(EXTRACT(EPOCH FROM _tills_measures."days_since_last_order") * 1000000 AS BIGINT)
+        ),
+        86400000000
+      )
+    ) AS DOUBLE PRECISION) AS "days_since_last_order",
+    CAST((
+      DIV(
+        (
+          CAST(EXTRACT(EPOCH FROM CAST('2025-05-31 22:00:00' AS TIMESTAMP)) * 1000000 AS BIGINT) - CAST(EXTRACT(EPOCH FROM _tills_measures."days_since_first_order") * 1000000 AS BIGINT)
+        ),
+        86400000000
+      )
+    ) AS DOUBLE PRECISION) AS "days_since_first_order",
+    COALESCE(CAST(_tills_measures."order_count_90d" AS DOUBLE PRECISION), 0e0) AS "order_count_90d",
+    COALESCE(
+      CAST(CAST(_tills_measures."spend_amount_90d" AS DOUBLE PRECISION) / 100e0 AS DOUBLE PRECISION),
+      0e0
+    ) AS "spend_amount_90d",
+    CAST(CAST(_tills_measures."order_amount_max_365d" AS DOUBLE PRECISION) / 100e0 AS DOUBLE PRECISION) AS "order_amount_max_365d",
+    CAST(CAST(_tills_measures."order_amount_last" AS DOUBLE PRECISION) / 100e0 AS DOUBLE PRECISION) AS "order_amount_last",
+    CAST(CAST(_tills_measures."order_lines_mean_365d__sum" AS DOUBLE PRECISION) / NULLIF(CAST(_tills_measures."order_lines_mean_365d__count" AS DOUBLE PRECISION), 0e0) AS DOUBLE PRECISION) AS "order_lines_mean_365d",
+    CAST(CAST(_tills_measures."discount_share_90d__part" AS DOUBLE PRECISION) / NULLIF(CAST(_tills_measures."discount_share_90d__whole" AS DOUBLE PRECISION), 0e0) AS DOUBLE PRECISION) AS "discount_share_90d",
+    CAST(CAST(CAST(_tills_measures."gap_mean_days__sum" AS DOUBLE PRECISION) / NULLIF(CAST(_tills_measures."gap_mean_days__count" AS DOUBLE PRECISION), 0e0) AS DOUBLE PRECISION) / 86400e0 AS DOUBLE PRECISION) AS "gap_mean_days",
+    CAST(CASE
+      WHEN CAST(_tills_measures."gap_mean_days__count" AS DOUBLE PRECISION) >= 2e0
+      THEN CAST(SQRT(
+        CAST(GREATEST(
+          CAST(_tills_measures."gap_mean_days__count" AS DOUBLE PRECISION) * CAST(_tills_measures."gap_mean_days__squares" AS DOUBLE PRECISION) - CAST(_tills_measures."gap_mean_days__sum" AS DOUBLE PRECISION) * CAST(_tills_measures."gap_mean_days__sum" AS DOUBLE PRECISION),
+          0e0
+        ) AS DOUBLE PRECISION) / (
+          CAST(_tills_measures."gap_mean_days__count" AS DOUBLE PRECISION) * (
+            CAST(_tills_measures."gap_mean_days__count" AS DOUBLE PRECISION) - 1e0
+          )
+        )
+      ) AS DOUBLE PRECISION) / 86400e0
+    END AS DOUBLE PRECISION) AS "gap_sd_days",
+    CAST(CAST(3e0 * COALESCE(CAST(_tills_measures."order_count_trend_30d__recent" AS DOUBLE PRECISION), 0e0) AS DOUBLE PRECISION) / NULLIF(CAST(_tills_measures."order_count_trend_30d__before" AS DOUBLE PRECISION), 0e0) AS DOUBLE PRECISION) AS "order_count_trend_30d",
+    COALESCE(CAST(_tills_measures."order_count_next_30d_year_ago" AS DOUBLE PRECISION), 0e0) AS "order_count_next_30d_year_ago",
+    COALESCE(
+      CAST(BIT_COUNT(CAST(_tills_measures."category_count_90d" AS BIT(64))) AS DOUBLE PRECISION),
+      0e0
+    ) AS "category_count_90d",
+    CAST(CASE _tills_measures."last_order_channel" % 64
+      WHEN 0
+      THEN 'web'
+      WHEN 1
+      THEN 'store'
+    END AS TEXT) AS "last_order_channel"
+  FROM spine
+  LEFT JOIN _tills_measures
+    ON _tills_measures.customer_id = spine.customer_id
+)
+SELECT
+  customer_id,
+  as_of,
+  "days_since_last_order",
+  "days_since_first_order",
+  "order_count_90d",
+  "spend_amount_90d",
+  CAST(CAST(spend_amount_90d AS DOUBLE PRECISION) / NULLIF(order_count_90d, 0e0) AS DOUBLE PRECISION) AS "order_amount_mean_90d",
+  "order_amount_max_365d",
+  "order_amount_last",
+  "order_lines_mean_365d",
+  "discount_share_90d",
+  "gap_mean_days",
+  "gap_sd_days",
+  CAST(CAST(days_since_last_order AS DOUBLE PRECISION) / NULLIF(gap_mean_days, 0e0) AS DOUBLE PRECISION) AS "overdue_ratio",
+  "order_count_trend_30d",
+  "order_count_next_30d_year_ago",
+  "category_count_90d",
+  "last_order_channel",
+  CAST(CASE
+    WHEN days_since_last_order IS NULL
+    THEN 'none'
+    WHEN days_since_last_order >= 365e0
+    THEN 'lapsed'
+    WHEN days_since_first_order < 90e0
+    THEN 'new'
+    WHEN days_since_last_order > 2e0 * gap_mean_days
+    THEN 'slipping'
+    ELSE 'regular'
+  END AS TEXT) AS "lifecycle_stage"
+FROM _described
+ORDER BY
+  customer_id
+
+-- ### calls
+/* calls: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
+/* Absent customers: unresolved_count = 0.0. */
+WITH _calls_rows /* _calls_rows: contacts visible at as_of; what was solved later is still open */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    channel,
+    outcome,
+    topic,
+    duration_seconds,
+    is_caused_by_us,
+    CASE
+      WHEN resolved_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+      THEN DIV(
+        (
+          CAST(EXTRACT(EPOCH FROM resolved_at) * 1000000 AS BIGINT) - CAST(EXTRACT(EPOCH FROM event_at) * 1000000 AS BIGINT)
+        ),
+        1000000
+      )
+    END AS resolution_seconds
+  FROM "calls"
+  WHERE
+    event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+), _calls_measures /* _calls_measures: one pass: every aggregate of the feed */ AS (
+  SELECT
+    customer_id,
+    COUNT(*) FILTER(WHERE
+      resolution_seconds IS NULL) AS "unresolved_count"
+  FROM _calls_rows
+  GROUP BY
+    customer_id
+), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
+  SELECT
+    spine.customer_id,
+    spine.as_of,
+    COALESCE(CAST(_calls_measures."unresolved_count" AS DOUBLE PRECISION), 0e0) AS "unresolved_count"
+  FROM spine
+  LEFT JOIN _calls_measures
+    ON _calls_measures.customer_id = spine.customer_id
+)
+SELECT
+  customer_id,
+  as_of,
+  "unresolved_count"
+FROM _described
+ORDER BY
+  customer_id
+
+-- ### surveys
+/* surveys: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
+/* Absent customers: feedback_score_last = null; feedback_score_previous = null; feedback_score_change = null, .... */
+WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    CASE WHEN ABS(score) < 9e12 THEN CAST(FLOOR(score * 1e3 + 0.5e0) AS BIGINT) END AS score_thousandths
+  FROM "surveys"
+  WHERE
+    event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+), _surveys_rows /* _surveys_rows: answers from the newest (1) backwards; requests that came after the newest answer */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    score_thousandths,
+    CASE
+      WHEN NOT score_thousandths IS NULL
+      THEN ROW_NUMBER() OVER (
+        PARTITION BY customer_id, score_thousandths IS NULL
+        ORDER BY event_at DESC NULLS LAST, score_thousandths DESC NULLS LAST
+      )
+    END AS answer_rank,
+    score_thousandths IS NULL
+    AND event_at > COALESCE(
+      MAX(CASE WHEN NOT score_thousandths IS NULL THEN event_at END) OVER (PARTITION BY customer_id),
+      CAST('0001-01-01 00:00:00' AS TIMESTAMP)
+    ) AS is_after_last_answer
+  FROM _surveys_known
+), _surveys_measures /* _surveys_measures: one pass: every aggregate of the feed */ AS (
+  SELECT
+    customer_id,
+    MAX(score_thousandths) FILTER(WHERE
+      answer_rank = 1) AS "feedback_score_last",
+    MAX(score_thousandths) FILTER(WHERE
+      answer_rank = 2) AS "feedback_score_previous",
+    MIN(score_thousandths) FILTER(WHERE
+      event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP)) AS "feedback_score_min_365d",
+    MIN(event_at) FILTER(WHERE
+      is_after_last_answer) AS "feedback_silence_days"
+  FROM _surveys_rows
+  GROUP BY
+    customer_id
+), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
+  SELECT
+    spine.customer_id,
+    spine.as_of,
+    CAST(CAST(_surveys_measures."feedback_score_last" AS DOUBLE PRECISION) / 1000e0 AS DOUBLE PRECISION) AS "feedback_score_last",
+    CAST(CAST(_surveys_measures."feedback_score_previous" AS DOUBLE PRECISION) / 1000e0 AS DOUBLE PRECISION) AS "feedback_score_previous",
+    CAST(CAST(_surveys_measures."feedback_score_min_365d" AS DOUBLE PRECISION) / 1000e0 AS DOUBLE PRECISION) AS "feedback_score_min_365d",
+    CAST((
+      DIV(
+        (
+          CAST(EXTRACT(EPOCH FROM CAST('2025-05-31 22:00:00' AS TIMESTAMP)) * 1000000 AS BIGINT) - CAST(EXTRACT(EPOCH FROM _surveys_measures."feedback_silence_days") * 1000000 AS BIGINT)
+        ),
+        86400000000
+      )
+    ) AS DOUBLE PRECISION) AS "feedback_silence_days"
+  FROM spine
+  LEFT JOIN _surveys_measures
+    ON _surveys_measures.customer_id = spine.customer_id
+)
+SELECT
+  customer_id,
+  as_of,
+  "feedback_score_last",
+  "feedback_score_previous",
+  CAST(feedback_score_last - feedback_score_previous AS DOUBLE PRECISION) AS "feedback_score_change",
+  "feedback_score_min_365d",
+  "feedback_silence_days"
+FROM _described
+ORDER BY
+  customer_id
+
+-- ### levels
+/* levels: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
+/* Absent customers: balance_amount = null; balance_30d_ago_amount = null; balance_drop_30d_amount = null. */
+WITH _levels_known /* _levels_known: balances that were visible at as_of */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    balance_cents,
+    account_kind
+  FROM "levels"
+  WHERE
+    event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+), _levels_rows /* _levels_rows: one row per account: its newest balance, and the newest before each day of comparison */ AS (
+  SELECT
+    customer_id,
+    account_kind,
+    MAX(event_at) AS event_at,
+    (
+      ARRAY_AGG(balance_cents ORDER BY event_at DESC NULLS LAST, balance_cents DESC NULLS LAST)
+    )[1] AS balance_cents,
+    (
+      ARRAY_AGG(balance_cents ORDER BY event_at DESC NULLS LAST, balance_cents DESC NULLS LAST) FILTER(WHERE
+        event_at < CAST('2025-05-24 22:00:00' AS TIMESTAMP))
+    )[1] AS balance_7d_ago_cents,
+    (
+      ARRAY_AGG(balance_cents ORDER BY event_at DESC NULLS LAST, balance_cents DESC NULLS LAST) FILTER(WHERE
+        event_at < CAST('2025-05-01 22:00:00' AS TIMESTAMP))
+    )[1] AS balance_30d_ago_cents,
+    (
+      ARRAY_AGG(balance_cents ORDER BY event_at DESC NULLS LAST, balance_cents DESC NULLS LAST) FILTER(WHERE
+        event_at < CAST('2025-03-02 23:00:00' AS TIMESTAMP))
+    )[1] AS balance_90d_ago_cents,
+    MAX(balance_cents) FILTER(WHERE
+      event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP)) AS peak_90d_cents
+  FROM _levels_known
+  GROUP BY
+    customer_id,
+    account_kind
+), _levels_measures /* _levels_measures: one pass: every aggregate of the feed */ AS (
+  SELECT
+    customer_id,
+    SUM(balance_cents) AS "balance_amount",
+    SUM(balance_30d_ago_cents) AS "balance_30d_ago_amount"
+  FROM _levels_rows
+  GROUP BY
+    customer_id
+), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
+  SELECT
+    spine.customer_id,
+    spine.as_of,
+    CAST(CAST(_levels_measures."balance_amount" AS DOUBLE PRECISION) / 100e0 AS DOUBLE PRECISION) AS "balance_amount",
+    CAST(CAST(_levels_measures."balance_30d_ago_amount" AS DOUBLE PRECISION) / 100e0 AS DOUBLE PRECISION) AS "balance_30d_ago_amount"
+  FROM spine
+  LEFT JOIN _levels_measures
+    ON _levels_measures.customer_id = spine.customer_id
+)
+SELECT
+  customer_id,
+  as_of,
+  "balance_amount",
+  "balance_30d_ago_amount",
+  CAST(CASE
+    WHEN balance_30d_ago_amount > balance_amount
+    THEN balance_30d_ago_amount - balance_amount
+    WHEN balance_30d_ago_amount <= balance_amount
+    THEN 0e0
+  END AS DOUBLE PRECISION) AS "balance_drop_30d_amount"
+FROM _described
+ORDER BY
+  customer_id
+
+-- ### deals
+/* deals: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
+/* Absent customers: plan_last = null; contract_price_change_amount = null; contract_days_left = null. */
+WITH _deals_known /* _deals_known: events of contracts that were visible at as_of */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    loaded_at,
+    batch_id,
+    row_number,
+    COALESCE(subscription_id, customer_id) AS contract_id,
+    kind,
+    plan,
+    price_cents,
+    (
+      CAST(ends_on AS DATE) - CAST('2025-06-01' AS DATE)
+    ) AS days_left
+  FROM "deals"
+  WHERE
+    event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+), _deals_rows /* _deals_rows: events of each contract from the newest (1) backwards */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    kind,
+    plan,
+    price_cents,
+    LAG(price_cents) OVER (
+      PARTITION BY customer_id, contract_id
+      ORDER BY event_at ASC, loaded_at ASC, batch_id ASC, row_number ASC
+    ) AS previous_price_cents,
+    days_left,
+    ROW_NUMBER() OVER (
+      PARTITION BY customer_id, contract_id
+      ORDER BY event_at DESC NULLS LAST, loaded_at DESC NULLS LAST, batch_id DESC NULLS LAST, row_number DESC NULLS LAST
+    ) AS event_rank
+  FROM _deals_known
+), _deals_measures /* _deals_measures: one pass: every aggregate of the feed */ AS (
+  SELECT
+    customer_id,
+    (
+      ARRAY_AGG(plan ORDER BY event_at DESC NULLS LAST, plan DESC NULLS LAST) FILTER(WHERE
+        NOT plan IS NULL AND kind <> 'cancel')
+    )[1] AS "plan_last",
+    SUM(price_cents - previous_price_cents) FILTER(WHERE
+      event_rank = 1 AND kind <> 'cancel') AS "contract_price_change_amount",
+    MIN(days_left) FILTER(WHERE
+      event_rank = 1 AND kind <> 'cancel') AS "contract_days_left"
+  FROM _deals_rows
+  GROUP BY
+    customer_id
+), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
+  SELECT
+    spine.customer_id,
+    spine.as_of,
+    CAST(_deals_measures."plan_last" AS TEXT) AS "plan_last",
+    CAST(CAST(_deals_measures."contract_price_change_amount" AS DOUBLE PRECISION) / 100e0 AS DOUBLE PRECISION) AS "contract_price_change_amount",
+    CAST(_deals_measures."contract_days_left" AS DOUBLE PRECISION) AS "contract_days_left"
+  FROM spine
+  LEFT JOIN _deals_measures
+    ON _deals_measures.customer_id = spine.customer_id
+)
+SELECT
+  customer_id,
+  as_of,
+  "plan_last",
+  "contract_price_change_amount",
+  "contract_days_left"
+FROM _described
+ORDER BY
+  customer_id
+
+-- ### meters
+/* meters: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
+/* Absent customers: usage_minutes_30d = 0.0. */
+WITH _meters_rows /* _meters_rows: measurements that were visible at as_of */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    CASE
+      WHEN ABS(quantity) < 9e12
+      THEN CAST(FLOOR(quantity * 1e3 + 0.5e0) AS BIGINT)
+    END AS quantity_thousandths,
+    metric
+  FROM "meters"
+  WHERE
+    event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+), _meters_measures /* _meters_measures: one pass: every aggregate of the feed */ AS (
+  SELECT
+    customer_id,
+    SUM(quantity_thousandths) FILTER(WHERE
+      metric = 'minutes' AND event_at >= CAST('2025-05-01 22:00:00' AS TIMESTAMP)) AS "usage_minutes_30d"
+  FROM _meters_rows
+  GROUP BY
+    customer_id
+), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
+  SELECT
+    spine.customer_id,
+    spine.as_of,
+    COALESCE(
+      CAST(CAST(_meters_measures."usage_minutes_30d" AS DOUBLE PRECISION) / 1000e0 AS DOUBLE PRECISION),
+      0e0
+    ) AS "usage_minutes_30d"
+  FROM spine
+  LEFT JOIN _meters_measures
+    ON _meters_measures.customer_id = spine.customer_id
+)
+SELECT
+  customer_id,
+  as_of,
+  "usage_minutes_30d"
+FROM _described
+ORDER BY
+  customer_id
+
+-- ### mails
+/* mails: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
+/* Absent customers: contact_answered_share_365d = null. */
+WITH _mails_rows /* _mails_rows: messages that were visible at as_of */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    channel,
+    outcome
+  FROM "mails"
+  WHERE
+    event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+), _mails_measures /* _mails_measures: one pass: every aggregate of the feed */ AS (
+  SELECT
+    customer_id,
+    COUNT(*) FILTER(WHERE
+      outcome IN ('answered', 'clicked', 'redeemed', 'replied', 'converted')
+      AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP)) AS "contact_answered_share_365d__part",
+    COUNT(*) FILTER(WHERE
+      event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP)) AS "contact_answered_share_365d__whole"
+  FROM _mails_rows
+  GROUP BY
+    customer_id
+), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
+  SELECT
+    spine.customer_id,
+    spine.as_of,
+    CAST(CAST(_mails_measures."contact_answered_share_365d__part" AS DOUBLE PRECISION) / NULLIF(
+      CAST(_mails_measures."contact_answered_share_365d__whole" AS DOUBLE PRECISION),
+      0e0
+    ) AS DOUBLE PRECISION) AS "contact_answered_share_365d"
+  FROM spine
+  LEFT JOIN _mails_measures
+    ON _mails_measures.customer_id = spine.customer_id
+)
+SELECT
+  customer_id,
+  as_of,
+  "contact_answered_share_365d"
+FROM _described
+ORDER BY
+  customer_id
+
+-- ### customers
+/* customers: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
+/* Absent customers: tenure_days = null; vip = null. */
+WITH _customers_known /* _customers_known: versions of each customer known at as_of, from the newest (1) backwards */ AS (
+  SELECT
+    customer_id,
+    (
+      DIV(
+        (
+          CAST(EXTRACT(EPOCH FROM CAST('2025-05-31 22:00:00' AS TIMESTAMP)) * 1000000 AS BIGINT) - CAST(EXTRACT(EPOCH FROM signed_up_at) * 1000000 AS BIGINT)
+        ),
+        86400000000
+      )
+    ) AS tenure_days,
+    "segment",
+    "age",
+    "vip",
+    ROW_NUMBER() OVER (
+      PARTITION BY customer_id
+      ORDER BY loaded_at DESC NULLS LAST, batch_id DESC NULLS LAST, row_number DESC NULLS LAST
+    ) AS version_rank
+  FROM "customers"
+  WHERE
+    loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+    AND (
+      signed_up_at IS NULL OR signed_up_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    )
+    AND NOT EXISTS(
+      SELECT
+        1
+      FROM superseded
+      WHERE
+        superseded.feed = 'customers'
+        AND superseded.batch_id = "customers".batch_id
+        AND superseded.row_number = "customers".row_number
+        AND superseded.replaced_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    )
+), _customers_rows /* _customers_rows: what was known of each customer */ AS (
+  SELECT
+    *
+  FROM _customers_known
+  WHERE
+    version_rank = 1
+), _customers_measures /* _customers_measures: one row per customer already */ AS (
+  SELECT
+    customer_id,
+    tenure_days AS "tenure_days",
+    CAST("vip" AS INT) AS "vip"
+  FROM _customers_rows
+), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
+  SELECT
+    spine.customer_id,
+    spine.as_of,
+    CAST(_customers_measures."tenure_days" AS DOUBLE PRECISION) AS "tenure_days",
+    CAST(_customers_measures."vip" AS DOUBLE PRECISION) AS "vip"
+  FROM spine
+  LEFT JOIN _customers_measures
+    ON _customers_measures.customer_id = spine.customer_id
+)
+SELECT
+  customer_id,
+  as_of,
+  "tenure_days",
+  "vip"
+FROM _described
+ORDER BY
+  customer_id
+
+-- ### spine_lapse
+/* spine: one row per customer that churn definition lapse describes at timestamp '2025-05-31 22:00:00' UTC. */
+WITH _described /* _described: purchases in the 90 days before as_of */ AS (
+  SELECT
+    customer_id
+  FROM "tills"
+  WHERE
+    event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP)
+    AND amount_cents >= 0
+    AND NOT EXISTS(
+      SELECT
+        1
+      FROM superseded
+      WHERE
+        superseded.feed = 'tills'
+        AND superseded.batch_id = "tills".batch_id
+        AND superseded.row_number = "tills".row_number
+        AND superseded.replaced_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    )
+)
+SELECT
+  CAST(customer_id AS TEXT) AS customer_id,
+  CAST('2025-06-01' AS DATE) AS as_of
+FROM _described
+GROUP BY
+  customer_id
+ORDER BY
+  customer_id
+
+-- ### labels_lapse
+/* labels: one row per (customer_id, as_of) of the spine, by churn definition lapse, as known on 2025-06-01. */
+WITH _bought /* _bought: purchases in the outcome window */ AS (
+  SELECT
+    customer_id
+  FROM "tills"
+  WHERE
+    loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+    AND event_at >= CAST('2025-03-19 23:00:00' AS TIMESTAMP)
+    AND event_at < CAST('2025-05-14 22:00:00' AS TIMESTAMP)
+    AND amount_cents >= 0
+    AND NOT EXISTS(
+      SELECT
+        1
+      FROM superseded
+      WHERE
+        superseded.feed = 'tills'
+        AND superseded.batch_id = "tills".batch_id
+        AND superseded.row_number = "tills".row_number
+        AND superseded.replaced_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    )
+), _outcome /* _outcome: who bought anything */ AS (
+  SELECT
+    customer_id
+  FROM _bought
+  GROUP BY
+    customer_id
+), _reach /* _reach: the window is over and the data reach its end */ AS (
+  SELECT
+    COUNT(*) > 0 AS is_reached
+  FROM "tills"
+  WHERE
+    event_at >= CAST('2025-05-14 22:00:00' AS TIMESTAMP)
+    AND event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+)
+SELECT
+  spine.customer_id,
+  spine.as_of,
+  CAST(CASE WHEN _reach.is_reached THEN _outcome.customer_id IS NULL END AS BOOLEAN) AS churned,
+  CAST('2025-05-15' AS DATE) AS outcome_ends_on
+FROM spine
+LEFT JOIN _outcome
+  ON _outcome.customer_id = spine.customer_id
+CROSS JOIN _reach
+ORDER BY
+  spine.customer_id
+
+-- ### spine_leave
+/* spine: one row per customer that churn definition leave describes at timestamp '2025-05-31 22:00:00' UTC. */
+WITH _contract_events /* _contract_events: events of contracts that were visible at as_of */ AS (
+  SELECT
+    customer_id,
+    COALESCE(subscription_id, customer_id) AS contract_id,
+    kind,
+    event_at,
+    loaded_at,
+    batch_id,
+    row_number
+  FROM "deals"
+  WHERE
+    event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+), _contracts /* _contracts: the newest event of each contract */ AS (
+  SELECT
+    customer_id,
+    (
+      ARRAY_AGG(
+        kind ORDER BY event_at DESC NULLS LAST, loaded_at DESC NULLS LAST, batch_id DESC NULLS LAST, row_number DESC NULLS LAST
+      )
+    )[1] AS last_kind
+  FROM _contract_events
+  GROUP BY
+    customer_id,
+    contract_id
+), _described /* _described: those still open */ AS (
+  SELECT
+    customer_id
+  FROM _contracts
+  WHERE
+    last_kind <> 'cancel'
+)
+SELECT
+  CAST(customer_id AS TEXT) AS customer_id,
+  CAST('2025-06-01' AS DATE) AS as_of
+FROM _described
+GROUP BY
+  customer_id
+ORDER BY
+  customer_id
+
+-- ### labels_leave
+/* labels: one row per (customer_id, as_of) of the spine, by churn definition leave, as known on 2025-06-01. */
+WITH _contract_events /* _contract_events: what happened before the end of the outcome window */ AS (
+  SELECT
+    customer_id,
+    COALESCE(subscription_id, customer_id) AS contract_id,
+    kind,
+    event_at,
+    loaded_at,
+    batch_id,
+    row_number
+  FROM "deals"
+  WHERE
+    loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+    AND event_at < CAST('2025-04-18 22:00:00' AS TIMESTAMP)
+), _contracts /* _contracts: the state of each contract when the window starts and when it ends */ AS (
+  SELECT
+    customer_id,
+    (
+      ARRAY_AGG(
+        kind ORDER BY event_at DESC NULLS LAST, loaded_at DESC NULLS LAST, batch_id DESC NULLS LAST, row_number DESC NULLS LAST
+      ) FILTER(WHERE
+        event_at < CAST('2025-03-19 23:00:00' AS TIMESTAMP))
+    )[1] AS kind_at_start,
+    (
+      ARRAY_AGG(
+        kind ORDER BY event_at DESC NULLS LAST, loaded_at DESC NULLS LAST, batch_id DESC NULLS LAST, row_number DESC NULLS LAST
+      )
+    )[1] AS kind_at_end
+  FROM _contract_events
+  GROUP BY
+    customer_id,
+    contract_id
+), _outcome /* _outcome: each customer's open contracts */ AS (
+  SELECT
+    customer_id,
+    COUNT(*) FILTER(WHERE
+      kind_at_start <> 'cancel') AS open_at_start,
+    COUNT(*) FILTER(WHERE
+      kind_at_end <> 'cancel') AS open_at_end
+  FROM _contracts
+  GROUP BY
+    customer_id
+), _reach /* _reach: the window is over and the data reach its end */ AS (
+  SELECT
+    COUNT(*) > 0 AS is_reached
+  FROM "deals"
+  WHERE
+    event_at >= CAST('2025-04-18 22:00:00' AS TIMESTAMP)
+    AND event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+)
+SELECT
+  spine.customer_id,
+  spine.as_of,
+  CAST(CASE
+    WHEN _reach.is_reached AND _outcome.open_at_start > 0
+    THEN _outcome.open_at_end = 0
+  END AS BOOLEAN) AS churned,
+  CAST('2025-04-19' AS DATE) AS outcome_ends_on
+FROM spine
+LEFT JOIN _outcome
+  ON _outcome.customer_id = spine.customer_id
+CROSS JOIN _reach
+ORDER BY
+  spine.customer_id
+
+-- ### spine_said
+/* spine: one row per customer that churn definition said describes at timestamp '2025-05-31 22:00:00' UTC. */
+WITH _customers_known /* _customers_known: versions of each customer known at as_of, from the newest (1) backwards */ AS (
+  SELECT
+    customer_id,
+    ROW_NUMBER() OVER (
+      PARTITION BY customer_id
+      ORDER BY loaded_at DESC NULLS LAST, batch_id DESC NULLS LAST, row_number DESC NULLS LAST
+    ) AS version_rank
+  FROM "customers"
+  WHERE
+    loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND (
+      signed_up_at IS NULL OR signed_up_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    )
+    AND NOT EXISTS(
+      SELECT
+        1
+      FROM superseded
+      WHERE
+        superseded.feed = 'customers'
+        AND superseded.batch_id = "customers".batch_id
+        AND superseded.row_number = "customers".row_number
+        AND superseded.replaced_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    )
+), _customers_rows /* _customers_rows: what was known of each customer */ AS (
+  SELECT
+    *
+  FROM _customers_known
+  WHERE
+    version_rank = 1
+), _described /* _described: every known customer */ AS (
+  SELECT
+    customer_id
+  FROM _customers_rows
+)
+SELECT
+  CAST(customer_id AS TEXT) AS customer_id,
+  CAST('2025-06-01' AS DATE) AS as_of
+FROM _described
+GROUP BY
+  customer_id
+ORDER BY
+  customer_id
+
+-- ### labels_said
+/* labels: one row per (customer_id, as_of) of the spine, by churn definition said, as known on 2025-06-01. */
+WITH _customers_known /* _customers_known: versions of each customer known at as_of, from the newest (1) backwards */ AS (
+  SELECT
+    customer_id,
+    "left" AS said,
+    ROW_NUMBER() OVER (
+      PARTITION BY customer_id
+      ORDER BY loaded_at DESC NULLS LAST, batch_id DESC NULLS LAST, row_number DESC NULLS LAST
+    ) AS version_rank
+  FROM "customers"
+  WHERE
+    loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+    AND (
+      signed_up_at IS NULL OR signed_up_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    )
+    AND NOT EXISTS(
+      SELECT
+        1
+      FROM superseded
+      WHERE
+        superseded.feed = 'customers'
+        AND superseded.batch_id = "customers".batch_id
+        AND superseded.row_number = "customers".row_number
+        AND superseded.replaced_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    )
+), _customers_rows /* _customers_rows: what was known of each customer */ AS (
+  SELECT
+    *
+  FROM _customers_known
+  WHERE
+    version_rank = 1
+), _outcome /* _outcome: what the company says */ AS (
+  SELECT
+    customer_id,
+    said
+  FROM _customers_rows
+), _reach /* _reach: a statement about a customer needs no waiting */ AS (
+  SELECT
+    TRUE AS is_reached
+)
+SELECT
+  spine.customer_id,
+  spine.as_of,
+  CAST(CASE WHEN _reach.is_reached THEN _outcome.said END AS BOOLEAN) AS churned,
+  CAST('2025-03-13' AS DATE) AS outcome_ends_on
+FROM spine
+LEFT JOIN _outcome
+  ON _outcome.customer_id = spine.customer_id
+CROSS JOIN _reach
+ORDER BY
+  spine.customer_id
