@@ -205,10 +205,11 @@ def _examples(
         if rule.is_passed or rule.column is None or not rows or shape is None:
             continue
         values = Counter(_value(row, shape, rule.column) for row in rows)
-        is_shown = rule.column not in _NEVER_SHOWN and rule.column not in _protected(business)
+        is_open = rule.column not in _NEVER_SHOWN and rule.column not in _protected(business)
         shown: Counter[str | None] = Counter()
         for value, count in values.items():
-            shown[may_be_shown(value, count) if is_shown and value is not None else None] += count
+            is_shown = value is not None and (is_open or not value.strip())
+            shown[may_be_shown(value or "", count) if is_shown else None] += count
         ranked = sorted(shown.items(), key=lambda item: (item[0] is None, -item[1], item[0] or ""))
         found.append(Example(rule.rule, tuple(ranked[:EXAMPLES])))
     return tuple(found)
@@ -226,6 +227,8 @@ def may_be_shown(value: str, row_count: int) -> str | None:
         >>> may_be_shown("9223372036854775808", 1)
         '922…'
     """
+    if not value.strip():
+        return ""  # that nothing was given is nobody's secret
     if len(value) > 60 or (_LOOKS_LIKE_A_NUMBER_OR_DAY.fullmatch(value) is None and row_count < MINIMUM_CELL):
         return None
     return re.sub(r"\d{10,}", lambda found: f"{found[0][:3]}…", value)

@@ -11,7 +11,7 @@ from features.build import build_features
 from features.families import feature_set
 from features.spine import build_spine
 from holdback.business import Churn, ColumnChurn
-from holdback.tables import FEATURES_TABLE
+from holdback.tables import FEATURES_TABLE, TABLES
 from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 from monitoring.cells import MINIMUM_CELL
@@ -121,7 +121,7 @@ def stored_reference(
 
 
 def _computed(workspace: Workspace, churn: Churn, version: str, batch: str, as_of: date) -> pa.Table | None:
-    import pyarrow as pa
+    from holdback.commits import rows_of
 
     model = _model(workspace, churn, version)
     if model is None:
@@ -138,7 +138,8 @@ def _computed(workspace: Workspace, churn: Churn, version: str, batch: str, as_o
         {**load, "column_name": name, "statistic": "importance", "key": None, "value": weight}
         for name, weight in model.importance().items()
     ]
-    return pa.Table.from_pylist([*to_rows(reference, batch_id=batch, feed=FEATURES_TABLE, as_of=as_of), *weights])
+    stored = to_rows(reference, batch_id=batch, feed=FEATURES_TABLE, as_of=as_of)
+    return rows_of(TABLES["profiles"], [*stored, *weights])
 
 
 def _model(workspace: Workspace, churn: Churn, version: str) -> ChurnModel | None:

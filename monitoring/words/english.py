@@ -193,7 +193,7 @@ WORDS: dict[str, str] = {
     "broken_rules": "Rules that did not hold today",
     "broken_none": "Every rule held today.",
     "in_batches": "in {n} batches",
-    "severity": "Weight",
+    "severity": "Severity",
     "severity_critical": "critical",
     "severity_warning": "warning",
     "severity_info": "notice",

@@ -67,7 +67,9 @@ class Page:
 
     def wait_for(self, expression: str) -> None:
         """Wait, without a fixed sleep, until an expression holds; the page looks at it once per frame."""
-        until = f"new Promise(done => {{ const look = () => ({expression}) ? done(true) : setTimeout(look, 50); look(); }})"
+        until = (
+            f"new Promise(done => {{ const look = () => ({expression}) ? done(true) : setTimeout(look, 50); look(); }})"
+        )
         assert self.ask(until) is True
 
     def picture(self, path: Path) -> Path:
