@@ -49,7 +49,8 @@ def mlflow_at(workspace: Workspace) -> Iterator[Any]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    tracking, registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    own_registry: Any = environment_variables.MLFLOW_REGISTRY_URI
+    tracking, registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri() if own_registry.is_set() else None
     bar: Any = environment_variables.MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR  # its methods have no types
     is_bar_wanted = bar.is_set()
     if not is_bar_wanted:
@@ -70,7 +71,10 @@ def mlflow_at(workspace: Workspace) -> Iterator[Any]:
         if not is_bar_wanted:
             bar.unset()
         mlflow.set_tracking_uri(tracking)
-        mlflow.set_registry_uri(registry)
+        module: Any = mlflow  # its annotation forbids the None that makes the registry follow the tracking store again
+        module.set_registry_uri(registry)
+        if registry is None:
+            own_registry.unset()
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
 
