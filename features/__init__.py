@@ -3,7 +3,7 @@
 Both clocks count everywhere: a row is visible at ``as_of`` when ``event_at < as_of`` and ``loaded_at <= as_of``.
 
 - :mod:`features.families` says which features a business has (:func:`features.families.feature_set`);
-- :mod:`features.build` computes them (:func:`features.build.build_features`);
+- :mod:`features.computation` computes them in bounded memory (:func:`features.build.build_features`);
 - :mod:`features.spine` says whom they describe, :mod:`features.labels` who left;
 - :mod:`features.explain` shows one customer's values with the events behind them;
 - :mod:`features.own` reads a company's own SQL files.

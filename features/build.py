@@ -1,107 +1,15 @@
-"""Compute the feature table of a day, in bounded memory."""
+"""The front door of this package: what training, monitoring and the command line ask of features."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping
-from datetime import date
-from typing import TYPE_CHECKING
-
-from features.clocks import Clock
-from features.compiler import compile_features
-from features.corrections import corrected_tables
-from features.declarations import FeatureSet
+from features.computation import build_features, feature_steps
+from features.explain import Behind, Explanation, explain_customer, feature_sql
 from features.families import feature_set
-from features.spine import build_spine
-from holdback.business import Business, Churn
-from holdback.errors import DataError
-from holdback.warehouse import Warehouse
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-#: Rows of a feed that one statement may aggregate: what keeps memory bounded, whatever the number of customers.
-ROWS_PER_STEP = 2_500_000
-
-#: Customers in one step at most: the width of the result counts too.
-CUSTOMERS_PER_STEP = 50_000
-
-
-def build_features(
-    warehouse: Warehouse,
-    business: Business,
-    churn: Churn,
-    as_of: date,
-    *,
-    spine: pa.Table | None = None,
-    features: FeatureSet | None = None,
-) -> pa.Table:
-    """Return the features of the customers that a churn definition describes on a day.
-
-    A pure function of what the warehouse knew at ``as_of``: run again, tomorrow or with other threads, it returns
-    the same bits. The result itself needs 8 bytes per value; :func:`feature_steps` yields it in parts.
-
-    Args:
-        warehouse: Where the feeds are.
-        business: The company.
-        churn: One of its churn definitions; says whom the day describes.
-        as_of: The day of knowledge: nothing that happened or was loaded later is visible.
-        spine: ``customer_id, as_of`` of other customers than the definition's.
-        features: A part of the business' feature set (:func:`features.compiler.only`); all of it by default.
-
-    Returns:
-        ``customer_id, as_of`` and one column per feature (numbers DOUBLE, categories text), ordered by customer.
-
-    Raises:
-        BusinessFileError: the business file, or one of the company's own feature files, is wrong.
-        DataError: an own feature file yields several rows for one customer.
-
-    Examples:
-        >>> table = build_features(workspace.warehouse, business, business.churn[0], date(2011, 9, 9))  # doctest: +SKIP
-    """
-    import pyarrow as pa
-
-    return pa.concat_tables(feature_steps(warehouse, business, churn, as_of, spine=spine, features=features))
-
-
-def feature_steps(
-    warehouse: Warehouse,
-    business: Business,
-    churn: Churn,
-    as_of: date,
-    *,
-    spine: pa.Table | None = None,
-    features: FeatureSet | None = None,
-) -> Iterator[pa.Table]:
-    """Yield the rows of :func:`build_features` in parts, ordered by customer; at least one part, possibly empty."""
-    declared = features if features is not None else feature_set(business)
-    rows = spine if spine is not None else build_spine(warehouse, business, churn, as_of)
-    rows = rows.select(["customer_id", "as_of"]).sort_by("customer_id")
-    statements = compile_features(declared, Clock.of(business, as_of), corrected=corrected_tables(warehouse))
-    size = customers_per_step(warehouse, declared, rows.num_rows)
-    for start in range(0, max(rows.num_rows, 1), size):
-        yield _described(warehouse, declared, statements, rows.slice(start, size))
-
-
-def customers_per_step(warehouse: Warehouse, features: FeatureSet, customers: int) -> int:
-    """Return how many customers one step may describe, so that no statement aggregates more than ROWS_PER_STEP."""
-    feeds = [shape.feed for shape in features.shapes]
-    if not feeds or not customers:
-        return CUSTOMERS_PER_STEP
-    counted = " union all ".join(f'select count(*) as stored from "{feed}"' for feed in feeds)
-    largest = warehouse.query(f"select max(stored) as stored from ({counted})")["stored"][0].as_py()
-    return max(1, min(CUSTOMERS_PER_STEP, customers * ROWS_PER_STEP // max(int(largest), 1)))
-
-
-def _described(warehouse: Warehouse, features: FeatureSet, statements: Mapping[str, str], spine: pa.Table) -> pa.Table:
-    """Run every statement over some customers and put the columns side by side."""
-    table = spine
-    for feed, sql in statements.items():
-        part = warehouse.query(sql, frames={"spine": spine})
-        if part.num_rows != spine.num_rows:
-            raise DataError(
-                f"features of {feed}: {part.num_rows} rows for {spine.num_rows} customers. The file yields several "
-                "rows for a customer. Group it by customer_id."
-            )
-        for name in part.column_names[2:]:
-            table = table.append_column(name, part[name])
-    return table.select(["customer_id", "as_of", *features.names])
+__all__ = [
+    "Behind",
+    "Explanation",
+    "build_features",
+    "explain_customer",
+    "feature_set",
+    "feature_sql",
+    "feature_steps",
+]

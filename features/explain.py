@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from features.build import build_features
 from features.clocks import Clock
 from features.compiler import DERIVED, compile_features, only
+from features.computation import build_features
 from features.corrections import corrected_tables
 from features.declarations import Feature, FeatureSet, FeedShape
 from features.families import feature_set

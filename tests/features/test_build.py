@@ -9,9 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from features import build
-from features.build import build_features, customers_per_step, feature_steps
+from features import computation
+from features.build import build_features, feature_steps
 from features.compiler import only
+from features.computation import customers_per_step
 from features.families import feature_set
 from features.labels import build_labels
 from features.spine import build_spine
@@ -60,7 +61,7 @@ def test_another_number_of_threads_and_smaller_steps_give_the_same_bits(
     whole = build_features(lake, business, business.churn[0], AS_OF, spine=spine)
     alone, _ = of(folder, threads=1)
     assert whole.equals(build_features(alone, business, business.churn[0], AS_OF, spine=spine))
-    monkeypatch.setattr(build, "CUSTOMERS_PER_STEP", 3)
+    monkeypatch.setattr(computation, "CUSTOMERS_PER_STEP", 3)
     steps = list(feature_steps(lake, business, business.churn[0], AS_OF, spine=spine))
     assert [step.num_rows for step in steps] == [3, 3, 2]
     assert whole.equals(pa.concat_tables(steps).combine_chunks())
@@ -107,9 +108,9 @@ def test_a_step_describes_fewer_customers_when_they_have_more_rows(monkeypatch: 
         {"customer_id": f"c{i % 4}", "event_at": business.instant(AS_OF), "amount_cents": 1} for i in range(400)
     ]
     warehouse = Memory(business, {"tills": rows})
-    monkeypatch.setattr(build, "ROWS_PER_STEP", 200)
+    monkeypatch.setattr(computation, "ROWS_PER_STEP", 200)
     assert customers_per_step(warehouse, feature_set(business), 4) == 2
-    monkeypatch.setattr(build, "ROWS_PER_STEP", 10)
+    monkeypatch.setattr(computation, "ROWS_PER_STEP", 10)
     assert customers_per_step(warehouse, feature_set(business), 4) == 1
 
 
