@@ -67,7 +67,6 @@ WORDS: dict[str, str] = {
     "customers": "Customers",
     "share": "Share",
     "mean_probability": "Mean probability",
-    "cut_off": "Probability",
     "all_customers": "All",
     "reasons": "What they have in common",
     "reasons_note": "The main reason of each of the {n} customers above the capacity line, as the model sees it. "
@@ -94,7 +93,6 @@ WORDS: dict[str, str] = {
     "model_rule": "Simple rule",
     "model_spline_logistic": "Spline logistic regression",
     "model_rfm_logistic": "RFM logistic regression",
-    "rows_behind": "Rows",
     "verdict": "The gate’s decision",
     "verdict_promote": "Version {version} took office on {day}.",
     "verdict_keep": "Version {version} was compared on {day}; the champion stayed.",
@@ -185,7 +183,6 @@ WORDS: dict[str, str] = {
     "recent_chart": "{feed}: rows let in and kept aside per batch",
     "newest_batch": "newest day: {day}",
     "never_loaded": "nothing was ever loaded",
-    "came_nothing": "nothing",
     "quarantine_reasons": "Why rows were kept aside today",
     "quarantine_none": "No row was kept aside today.",
     "rule": "Rule",

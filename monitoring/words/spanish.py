@@ -68,7 +68,6 @@ WORDS: dict[str, str] = {
     "customers": "Clientes",
     "share": "Proporción",
     "mean_probability": "Probabilidad media",
-    "cut_off": "Probabilidad",
     "all_customers": "Todos",
     "reasons": "Qué tienen en común",
     "reasons_note": "El motivo principal de cada uno de los {n} clientes por encima de la línea de capacidad, tal "
@@ -95,7 +94,6 @@ WORDS: dict[str, str] = {
     "model_rule": "Regla sencilla",
     "model_spline_logistic": "Regresión logística con splines",
     "model_rfm_logistic": "Regresión logística RFM",
-    "rows_behind": "Filas",
     "verdict": "La decisión del control",
     "verdict_promote": "La versión {version} entró en servicio el {day}.",
     "verdict_keep": "La versión {version} se comparó el {day}; siguió el modelo en servicio.",
@@ -187,7 +185,6 @@ WORDS: dict[str, str] = {
     "recent_chart": "{feed}: filas limpias y en cuarentena por lote",
     "newest_batch": "último día: {day}",
     "never_loaded": "nunca se cargó nada",
-    "came_nothing": "nada",
     "quarantine_reasons": "Por qué hay filas en cuarentena hoy",
     "quarantine_none": "Hoy no hay ninguna fila en cuarentena.",
     "rule": "Regla",

@@ -1,5 +1,6 @@
 """A small company with a year of purchases, a real model, scores and outcomes: what the report is written about."""
 
+import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -165,7 +166,8 @@ def receive(workspace: Workspace, as_of: date, *, offered: int = 120, bad: int =
     at = workspace.business.instant(as_of)
     lake = workspace.warehouse
     batch = {
-        "batch_id": batch_id, "sequence": 1, "feed": "tills", "source": f"{as_of}{HOSTILE}.csv", "as_of": as_of, "rows_offered": offered,
+        "batch_id": batch_id, "sequence": 1, "feed": "tills", "source": f"{as_of}{HOSTILE}.csv", "as_of": as_of,
+        "rows_offered": offered,
         "rows_clean": offered - bad, "rows_quarantined": bad, "rows_unchanged": 3, "rows_corrected": 1,
         "first_event_at": at - timedelta(days=1), "last_event_at": at - timedelta(hours=1), "loaded_at": at,
         "is_load_time_assumed": False, "released_from": None,
@@ -189,7 +191,7 @@ def receive(workspace: Workspace, as_of: date, *, offered: int = 120, bad: int =
         kept = [
             {
                 "batch_id": batch_id, "feed": "tills", "row_number": i + 1, "is_parsed": True, "loaded_at": at,
-                "raw": f'{{"client": "eva-{i}@example.org", "where": "{"kiosk" if i else "eva@example.org"}"}}',
+                "raw": json.dumps({"client": f"eva-{i}@example.org", "where": "kiosk" if i else "eva@example.org"}),
                 "failed_rules": '["channel_is_known"]',
             }
             for i in range(bad)
