@@ -68,6 +68,7 @@ class Dataset:
         knows_until: Day on which the last outcome of the training rows ended; None for a snapshot without dates.
         versions: Newest commit of each table that was read.
         value_meaning: What ``value_amounts`` are, in words; None without amounts.
+        held_out_share: Share of the described customers of a holdout day that is in the holdout, in (0, 1].
         notes: What a reader must know about the split, in words.
     """
 
@@ -79,6 +80,7 @@ class Dataset:
     knows_until: date | None
     versions: Mapping[str, int]
     value_meaning: str | None
+    held_out_share: float = 1.0
     notes: tuple[str, ...] = field(default=())
 
 
@@ -128,6 +130,7 @@ def build_dataset(workspace: Workspace, churn: Churn, as_of: date, *, progress: 
         knows_until=None if isinstance(churn, ColumnChurn) else outcome_ends_on(churn, plan.learn_on[-1]),
         versions=_versions(warehouse, business),
         value_meaning=builder.value_meaning,
+        held_out_share=builder.share * (SNAPSHOT_HOLDOUT_SHARE if plan.is_split_by_customer else 1.0),
         notes=(*notes, *builder.notes),
     )
 

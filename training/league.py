@@ -61,7 +61,7 @@ class League:
     @classmethod
     def of(cls, business: Business, churn: Churn, as_of: date, fitted: Fit, dataset: Dataset) -> League:
         """Train the baselines and measure everybody on the holdout; ``as_of`` seeds the resamples."""
-        holdout = dataset.holdout
+        holdout, share = dataset.holdout, dataset.held_out_share
         probability = fitted.model.probability(holdout.frame)
 
         def figures(p: Floats) -> Evaluation:
@@ -70,10 +70,11 @@ class League:
                 holdout.churned,
                 p,
                 holdout.customer_ids,
-                capacity=business.capacity_among(len(holdout) // holdout.day_count),
+                capacity=business.capacity_among(round(len(holdout) / holdout.day_count / share)),
                 value_amounts=holdout.value_amounts,
                 currency=business.currency,
                 day_count=holdout.day_count,
+                sampled_share=share,
                 rng=np.random.default_rng(as_of.toordinal()),
             )
 

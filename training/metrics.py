@@ -93,6 +93,7 @@ def evaluate(
     value_amounts: Floats | None = None,
     currency: str = "",
     day_count: int = 1,
+    sampled_share: float = 1.0,
     rng: np.random.Generator,
     resamples: int | None = None,
 ) -> Evaluation:
@@ -106,6 +107,7 @@ def evaluate(
         value_amounts: Margin of each customer's last 365 days, in currency units, shape (n,); None counts customers.
         currency: ISO code for the wording.
         day_count: Number of as_of days pooled in the rows; each has its own ``capacity``.
+        sampled_share: Share of each day's customers that is among the rows, in (0, 1]; the capacity is scaled to it.
         rng: Source of the bootstrap's draws.
         resamples: Bootstrap resamples; by default 500, fewer above 40,000 rows.
 
@@ -124,7 +126,7 @@ def evaluate(
     _, codes = np.unique(np.asarray(customer_ids), return_inverse=True)
     n = churned.size
     ranking = auc(churned, probability, groups=codes)
-    curves = _Curves(churned, probability, value_amounts, capacity=max(1, capacity) * day_count)
+    curves = _Curves(churned, probability, value_amounts, capacity=max(1, capacity) * day_count * sampled_share)
     draws = resamples or int(np.clip(_BOOTSTRAP_CELLS // max(n, 1), 100, _RESAMPLES))
     point, gaps = curves.measure(np.ones(n))
     sample, noise = curves.bootstrap(codes, rng, draws, point, gaps)
@@ -139,6 +141,8 @@ def evaluate(
         if value_amounts is None
         else f"{currency} margin of the last 365 days that left, per customer of the {capacity:,} highest-scored a day"
     ).strip()
+    if sampled_share < 1:
+        meaning += f" (scaled to the {sampled_share:.0%} of the customers that are held out)"
     return Evaluation(
         n=n,
         churner_count=int(churned.sum()),
@@ -201,7 +205,7 @@ _BOUNDS = {"pr_auc": (0.0, 1.0), "brier": (0.0, 1.0)}
 class _Curves:
     """The rows sorted once by score; every figure is then a few cumulative sums under any row weights."""
 
-    def __init__(self, churned: Booleans, probability: Floats, values: Floats | None, *, capacity: int) -> None:
+    def __init__(self, churned: Booleans, probability: Floats, values: Floats | None, *, capacity: float) -> None:
         self.order = np.argsort(-probability, kind="stable")
         self.p = probability[self.order]
         self.y = churned[self.order].astype(np.float64)

@@ -88,6 +88,13 @@ def test_capacity_counts_per_day_when_days_are_pooled() -> None:
     assert found.value_at_capacity.estimate.estimate == pytest.approx(2 / 3)
 
 
+def test_capacity_is_scaled_to_the_share_of_customers_that_is_held_out() -> None:
+    churned = np.array([True, False, True, False])
+    found = evaluated(churned, np.array([0.9, 0.8, 0.7, 0.1]), capacity=4, sampled_share=0.25)
+    assert found.value_at_capacity.estimate.estimate == pytest.approx(1.0)
+    assert found.value_at_capacity.meaning.endswith("(scaled to the 25% of the customers that are held out)")
+
+
 def test_a_capacity_beyond_all_customers_takes_them_all() -> None:
     churned, probability = world(3, 300)
     found = evaluated(churned, probability, capacity=10_000)
