@@ -123,7 +123,7 @@ def ingest(
     """
     names = _chosen(workspace, feeds)
     with workspace.lock("ingest", wait_seconds=wait_seconds):
-        sweep(workspace.landing)
+        sweep(workspace.landing.glob(".incoming-*"), workspace.folder.glob("staging-*"))
         finished = finish_interrupted(workspace.warehouse, workspace.folder / "commits", checkpoint)
         history_so_far = History.read(workspace.warehouse)
         loaded_at, notes = load_time(workspace, as_of, history_so_far)

@@ -23,7 +23,7 @@ from holdback.errors import DataError, OperatorError
 from holdback.loading import Batch, Run, load_batch, load_time
 from holdback.mapping import literal, shape_of
 from holdback.originals import RELATION, Original, read_original
-from holdback.sources import disk_errors
+from holdback.sources import disk_errors, sweep
 from holdback.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -101,6 +101,38 @@ class Release:
     def still_bad(self) -> int:
         """Rows that stay in quarantine."""
         return self.chosen - self.released
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Where every row that was ever offered is. A file that was read again counts once, as it was last read.
+
+    Args:
+        offered: Rows in all accepted files.
+        clean: Rows of them that passed, at once or by a release.
+        waiting: Rows of them in quarantine.
+    """
+
+    offered: int
+    clean: int
+    waiting: int
+
+    @property
+    def is_even(self) -> bool:
+        """True when nothing was lost and nothing counted twice."""
+        return self.offered == self.clean + self.waiting
+
+
+def balance(workspace: Workspace) -> Balance:
+    """Add up what became of every row offered to a business."""
+    history = History.read(workspace.warehouse)
+    replaced = history.replaced()
+    live = [r for r in history.records if r.batch_id not in replaced and r.released_from not in replaced]
+    return Balance(
+        offered=sum(record.rows_offered for record in live if record.released_from is None),
+        clean=sum(record.rows_clean for record in live),
+        waiting=sum(batch.open for batch in list_quarantine(workspace)),
+    )
 
 
 def list_quarantine(
@@ -197,6 +229,7 @@ def release(
         OperatorError: the landed original is gone, or the disk refuses.
     """
     with workspace.lock("ingest", wait_seconds=wait_seconds):
+        sweep(workspace.folder.glob("staging-*"))
         finish_interrupted(workspace.warehouse, workspace.folder / "commits", checkpoint)
         history = History.read(workspace.warehouse)
         record = _record(workspace, history, batch_id)

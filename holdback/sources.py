@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -218,10 +218,11 @@ def keep(landed: Landed, landing: Path, batch_id: str) -> Path:
         return folder / landed.path.name
 
 
-def sweep(landing: Path) -> None:
+def sweep(*leftovers: Iterable[Path]) -> None:
     """Remove what a killed process left unfinished. Call it while holding the lock."""
-    for folder in landing.glob(".incoming-*"):
-        shutil.rmtree(folder, ignore_errors=True)
+    for folders in leftovers:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copy(original: object, target: Path) -> str:

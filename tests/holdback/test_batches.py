@@ -17,8 +17,6 @@ def record(sequence: int, day: date, rows: int, **changes: object) -> BatchRecor
 FIRST = date(2026, 1, 5)  # a Monday
 DAYS = [FIRST + timedelta(days=i) for i in range(70)]
 DAILY = [record(i, day, 10 if day.weekday() == 6 else 100) for i, day in enumerate(DAYS)]
-    record(i, FIRST + timedelta(days=i), 10 if (FIRST + timedelta(days=i)).weekday() == 6 else 100) for i in range(70)
-]
 
 
 def test_what_is_usual_is_the_same_weekdays_median() -> None:
