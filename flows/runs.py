@@ -51,6 +51,7 @@ def once(
     work: Callable[[], Receipt],
     *,
     key: Callable[[], str] | None = None,
+    stands: Callable[[Receipt], bool] = lambda _: True,
     wait_seconds: float = 0,
 ) -> Outcome:
     """Do ``work`` unless the ledger says that exactly this was done.
@@ -64,6 +65,7 @@ def once(
         as_of: The day.
         work: What to do; returns the counts to keep.
         key: Computes what the result depends on; None means that the work itself knows what is left to do.
+        stands: Says whether what an earlier run left is still there (its file, say); if not, the work is done again.
         wait_seconds: How long to wait for another run of the same flow.
 
     Raises:
@@ -77,7 +79,7 @@ def once(
         inputs = key() if key is not None else ""
         if key is not None:
             done = ledger.find_done(flow=flow, business=business, as_of=as_of, inputs_key=inputs)
-            if done is not None:
+            if done is not None and stands(done.receipt or {}):
                 return Outcome(flow, business, as_of, done.receipt or {}, was_done_already=True)
         run_id = uuid.uuid4().hex
         owner = f"{socket.gethostname()}:{os.getpid()}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.runs import Outcome, Receipt, inputs_key, once
@@ -87,12 +88,19 @@ def report_step(workspace: Workspace, as_of: date, *, churn: str | None = None, 
         return _receipt(write_report(workspace, as_of, churn_name=name))
 
     def key() -> str:
-        path = workspace.reports / as_of.isoformat()
         seen = ("batches", "validations", "quarantine", "scores", "evaluations", "features", *_sources(workspace))
         verdicts = len(workspace.ledger.verdicts(f"{workspace.business.slug}-{name}"))
-        return inputs_key(workspace, name, verdicts, path.exists(), tables=seen)
+        return inputs_key(workspace, name, verdicts, tables=seen)
 
-    return once("report", workspace, as_of, work, key=key, wait_seconds=wait_seconds)
+    return once(
+        "report",
+        workspace,
+        as_of,
+        work,
+        key=key,
+        stands=lambda receipt: Path(receipt["path"]).exists(),
+        wait_seconds=wait_seconds,
+    )
 
 
 def _sources(workspace: Workspace) -> tuple[str, ...]:

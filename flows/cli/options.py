@@ -77,6 +77,8 @@ def show(*parts: Any) -> None:
     """Print tables and text for people."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=110)
     for part in parts:
         console.print(part)

@@ -64,6 +64,12 @@ def test_the_key_follows_the_business_file_and_the_tables(workspace: Workspace, 
     assert len({before, after, inputs_key(changed, tables=("marks",))}) == 3
 
 
+def test_work_whose_result_is_gone_is_done_again(workspace: Workspace) -> None:
+    once("report", workspace, DAY, lambda: {"path": "a.html"}, key=lambda: "k")
+    again = once("report", workspace, DAY, lambda: {"path": "a.html"}, key=lambda: "k", stands=lambda _: False)
+    assert not again.was_done_already
+
+
 def test_a_failed_run_is_recorded_with_its_words_and_can_be_run_again(workspace: Workspace) -> None:
     def broken() -> dict[str, int]:
         raise DataError("purchases: column 'total' is missing.")
