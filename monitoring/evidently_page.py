@@ -135,10 +135,10 @@ def _quality_figures(quality: Quality) -> tuple[pd.DataFrame, dict[str, float]]:
     figures["rows unaccounted for"], limits["rows unaccounted for"] = float(abs(lost)), 0.0
     for feed in quality.feeds:
         if feed.quarantined_today is not None:
-            name = f"{feed.feed}: share kept aside today"
+            name = f"{_plain(feed.feed)}: share kept aside today"
             figures[name], limits[name] = feed.quarantined_today.share, feed.quarantined_limit
         if feed.days_since_last_event is not None and feed.limit_days is not None:
-            name = f"{feed.feed}: days since the newest event"
+            name = f"{_plain(feed.feed)}: days since the newest event"
             figures[name], limits[name] = float(feed.days_since_last_event), float(feed.limit_days)
     frame = pd.DataFrame({"figure": list(figures), "value": [float(value) for value in figures.values()]})
     return frame, limits
@@ -147,7 +147,7 @@ def _quality_figures(quality: Quality) -> tuple[pd.DataFrame, dict[str, float]]:
 def _batches(quality: Quality) -> pd.DataFrame:
     rows = [
         {
-            "feed": feed.feed,
+            "feed": _plain(feed.feed),
             "newest day": feed.newest.as_of.isoformat() if feed.newest else "none",
             "offered": f"{feed.newest.offered:,}" if feed.newest else "",
             "let in": f"{feed.newest.clean:,}" if feed.newest else "",
@@ -191,7 +191,7 @@ def _performance_figures(performance: Performance) -> tuple[pd.DataFrame, dict[s
             "shown": [shown for _, shown in figures.values()],
         }
     )
-    return frame, bounds, f"Scores of {cohort.as_of}, version {cohort.model_version}, against what happened"
+    return frame, bounds, f"Scores of {cohort.as_of}, version {_plain(cohort.model_version)}, against what happened"
 
 
 def _reliability(performance: Performance) -> pd.DataFrame:

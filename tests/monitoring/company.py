@@ -161,6 +161,16 @@ def judge(workspace: Workspace, as_of: date, *, version: str, auc: float = 0.8, 
     )
 
 
+def score_rows(days: list[date], customers: list[str], *, probability: float = 0.3, version: str = "1") -> pa.Table:
+    """Invented scores: everybody has the same one."""
+    rows = [
+        {"as_of": day, "customer_id": customer, "churn": CHURN, "model_version": version, "probability": probability,
+         "risk_tier": "medium", "is_above_capacity_line": False}
+        for day in days for customer in customers
+    ]  # fmt: skip
+    return rows_of(TABLES["scores"], rows)
+
+
 def receive(workspace: Workspace, as_of: date, *, offered: int = 120, bad: int = 6, batch_id: str = "b1") -> None:
     """Store the bookkeeping of one batch of tills: counts, verdicts, quarantined rows, profile."""
     at = workspace.business.instant(as_of)

@@ -7,6 +7,7 @@ import pytest
 
 from holdback.workspace import Workspace
 from monitoring.report import ReportResult, write_report
+from monitoring.report_content import ReportContent, gather
 from tests.monitoring.browser import Page, browser_page, find_browser
 from tests.monitoring.company import CHURN, FIRST_DAY, LAST_DAY, full_company
 
@@ -25,6 +26,12 @@ def report_of_first_day(company: Workspace) -> ReportResult:
 @pytest.fixture(scope="session")
 def report_of_last_day(company: Workspace, report_of_first_day: ReportResult) -> ReportResult:
     return write_report(company, LAST_DAY, churn_name=CHURN)
+
+
+@pytest.fixture(scope="session")
+def content(company: Workspace, report_of_last_day: ReportResult) -> ReportContent:
+    """What the report of the last day says, before it is drawn."""
+    return gather(company, LAST_DAY, company.business.churn_named(CHURN))
 
 
 @pytest.fixture(scope="session")

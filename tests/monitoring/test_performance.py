@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from monitoring.performance import judge, matured_performance, reliability
-from tests.monitoring.company import CHURN, FIRST_DAY, LAST_DAY, load_year, workspace_in
+from tests.monitoring.company import CHURN, FIRST_DAY, LAST_DAY, load_year, score_rows, workspace_in
 
 ENDS_ON = FIRST_DAY + timedelta(days=28)
 
@@ -83,18 +83,6 @@ def test_scores_are_judged_only_when_their_window_is_over(company):
     assert over.waiting_day_count == 1
     assert over.newest.matured_count == over.newest.scored_count
     assert over.newest.auc.low > 0.5
-
-
-def score_rows(days, customers, *, probability=0.3, version="1"):
-    rows = [
-        {"as_of": day, "customer_id": customer, "churn": CHURN, "model_version": version, "probability": probability,
-         "risk_tier": "medium", "is_above_capacity_line": False, "reasons": None}
-        for day in days for customer in customers
-    ]  # fmt: skip
-    shape = pa.schema([("as_of", pa.date32()), ("customer_id", pa.string()), ("churn", pa.string()),
-                       ("model_version", pa.string()), ("probability", pa.float64()), ("risk_tier", pa.string()),
-                       ("is_above_capacity_line", pa.bool_()), ("reasons", pa.string())])  # fmt: skip
-    return pa.Table.from_pylist(rows, schema=shape)
 
 
 def test_of_many_scored_days_the_newest_of_each_month_is_judged(tmp_path):
