@@ -1,0 +1,141 @@
+"""A business file is refused with every fault at once: path, value, rule, nearest known name."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from holdback.business import business_schema, check_business, load_business
+from holdback.errors import BusinessFileError
+from tests.holdback.shop import CUSTOMERS, FILE, make_business
+
+
+def faults(folder: Path, **changes: Any) -> list[str]:
+    """Set keys given by their path (`churn__0__outcome_days=-3`); `None` removes one."""
+    content = copy.deepcopy(FILE)
+    for path, value in changes.items():
+        *steps, last = (int(step) if step.isdigit() else step for step in path.split("__"))
+        here: Any = content
+        for step in steps:
+            here = here[step]
+        if value is None:
+            del here[last]
+        else:
+            here[last] = value
+    file = folder / "shop.yaml"
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return check_business(file)
+
+
+def test_a_right_file_has_no_faults(tmp_path: Path) -> None:
+    assert faults(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"churn__0__outcome_days": -3}, "shop.yaml: churn[0].outcome_days: must be at least 1 (got -3)."),
+        ({"churn__0__outcom_days": 3}, "shop.yaml: churn[0].outcom_days: unknown key. Did you mean 'outcome_days'?"),
+        ({"curency": "EUR"}, "shop.yaml: curency: unknown key. Did you mean 'currency'?"),
+        ({"feeds__orders__colums": {}}, "shop.yaml: feeds.orders.colums: unknown key. Did you mean 'columns'?"),
+        ({"currency": "euro"}, "shop.yaml: currency: must match ^[A-Z]{3}$ (got 'euro')."),
+        ({"currency": None}, "shop.yaml: currency: is missing. Add it."),
+        ({"time_zone": "Madrid"}, "time_zone: must be a time zone name such as Europe/Madrid (got 'Madrid')."),
+        ({"churn__0__kind": "vanished"}, "shop.yaml: churn[0]: kind must be one of"),
+        ({"churn": []}, "shop.yaml: churn: needs at least 1"),
+        ({"slug": "../etc"}, "shop.yaml: slug: must match"),
+        ({"slug": 7}, "shop.yaml: slug: must be text (put it in quotes) (got 7)."),
+        ({"feeds__orders__columns__amount": None}, "'amount' is missing; a feed of role transactions needs it"),
+        ({"feeds__orders__columns__amont": "x"}, "'amont' is not a column of role transactions. Did you mean"),
+        ({"feeds__orders__key": ["number"]}, "key: 'number' is not a mapped column."),
+        ({"feeds__orders__accepts": {"channel": ["web"]}}, "accepts: 'channel' is not a mapped column."),
+        ({"feeds__orders__expects": {"rows": [9, 1]}}, "feeds.orders.expects.rows: must be [lowest, highest]"),
+        ({"feeds__orders__csv": {"delimiter": ",", "decimal": ","}}, "delimiter and decimal must differ"),
+        ({"feeds__orders__csv": {"encoding": "klingon"}}, "'klingon' is not an encoding that Python knows"),
+        ({"feeds__orders__scale": "nps"}, "scale: only a feed of role feedback has a scale"),
+        ({"feeds__orders__source": "postgresql://me:secret@db/x", "feeds__orders__query": "select 1"},
+         "secrets never stand in a business file"),
+        ({"feeds__orders__source": "postgresql://$DB"}, "a postgresql:// source needs the SELECT to run"),
+        ({"feeds__orders__query": "select 1"}, "only a postgresql:// source takes a query"),
+        ({"churn__0__feed": "purchases"}, "churn[0].feed: 'purchases' must be a feed of role transactions (orders)"),
+        ({"feeds__batches": FILE["feeds"]["orders"]}, "'batches' is a table of Holdback's own"),
+        ({"actions": [{"name": "call", "channel": "phone", "cost": -1}]}, "cost: must be at least 0"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_a_fault_names_its_path_its_value_and_its_rule(tmp_path: Path, change: dict[str, Any], fault: str) -> None:
+    found = faults(tmp_path, **change)
+    assert len(found) == 1
+    assert fault in found[0]
+
+
+def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
+    found = faults(tmp_path, currency="euro", curency="EUR", time_zone="Madrid", churn__0__outcome_days=0)
+    assert len(found) == 4
+
+
+def test_a_churn_definition_of_kind_column_needs_a_label(tmp_path: Path) -> None:
+    churn = [{"name": "left", "kind": "column", "attribute": "member"}]
+    found = faults(tmp_path, customers=CUSTOMERS, churn=churn)
+    assert "'member' must be an attribute of customers with kind: label" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("slug: a\nslug: b\n", "line 2 is not valid YAML: the key 'slug' stands twice"),
+        ("slug: [\n", "is not valid YAML"),
+        ("- a\n- b\n", "must be a mapping of keys to values (got list)"),
+        ("", "must be a mapping of keys to values (got NoneType)"),
+    ],
+)
+def test_a_file_that_is_not_a_mapping_is_refused(tmp_path: Path, text: str, fault: str) -> None:
+    path = tmp_path / "b.yaml"
+    path.write_text(text)
+    assert fault in check_business(path)[0]
+
+
+def test_a_file_that_is_missing_or_not_utf8_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BusinessFileError, match="there is no such file") as caught:
+        load_business(tmp_path / "none.yaml")
+    assert caught.value.exit_code == 2
+    (tmp_path / "latin.yaml").write_bytes("name: café".encode("latin-1"))
+    assert "is not UTF-8 (byte 9)" in check_business(tmp_path / "latin.yaml")[0]
+
+
+def test_a_day_starts_at_midnight_of_the_business(tmp_path: Path) -> None:
+    business = make_business(tmp_path)
+    assert business.instant(date(2026, 1, 15)) == datetime(2026, 1, 14, 23)
+    assert business.instant(date(2026, 7, 15)) == datetime(2026, 7, 14, 22)
+    assert business.day_of(datetime(2026, 7, 14, 22)) == date(2026, 7, 15)
+    assert business.day_of(datetime(2026, 7, 14, 21, 59)) == date(2026, 7, 14)
+
+
+def test_the_capacity_is_what_all_actions_reach_or_one_in_ten(tmp_path: Path) -> None:
+    business = make_business(tmp_path)
+    assert (business.daily_capacity, business.capacity_among(101), business.capacity_among(0)) == (None, 11, 0)
+    content = copy.deepcopy(FILE)
+    content["actions"] = [
+        {"name": "call", "channel": "phone", "cost": 5, "capacity_per_day": 20},
+        {"name": "mail", "channel": "email", "cost": 0},
+    ]
+    (tmp_path / "b.yaml").write_text(yaml.safe_dump(content))
+    assert load_business(tmp_path / "b.yaml").capacity_among(101) == 20
+
+
+def test_the_schema_is_json_and_knows_every_section() -> None:
+    schema = json.loads(json.dumps(business_schema()))
+    assert set(schema["properties"]) >= {"slug", "feeds", "customers", "churn", "actions", "training"}
+    assert schema["additionalProperties"] is False
+
+
+def test_every_business_file_of_the_project_is_right(project_root: Path) -> None:
+    paths = sorted((project_root / "businesses").glob("*.yaml"))
+    assert {path.stem for path in paths} >= {"groceries", "online_retail", "savings_bank", "telco"}
+    assert [fault for path in paths for fault in check_business(path)] == []
