@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import calendar
 from datetime import UTC, date, timedelta
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from prefect.tasks import Task, exponential_backoff
 from flows import settings, steps
 from flows.runs import Outcome
 from flows.watching import tell
+from holdback.days import months_before
 from holdback.errors import OperatorError
 from holdback.workspace import Workspace
 
@@ -151,10 +151,3 @@ def _days(first: date, last: date, every: Every) -> list[date]:
             else last - timedelta(days=back * (7 if every == "week" else 1))
         )
     return days[::-1]
-
-
-def months_before(day: date, months: int) -> date:
-    """Return the same day of the month ``months`` earlier (the month's last day when it has no such day)."""
-    index = day.year * 12 + day.month - 1 - months
-    year, month = divmod(index, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,12 +24,12 @@ from features.families import feature_set
 from features.labels import build_labels, outcome_ends_on
 from features.spine import build_spine
 from holdback.business import Business, Churn, ColumnChurn
-from holdback.errors import DataError, NotKnowableYet
 from holdback.progress import Progress, silent
 from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 from training.guards import FEWEST_FOR_PROMOTION
 from training.rows import Rows, hash_share, rows_sorted
+from training.snapshot_days import matured_days, purged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -133,58 +133,6 @@ def build_dataset(workspace: Workspace, churn: Churn, as_of: date, *, progress: 
         held_out_share=builder.share * (SNAPSHOT_HOLDOUT_SHARE if plan.is_split_by_customer else 1.0),
         notes=(*notes, *builder.notes),
     )
-
-
-def matured_days(warehouse: Warehouse, business: Business, churn: Churn, as_of: date) -> tuple[date, ...]:
-    """Days whose outcome is known on ``as_of``: calendar months back from the newest one, newest first.
-
-    Raises:
-        NotKnowableYet: there is none; the message says when the first one matures.
-        DataError: the feed holds no event yet.
-    """
-    if isinstance(churn, ColumnChurn):
-        return (as_of,)
-    first, last = _first_and_last_day(warehouse, business, churn.feed, as_of)
-    horizon = timedelta(days=churn.lead_days + churn.outcome_days)
-    earliest = first + timedelta(days=business.training.min_history_days)
-    newest = min(as_of, last) - horizon
-    days: list[date] = []
-    day = newest
-    while day >= earliest:
-        days.append(day)
-        day = months_before(newest, len(days))
-    if not days:
-        # One day more: a label also needs an event at or after the end of its window, to prove the data reach it.
-        ready = earliest + horizon + timedelta(days=1)
-        raise NotKnowableYet(
-            f"{business.slug}: churn {churn.name}: no outcome is known on {as_of}. The data begin on {first}; a "
-            f"snapshot needs {business.training.min_history_days} days of history, its outcome {horizon.days} more. "
-            f"Come back on {ready} (data until {ready - timedelta(days=1)} loaded). Nothing was trained."
-        )
-    return tuple(days)
-
-
-def months_before(day: date, months: int) -> date:
-    """The same day of the month ``months`` calendar months earlier (the last one of a shorter month).
-
-    Examples:
-        >>> months_before(date(2011, 3, 31), 1)
-        datetime.date(2011, 2, 28)
-    """
-    index = day.year * 12 + day.month - 1 - months
-    first = date(index // 12, index % 12 + 1, 1)
-    following = date((index + 1) // 12, (index + 1) % 12 + 1, 1)
-    return first.replace(day=min(day.day, (following - timedelta(days=1)).day))
-
-
-def purged(days: tuple[date, ...], holdout: date, horizon_days: int) -> tuple[date, ...]:
-    """Days of which every outcome was over when the holdout began.
-
-    Examples:
-        >>> purged((date(2011, 6, 9), date(2011, 8, 9)), date(2011, 9, 9), 91)
-        (datetime.date(2011, 6, 9),)
-    """
-    return tuple(day for day in days if day + timedelta(days=horizon_days) <= holdout)
 
 
 class _Builder:
@@ -324,20 +272,6 @@ def _joined(parts: list[tuple[Rows, pd.DataFrame]]) -> tuple[Rows, pd.DataFrame]
         None if values[0] is None else np.concatenate([v for v in values if v is not None]),
     )
     return joined, pd.concat([audited for _, audited in parts], ignore_index=True)
-
-
-def _first_and_last_day(warehouse: Warehouse, business: Business, feed: str, as_of: date) -> tuple[date, date]:
-    now = business.instant(as_of).isoformat(sep=" ")
-    seen = warehouse.query(
-        f'select min(event_at) as first_at, max(event_at) as last_at from "{feed}" '
-        f"where event_at < timestamp '{now}' and loaded_at <= timestamp '{now}'"
-    ).to_pylist()[0]
-    if seen["first_at"] is None:
-        raise DataError(
-            f"{business.slug}: feed {feed}: no event is known on {as_of}. Nothing can be learned from an empty feed. "
-            "Ingest its data first (`holdback ingest`)."
-        )
-    return business.day_of(seen["first_at"]), business.day_of(seen["last_at"])
 
 
 def _versions(warehouse: Warehouse, business: Business) -> dict[str, int]:

@@ -168,7 +168,7 @@ def _learned_from(workspace: Workspace, churn: Churn, model: ChurnModel) -> pa.T
 
 
 def _snapshots(churn: Churn, model: ChurnModel) -> list[date]:
-    from training.datasets import months_before
+    from holdback.days import months_before
 
     known = date.fromisoformat(str(model.information["as_of"]))
     if isinstance(churn, ColumnChurn) or not model.information.get("knows_until"):

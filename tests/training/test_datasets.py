@@ -5,10 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from holdback.days import months_before
 from holdback.errors import DataError, NotKnowableYet
 from holdback.workspace import Workspace
 from tests.training.companies import SHOP, open_shop, sell, shop, snapshot
-from training.datasets import build_dataset, matured_days, months_before, purged
+from training.datasets import build_dataset
+from training.snapshot_days import matured_days, purged
 
 AS_OF = date(2025, 10, 1)
 
