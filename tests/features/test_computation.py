@@ -130,6 +130,34 @@ def test_absurd_amounts_and_years_do_not_break_the_arithmetic() -> None:
     assert row["gap_sd_days"] is not None
 
 
+OPTIONAL = [
+    f"{feed}.{column.key}"
+    for feed, declared in company().feeds.items()
+    for column in declared.mapped_columns
+    if not column.required
+]
+
+
+@pytest.mark.parametrize("column", OPTIONAL)
+def test_any_optional_column_may_be_missing(column: str) -> None:
+    business = company(without=(column,))
+    feed = column.partition(".")[0]
+    declared = feature_set(business)
+    part = only(declared, [f.name for f in declared if f.feed == feed])
+    assert len(part) < len([f for f in feature_set(company()) if f.feed == feed]) or column == "deals.subscription_id"
+    spine = spine_of(EVERYBODY)
+    table = build_features(Memory(business, WORLD), business, business.churn[0], AS_OF, spine=spine, features=part)
+    assert table.num_rows == spine.num_rows
+
+
+def test_the_required_columns_alone_are_enough() -> None:
+    business = company(without=tuple(OPTIONAL))
+    spine = spine_of(EVERYBODY)
+    table = build_features(Memory(business, WORLD), business, business.churn[0], AS_OF, spine=spine)
+    assert table.num_rows == spine.num_rows
+    assert table["usage_quantity_30d"].null_count == 0
+
+
 def test_an_unknown_feature_is_refused() -> None:
     with pytest.raises(BusinessFileError, match="is not a feature of this business"):
         only(feature_set(company()), ["nonsense"])
