@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import base64
 import gzip
-import os
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from monitoring.drift.evidently_metrics import batch_quality, binned_drift, matured_performance, run_report
 from monitoring.drift.verdicts import ColumnDrift, DayDrift, bin_labels
 from monitoring.performance import Performance
 from monitoring.quality import Quality
@@ -54,20 +53,19 @@ class EvidentlyPage:
 
 def evidently_page(drift: DayDrift, quality: Quality, performance: Performance) -> EvidentlyPage:
     """Draw and test the day's drift, data quality and performance with Evidently."""
-    with _quiet():
-        from monitoring.drift.evidently_metrics import BatchQuality, BinnedDrift, MaturedPerformance, run_report
-
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Evidently's remarks on its own insides
         figures, limits = _quality_figures(quality)
         measured, bounds, title = _performance_figures(performance)
         largest = next(iter(drift.measured), None)
         metrics: list[Any] = [
-            BatchQuality(limits=limits),
-            MaturedPerformance(bounds=bounds, title=title),
+            batch_quality()(limits=limits),
+            matured_performance()(bounds=bounds, title=title),
         ]
         if drift.measured:
             columns = [_plain(column.name) for column in drift.measured]
             name = _plain(largest.name) if largest is not None else ""
-            metrics.insert(0, BinnedDrift(columns=columns, largest=name))
+            metrics.insert(0, binned_drift()(columns=columns, largest=name))
         snapshot = run_report(
             metrics,
             {
@@ -213,21 +211,3 @@ def _plain(words: str) -> str:
 
 def _share(value: float) -> str:
     return f"{value:.1%}"
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Evidently from calling home and from warning about its own insides; leave the process as it was."""
-    import warnings
-
-    before = os.environ.get("DO_NOT_TRACK")
-    os.environ["DO_NOT_TRACK"] = "1"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        if before is None:
-            del os.environ["DO_NOT_TRACK"]
-        else:
-            os.environ["DO_NOT_TRACK"] = before

@@ -1,6 +1,6 @@
 """Drift: a reference fixed once per model version, one SQL pass per day, a verdict that does not cry wolf.
 
-The door to Evidently is :mod:`monitoring.drift.evidently_metrics`, which nothing imports at its top.
+The door to Evidently is :mod:`monitoring.drift.evidently_metrics`, which loads it only when a report is drawn.
 """
 
 from monitoring.drift.bins import ColumnBins, Kind, Reference, bin_counts, new_values, reference_bins
