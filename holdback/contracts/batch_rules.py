@@ -97,7 +97,7 @@ def _quarantined_share(shape: Shape) -> Rule:
 def _null_shares(shape: Shape) -> Iterator[Rule]:
     for key, share in shape.source.expects.null_share.items():
         column = _column(shape, key, "null_share")
-        yield _share_rule(f"{key}_is_rarely_missing", column, f'"{column.name}" is null', (None, share), "missing")
+        yield _share_rule(f"{key}_is_rarely_missing", column, _is_missing(column), (None, share), "missing")
 
 
 def _references(shape: Shape) -> Iterator[Rule]:
@@ -108,9 +108,8 @@ def _references(shape: Shape) -> Iterator[Rule]:
 def _reference(column: Column, facts: ReferenceFacts) -> Iterator[Rule]:
     name = f'"{column.name}"'
     if facts.null_share:
-        yield _share_rule(
-            f"{column.key}_null_share_is_as_known", column, f"{name} is null", facts.null_share, "missing"
-        )
+        rule = f"{column.key}_null_share_is_as_known"
+        yield _share_rule(rule, column, _is_missing(column), facts.null_share, "missing")
     if facts.distinct_share:
         sql = f"count(distinct {name}) / cast(count(*) as double)"
         what = f"distinct values of {column.key} per row must be"
@@ -158,6 +157,12 @@ def _drifts(shape: Shape) -> Iterator[Rule]:
             f"the drift of {column.key} against earlier batches (PSI beyond chance) must be",
             severity=expects.on_drift,
         )
+
+
+def _is_missing(column: Column) -> str:
+    """SQL of a value that was not given; one that cannot be read was given, and is a fault of its row."""
+    readable = "" if column.type == "text" else f' and "{column.name}_unreadable" is null'
+    return f'"{column.name}" is null and is_parsed{readable}'
 
 
 def _share_rule(

@@ -44,20 +44,19 @@ def server() -> Iterator[str]:
     if as_root:
         subprocess.run(["chown", "nobody:nogroup", str(data)], check=True)
     port = _free_port()
-    log = tempfile.TemporaryFile("w")
+    with tempfile.TemporaryFile("w") as log:
 
-    def run(*command: str) -> None:
-        subprocess.run([*user, *command], check=True, stdout=log, stderr=log, cwd="/")
+        def run(*command: str) -> None:
+            subprocess.run([*user, *command], check=True, stdout=log, stderr=log, cwd="/")
 
-    run(str(programs / "initdb"), "-D", str(data / "db"), "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C")
-    options = f"-p {port} -k {data} -c listen_addresses=127.0.0.1 -c fsync=off"
-    run(str(programs / "pg_ctl"), "-D", str(data / "db"), "-o", options, "-w", "-t", "60", "start")
-    try:
-        yield f"postgresql://shop:hunter2@127.0.0.1:{port}/postgres"
-    finally:
-        run(str(programs / "pg_ctl"), "-D", str(data / "db"), "-m", "immediate", "stop")
-        log.close()
-        shutil.rmtree(data)
+        run(str(programs / "initdb"), "-D", str(data / "db"), "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C")
+        options = f"-p {port} -k {data} -c listen_addresses=127.0.0.1 -c fsync=off"
+        run(str(programs / "pg_ctl"), "-D", str(data / "db"), "-o", options, "-w", "-t", "60", "start")
+        try:
+            yield f"postgresql://shop:hunter2@127.0.0.1:{port}/postgres"
+        finally:
+            run(str(programs / "pg_ctl"), "-D", str(data / "db"), "-m", "immediate", "stop")
+            shutil.rmtree(data)
 
 
 @pytest.fixture
