@@ -75,15 +75,20 @@ class ChurnModel:
     line: Line
     information: Mapping[str, Any]
 
-    def probability(self, frame: pd.DataFrame) -> Floats:
+    def probability(self, frame: pd.DataFrame, *, threads: int = 1) -> Floats:
         """Calibrated probability of churn for each row, shape (n,). Extra columns are ignored.
+
+        Args:
+            frame: Features, n rows.
+            threads: CPU threads; the result does not depend on them.
 
         Raises:
             DataError: a column of the model is missing.
         """
         if frame.empty:
             return np.empty(0)
-        return np.asarray(self.booster.predict_proba(self._encoded(frame))[:, 1], dtype=np.float64)
+        found = self.booster.predict_proba(self._encoded(frame), thread_count=threads)
+        return np.asarray(found[:, 1], dtype=np.float64)
 
     def contributions(self, frame: pd.DataFrame, *, threads: int) -> tuple[Floats, float]:
         """Exact SHAP values on the logit of the calibrated probability.

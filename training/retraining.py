@@ -117,7 +117,7 @@ def retrain(
     business, recipe = workspace.business, recipe or Recipe()
     churn = business.churn_named(churn_name)
     progress("snapshots", 0, _STEPS)
-    dataset = build_dataset(workspace, churn, as_of)
+    dataset = build_dataset(workspace, churn, as_of, progress=lambda step, *_: progress(step, 0, _STEPS))
     progress(f"training on {len(dataset.training):,} rows", 1, _STEPS)
     fitted = fit(
         dataset.training,
@@ -125,6 +125,7 @@ def retrain(
         recipe=recipe,
         outcome_days=0 if isinstance(churn, ColumnChurn) else churn.lead_days + churn.outcome_days,
         information=_information(business, churn, as_of, recipe, dataset),
+        progress=lambda step, *_: progress(step, 1, _STEPS),
     )
     progress("baselines", 2, _STEPS)
     league = League.of(business, churn, as_of, fitted, dataset)

@@ -111,7 +111,7 @@ def score(workspace: Workspace, churn_name: str, as_of: date, *, progress: Progr
     described = _described(warehouse, workspace, churn, as_of, declared)
     _refuse_empty_columns(workspace, described, model, as_of)
     progress(f"scoring {described.num_rows:,} customers", 1, 3)
-    probability = _probabilities(described, declared, model)
+    probability = _probabilities(described, declared, model, threads=workspace.threads)
     customer_ids = np.asarray(described["customer_id"].to_numpy(zero_copy_only=False), dtype=object)
     capacity = business.capacity_among(described.num_rows)
     above = above_capacity_line(probability, customer_ids, capacity)
@@ -215,9 +215,9 @@ def _refuse_empty_columns(workspace: Workspace, described: pa.Table, model: Chur
         )
 
 
-def _probabilities(described: pa.Table, declared: FeatureSet, model: ChurnModel) -> Floats:
+def _probabilities(described: pa.Table, declared: FeatureSet, model: ChurnModel, *, threads: int) -> Floats:
     parts = [
-        model.probability(feature_frame(described.slice(start, ROWS_PER_BATCH), declared))
+        model.probability(feature_frame(described.slice(start, ROWS_PER_BATCH), declared), threads=threads)
         for start in range(0, described.num_rows, ROWS_PER_BATCH)
     ]
     return np.concatenate(parts)

@@ -150,15 +150,18 @@ def champion_model(workspace: Workspace, churn_name: str) -> tuple[Champion, Chu
 
 
 def reconcile(workspace: Workspace, churn_name: str) -> None:
-    """Make MLflow's alias ``champion`` say what the ledger says."""
+    """Make MLflow's aliases say what the ledger says; a champion is nobody's challenger."""
     name = model_name(workspace.business, churn_name)
     champion = workspace.ledger.champion(name)
     if champion is None:
         return
     with mlflow_at(workspace) as mlflow:
         client = mlflow.MlflowClient()
-        if client.get_registered_model(name).aliases.get("champion") != champion.version:
+        aliases = client.get_registered_model(name).aliases
+        if str(aliases.get("champion")) != champion.version:
             client.set_registered_model_alias(name, "champion", champion.version)
+        if str(aliases.get("challenger")) == champion.version:
+            client.delete_registered_model_alias(name, "challenger")
 
 
 def _local_file(workspace: Workspace, name: str, version: str) -> Path:
