@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from features.families import feature_set
 from holdback.business import Churn
+from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 from monitoring.churn_history import MonthlyChurn, churn_history, first_event_on
-from monitoring.drift.days import NewValues, ScoreDrift, feature_drift, score_drift
+from monitoring.drift.bins import Reference
+from monitoring.drift.days import NewValues, ScoreDrift, feature_drift, score_drift, stored_reference
 from monitoring.drift.verdicts import DayDrift
+from monitoring.moment import one_moment
 from monitoring.performance import Performance, matured_performance
 from monitoring.quality import Quality, data_quality
 from monitoring.standing import Standing, model_standing
@@ -47,15 +51,34 @@ class ReportContent:
 
 
 def gather(workspace: Workspace, as_of: date, churn: Churn) -> ReportContent:
-    """Read everything that the report says."""
-    business, warehouse = workspace.business, workspace.warehouse
+    """Read everything that the report says, all of it as the warehouse is at one moment.
+
+    The only thing written, beforehand, is the drift reference of a model that has none yet.
+    """
+    scored = scored_day(workspace.warehouse, workspace.business, churn, as_of)
+    known: tuple[Reference | None, Mapping[str, float]] = (None, {})
+    if scored is not None:
+        known = stored_reference(workspace, churn, scored.model_version, as_of)
+    with one_moment(workspace.warehouse) as warehouse:
+        return _read(workspace, warehouse, as_of, churn, scored, *known)
+
+
+def _read(
+    workspace: Workspace,
+    warehouse: Warehouse,
+    as_of: date,
+    churn: Churn,
+    scored: Scored | None,
+    reference: Reference | None,
+    importances: Mapping[str, float],
+) -> ReportContent:
+    business = workspace.business
     features = feature_set(business)
-    scored = scored_day(warehouse, business, churn, as_of)
     version = scored.model_version if scored else None
     drift: DayDrift = DayDrift(())
     fresh: tuple[NewValues, ...] = ()
     if version is not None:
-        drift, fresh = feature_drift(workspace, churn, version, as_of)
+        drift, fresh = feature_drift(warehouse, churn, as_of, reference, importances)
     return ReportContent(
         business_name=business.name,
         currency=business.currency,
@@ -75,7 +98,7 @@ def gather(workspace: Workspace, as_of: date, churn: Churn) -> ReportContent:
         ),
         drift=drift,
         new_values=fresh,
-        score_drift=score_drift(workspace, churn, version, as_of) if version is not None else None,
+        score_drift=score_drift(warehouse, churn, version, as_of) if version is not None else None,
         quality=data_quality(warehouse, business, as_of),
         performance=matured_performance(warehouse, business, churn, as_of),
         history=churn_history(warehouse, business, churn, as_of),

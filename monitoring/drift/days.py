@@ -52,23 +52,24 @@ class NewValues:
 
 
 def feature_drift(
-    workspace: Workspace, churn: Churn, model_version: str, as_of: date
+    warehouse: Warehouse,
+    churn: Churn,
+    as_of: date,
+    reference: Reference | None,
+    importances: Mapping[str, float],
 ) -> tuple[DayDrift, tuple[NewValues, ...]]:
     """Compare the features of the customers scored on a day with those that their model learned from.
 
-    The model's reference is computed once, on its first report, and kept in the table ``profiles``.
-
     Args:
-        workspace: The business.
+        warehouse: Holds the tables ``features`` and ``scores``.
         churn: The churn definition.
-        model_version: The model that scored the day.
         as_of: The day.
+        reference: What the model learned from (:func:`stored_reference`); None when that is not known.
+        importances: Feature -> share of the model.
     """
-    warehouse = workspace.warehouse
     relation = _described(churn, as_of)
     present = _columns(warehouse)
     count = _row_count(warehouse, relation) if present else 0
-    reference, importances = stored_reference(workspace, churn, model_version, as_of)
     if reference is None:
         return day_drift(None, {}, row_count=count), ()
     absent = [column.name for column in reference.columns if column.name not in present]
@@ -84,9 +85,8 @@ def feature_drift(
     return found, tuple(fresh)
 
 
-def score_drift(workspace: Workspace, churn: Churn, model_version: str, as_of: date) -> ScoreDrift | None:
+def score_drift(warehouse: Warehouse, churn: Churn, model_version: str, as_of: date) -> ScoreDrift | None:
     """Compare the day's probabilities with those of the model's first day in use; None when the day was not scored."""
-    warehouse = workspace.warehouse
     where = f"churn = '{churn.name}' and model_version = '{model_version}'"
     first = warehouse.query(f"select min(as_of) as first from scores where {where} and as_of <= date '{as_of}'")
     first_on = first["first"][0].as_py()
