@@ -65,7 +65,7 @@ def tell_retrain(receipt: Receipt) -> Iterator[Any]:
         f"{receipt['feature_count']} features, {learned[0]} to {learned[-1]}; judged on {', '.join(judged)}"
     )
     table = table_of("", "model", "#AUC", "#log-loss", "#CatBoost's AUC gain")
-    models = [("catboost", receipt["evaluation"], None)]
+    models: list[tuple[str, Receipt, Receipt]] = [("catboost", receipt["evaluation"], None)]
     models += [(b["name"], b["evaluation"], b["auc_gain"]) for b in receipt["baselines"]]
     for name, figures, gain in models:
         table.add_row(

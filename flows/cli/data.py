@@ -47,14 +47,16 @@ def quarantine_list(business: BusinessFile = None, as_json: AsJson = False) -> N
     """Count the rows in quarantine by batch and rule."""
     from holdback.quarantine import list_quarantine
 
-    groups = list_quarantine(workspace_of(business))
+    batches = list_quarantine(workspace_of(business))
     if as_json:
-        print_json(groups)
+        print_json(batches)
         return
-    table = table_of("In quarantine", "batch", "feed", "rule", "#rows")
-    for group in groups:
-        table.add_row(group.batch_id, group.feed, group.rule, f"{group.row_count:,}")
-    show(table if groups else "Nothing is in quarantine.")
+    table = table_of("In quarantine", "batch", "feed", "source", "as of", "#rows", "#waiting", "why")
+    for batch in batches:
+        why = ", ".join(f"{rule} {count:,}" for rule, count in batch.reasons.items())
+        counts = (f"{batch.quarantined:,}", f"{batch.open:,}")
+        table.add_row(batch.batch_id, batch.feed, batch.source, str(batch.as_of), *counts, why)
+    show(table if batches else "Nothing is in quarantine.")
 
 
 @quarantined.command("show", epilog="\b\nExamples:\n  holdback quarantine show 3f1c9a --limit 5")
@@ -66,19 +68,19 @@ def quarantine_show(
     as_json: AsJson = False,
 ) -> None:
     """Show quarantined rows as they came, with the rules they broke. They may hold personal data."""
-    from holdback.quarantine import show_quarantine
+    from holdback.quarantine import show_rows
 
-    rows = show_quarantine(workspace_of(business), batch_id, rule=rule, limit=limit)
+    rows = show_rows(workspace_of(business), batch_id=batch_id, reason=rule, limit=limit)
     if as_json:
         print_json(rows)
         return
     table = table_of(f"Batch {batch_id}", "#row", "rules", "as it came")
     for row in rows:
-        table.add_row(str(row.row_number), ", ".join(row.failed_rules), row.raw)
+        table.add_row(str(row.row_number), ", ".join(row.failed_rules), str(row.raw))
     show(table if rows else "No row matches.")
 
 
-@quarantined.command("release", epilog="\b\nExamples:\n  holdback quarantine release 3f1c9a --rule amount_is_between")
+@quarantined.command("release", epilog="\b\nExamples:\n  holdback quarantine release 3f1c9a --rule amount_is_in_range")
 def quarantine_release(
     batch_id: Annotated[str, typer.Argument(help="The batch, or the beginning of its name.")],
     business: BusinessFile = None,
@@ -88,14 +90,14 @@ def quarantine_release(
 ) -> None:
     """Try quarantined rows again under today's business file; those that pass now are loaded."""
     from flows import settings
-    from holdback.quarantine import release_quarantine
+    from holdback.quarantine import release
 
     workspace = workspace_of(business)
-    released = release_quarantine(workspace, batch_id, settings.chosen_day(workspace, as_of), rule=rule)
+    released = release(workspace, batch_id, as_of=settings.chosen_day(workspace, as_of), reason=rule)
     if as_json:
         print_json(released)
     else:
-        typer.echo(f"{released.released:,} rows were loaded, {released.still_quarantined:,} stay in quarantine.")
+        typer.echo(f"{released.released:,} of {released.chosen:,} rows were loaded; the others stay in quarantine.")
 
 
 @features_.command("list", epilog="\b\nExamples:\n  holdback features list\n  holdback features list --json")
