@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Rows of a feed that one statement may aggregate: what keeps memory bounded, whatever the number of customers.
-ROWS_PER_STEP = 2_000_000
+ROWS_PER_STEP = 2_500_000
 
 #: Customers in one step at most: the width of the result counts too.
 CUSTOMERS_PER_STEP = 50_000
