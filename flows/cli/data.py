@@ -59,9 +59,9 @@ def quarantine_list(business: BusinessFile = None, as_json: AsJson = False) -> N
     show(table if batches else "Nothing is in quarantine.")
 
 
-@quarantined.command("show", epilog="\b\nExamples:\n  holdback quarantine show 3f1c9a --limit 5")
+@quarantined.command("show", epilog="\b\nExamples:\n  holdback quarantine show 3f1c9a7be2d04c11 --limit 5")
 def quarantine_show(
-    batch_id: Annotated[str, typer.Argument(help="The batch, or the beginning of its name.")],
+    batch_id: Annotated[str, typer.Argument(help="The batch, as `quarantine list` names it.")],
     business: BusinessFile = None,
     rule: Annotated[str | None, typer.Option(help="Only rows that broke this rule.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 20,
@@ -80,9 +80,9 @@ def quarantine_show(
     show(table if rows else "No row matches.")
 
 
-@quarantined.command("release", epilog="\b\nExamples:\n  holdback quarantine release 3f1c9a --rule amount_is_in_range")
+@quarantined.command("release", epilog="\b\nExamples:\n  holdback quarantine release 3f1c9a7be2d04c11 --rule amount_is_in_range")
 def quarantine_release(
-    batch_id: Annotated[str, typer.Argument(help="The batch, or the beginning of its name.")],
+    batch_id: Annotated[str, typer.Argument(help="The batch, as `quarantine list` names it.")],
     business: BusinessFile = None,
     as_of: AsOf = None,
     rule: Annotated[str | None, typer.Option(help="Only rows that broke this rule.")] = None,
