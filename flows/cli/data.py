@@ -80,7 +80,7 @@ def quarantine_show(
     show(table if rows else "No row matches.")
 
 
-@quarantined.command("release", epilog="\b\nExamples:\n  holdback quarantine release 3f1c9a7be2d04c11 --rule amount_is_in_range")
+@quarantined.command("release", epilog="\b\nExamples:\n  holdback quarantine release 3f1c9a7be2d04c11")
 def quarantine_release(
     batch_id: Annotated[str, typer.Argument(help="The batch, as `quarantine list` names it.")],
     business: BusinessFile = None,
