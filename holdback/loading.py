@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +19,7 @@ from holdback.corrections import Changes, settle
 from holdback.errors import ContractBroken
 from holdback.mapping import Shape, check_columns, literal, map_rows, raw_json
 from holdback.originals import Original
-from holdback.profiles import ColumnProfile, measure_drift, profile_batch, profile_rows
+from holdback.profiles import ColumnProfile, Drift, measure_drift, profile_batch, profile_rows
 from holdback.sources import disk_errors
 from holdback.tables import TABLES
 from holdback.workspace import Workspace
@@ -120,11 +120,12 @@ def load_batch(
         counts = split_rows(connection, contract, parameters)
         is_release = batch.released_from is not None
         profile = () if is_release else profile_batch(connection, shape, f"(select * from {JUDGED} where is_clean)")
-        _stage(connection, run, shape, profile)
+        drifts = measure_drift(profile, run.history.profiles(shape.feed, run.workspace.warehouse))
+        _stage(connection, run, drifts)
         figures = measure_batch(connection, contract)
         run.checkpoint("staged")
         verdict = run.judge.judge(contract, JUDGED, parameters)
-        judgements = reconcile(contract, counts, figures, verdict, parameters)
+        judgements = _with_unmeasured(reconcile(contract, counts, figures, verdict, parameters), drifts)
         validations = _validations(run, shape, batch, judgements, original, unused)
         run.checkpoint("judged")
         if verdict.worst == "critical":
@@ -212,11 +213,10 @@ def _provide_relations(connection: duckdb.DuckDBPyConnection, run: Run, shape: S
         _copy(connection, f"select * from {KNOWN_CUSTOMERS}", run, KNOWN_CUSTOMERS)
 
 
-def _stage(connection: duckdb.DuckDBPyConnection, run: Run, shape: Shape, profile: tuple[ColumnProfile, ...]) -> None:
+def _stage(connection: duckdb.DuckDBPyConnection, run: Run, drifts: tuple[Drift, ...]) -> None:
     """Write what Great Expectations reads: the batch with our columns, and its drift."""
     import pyarrow as pa
 
-    drifts = measure_drift(profile, run.history.profiles(shape.feed, run.workspace.warehouse))
     names = pa.array([drift.column_name for drift in drifts], type=pa.string())
     excess = pa.array([drift.excess for drift in drifts], type=pa.float64())
     measured = pa.table([names, excess], names=["column_name", "excess"])
@@ -225,6 +225,17 @@ def _stage(connection: duckdb.DuckDBPyConnection, run: Run, shape: Shape, profil
     connection.unregister("_drift_frame")
     _copy(connection, f"select * from {DRIFT_RELATION}", run, DRIFT_RELATION)
     _copy(connection, f"select * exclude (line, failed_rules) from {JUDGED}", run, JUDGED)
+
+
+def _with_unmeasured(judgements: tuple[Judgement, ...], drifts: tuple[Drift, ...]) -> tuple[Judgement, ...]:
+    """Say of a column whose drift could not be measured that it was not, instead of that it is zero."""
+    measured = {drift.column_name for drift in drifts}
+    return tuple(
+        replace(judgement, observed="not measured: too few rows to compare")
+        if DRIFT_RELATION in judgement.rule.sql and judgement.rule.column not in measured
+        else judgement
+        for judgement in judgements
+    )
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, sql: str, run: Run, relation: str) -> None:

@@ -83,7 +83,8 @@ class Judgement:
     def sentence(self) -> str:
         """The finding in one line, for messages."""
         if self.rule.scope == "row":
-            return f"{self.rule.name}: {self.unexpected_count} rows ({self.rule.asks})"
+            rows = "1 row" if self.unexpected_count == 1 else f"{self.unexpected_count} rows"
+            return f"{self.rule.name}: {rows} ({self.rule.asks})"
         return f"{self.rule.name}: {self.observed or 'nothing'} ({self.rule.asks})"
 
 
@@ -121,8 +122,13 @@ def words_of(low: object, high: object, unit: str = "") -> str:
         'at least 0'
     """
     suffix = f" {unit}" if unit else ""
+    lowest, highest = _short(low), _short(high)
     if low is None:
-        return f"at most {high}{suffix}"
+        return f"at most {highest}{suffix}"
     if high is None:
-        return f"at least {low}{suffix}"
-    return f"between {low} and {high}{suffix}" if low != high else f"{low}{suffix}"
+        return f"at least {lowest}{suffix}"
+    return f"between {lowest} and {highest}{suffix}" if low != high else f"{lowest}{suffix}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -125,7 +125,7 @@ GOOD = ("c1", "2026-03-01 10:00:00", "start", "basic", "10.00", "2026-12-31", "s
 
 
 def changed(**values: str | None) -> tuple[str | None, ...]:
-    row = dict(zip(SUBSCRIPTIONS["columns"], GOOD, strict=True))  # type: ignore[arg-type]
+    row = dict(zip(SUBSCRIPTIONS["columns"], GOOD, strict=True))
     return tuple({**row, **values}.values())
 
 

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import stat
 from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
 from holdback.errors import Busy, OperatorError, PromotionConflict
-from holdback.ledger import Ledger
+from holdback.ledger import Ledger, Run
 from tests.holdback.shop import make_workspace
 
 AS_OF, NOW = date(2026, 3, 2), datetime(2026, 3, 2, 5, 15)
@@ -24,22 +23,25 @@ def start(ledger: Ledger, run_id: str, **changes: str) -> None:
     ledger.start_run(run_id, as_of=AS_OF, owner="me", now=NOW, **values)
 
 
+def find(ledger: Ledger, flow: str = "score_daily", inputs_key: str = "k") -> Run | None:
+    return ledger.find_done(flow=flow, business="shop", as_of=AS_OF, inputs_key=inputs_key)
+
+
 def test_a_run_that_was_done_with_the_same_inputs_is_found(ledger: Ledger) -> None:
     start(ledger, "1")
-    key = {"flow": "score_daily", "business": "shop", "as_of": AS_OF}
-    assert ledger.find_done(**key, inputs_key="k") is None
+    assert find(ledger) is None
     ledger.end_run("1", now=NOW, receipt={"rows": 7}, error=None)
-    found = ledger.find_done(**key, inputs_key="k")
+    found = find(ledger)
     assert found is not None
     assert (found.run_id, found.state, found.receipt, found.as_of) == ("1", "done", {"rows": 7}, AS_OF)
-    assert ledger.find_done(**key, inputs_key="other") is None
-    assert ledger.find_done(flow="report", business="shop", as_of=AS_OF, inputs_key="k") is None
+    assert find(ledger, inputs_key="other") is None
+    assert find(ledger, flow="report") is None
 
 
 def test_a_failed_run_is_not_done_and_keeps_its_error(ledger: Ledger) -> None:
     start(ledger, "1")
     ledger.end_run("1", now=NOW, receipt=None, error="the disk is full")
-    assert ledger.find_done(flow="score_daily", business="shop", as_of=AS_OF, inputs_key="k") is None
+    assert find(ledger) is None
     assert [(run.state, run.error) for run in ledger.runs()] == [("failed", "the disk is full")]
 
 
@@ -156,4 +158,4 @@ def test_a_workspace_keeps_everything_under_its_root(tmp_path: Path) -> None:
     places = [workspace.warehouse.root, workspace.landing, workspace.reports, workspace.models]
     assert all(str(place).startswith(f"{root}/shop/") for place in places)
     assert root in workspace.mlflow_uri
-    assert stat.S_ISDIR((workspace.ledger and tmp_path / "work" / "shop").stat().st_mode)
+    assert workspace.ledger.url == f"sqlite:///{tmp_path / 'work' / 'shop' / 'ledger.db'}"

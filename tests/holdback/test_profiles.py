@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -21,7 +21,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def profile(
-    connection: duckdb.DuckDBPyConnection, folder: Path, cents: list[int | None], kinds: list[str | None]
+    connection: duckdb.DuckDBPyConnection, folder: Path, cents: list[int | None], kinds: Sequence[str | None]
 ) -> tuple[ColumnProfile, ...]:
     rows = pa.table(
         {
