@@ -15,6 +15,9 @@ from flows.runs import Outcome, Receipt, inputs_key, once
 from flows.watching import tell
 from holdback.workspace import Workspace
 
+_MOST_FILES = 60
+_PATIENCE_SECONDS = 60
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -27,6 +30,7 @@ def ingest_step(workspace: Workspace, as_of: date, *, history: bool = False, wai
     def work() -> Receipt:
         result = ingest(workspace, as_of, history=history, progress=tell)
         new = [batch for batch in result.batches if not batch.was_known_already]
+        _compact(workspace, {batch.feed for batch in new})
         pages = [str(write_validation_page(workspace, batch.batch_id)) for batch in new]
         return {**_receipt(result), "pages": pages}
 
@@ -101,6 +105,16 @@ def report_step(workspace: Workspace, as_of: date, *, churn: str | None = None, 
         stands=lambda receipt: Path(receipt["path"]).exists(),
         wait_seconds=wait_seconds,
     )
+
+
+def _compact(workspace: Workspace, feeds: set[str]) -> None:
+    """Sort the tables that many small batches have made slow to read."""
+    warehouse = workspace.warehouse
+    for feed in sorted(feeds):
+        if warehouse.file_count(feed) > _MOST_FILES:
+            tell(f"sorting {feed}", 0, 1)
+            with workspace.lock("ingest", wait_seconds=_PATIENCE_SECONDS):
+                warehouse.compact(feed, by="customer_id")
 
 
 def _sources(workspace: Workspace) -> tuple[str, ...]:

@@ -350,7 +350,8 @@ def _constant_text(value: str | float | bool) -> str:
 
 
 def _cents(decimal: str) -> str:
-    return f"try_cast(try_cast({decimal} as decimal(21, 2)) * 100 as bigint)"
+    # At most 10^15 cents: so many rows can be added up without leaving 64 bits, and doubles hold each exactly.
+    return f"cast(try_cast({decimal} as decimal(15, 2)) * 100 as bigint)"
 
 
 def _finite(number: str) -> str:

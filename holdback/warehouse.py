@@ -28,6 +28,8 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ATTEMPTS = 5
 _SUPERSEDED = "superseded"
 
+_ROW_ORDER = ("event_at", "batch_id", "row_number")
+_ROWS_PER_GROUP = 122_880  # small enough that a range of customers skips most groups
 #: Opening a table replays its commits since the last checkpoint; small daily batches make many.
 _CONFIGURATION = {"delta.checkpointInterval": "10"}
 
@@ -213,15 +215,42 @@ class Lake:
         existing = self._open(table)
         return existing is not None and existing.transaction_version(batch) is not None
 
-    def compact(self, table: str, *, by: str) -> None:
-        """Rewrite a table's files sorted by a column (Z-order), so that queries on a range of it read few of them.
-
-        The rows stay the same; readers of older versions keep their files.
-        """
+    def file_count(self, table: str) -> int:
+        """Return how many files the table's newest version consists of."""
         existing = self._open(table)
-        if existing is not None:
-            with self._disk_errors():
-                existing.optimize.z_order([by])
+        return 0 if existing is None else len(existing.file_uris())
+
+    def compact(self, table: str, *, by: str) -> None:
+        """Rewrite a table (not one stored by day) as one sorted run: a query on a range of ``by`` then reads little.
+
+        The rows and the batches stay the same; who reads an older version keeps its files. Do it while no loader is at
+        work: a batch that comes in between makes it give up and start again.
+
+        Raises:
+            Busy: others kept writing.
+        """
+        from deltalake import WriterProperties, write_deltalake
+        from deltalake.exceptions import CommitFailedError
+
+        for _ in range(_ATTEMPTS):
+            existing = self._open(table)
+            if existing is None:
+                return
+            columns = ", ".join(f'"{name}"' for name in _fields(existing))
+            order = ", ".join(f'"{name}"' for name in dict.fromkeys((by, *_ROW_ORDER)) if name in _fields(existing))
+            with self.connection("") as connection, self._disk_errors():
+                rows = connection.sql(f"select {columns} from ({self._select(table, existing)}) order by {order}")
+                try:
+                    write_deltalake(
+                        existing,
+                        rows.to_arrow_reader(_ROWS_PER_GROUP),
+                        mode="overwrite",
+                        writer_properties=WriterProperties(max_row_group_size=_ROWS_PER_GROUP),
+                    )
+                except CommitFailedError:
+                    continue
+            return
+        raise Busy(f"warehouse table {table}: other writers kept committing first. Run the command again.")
 
     def _names(self) -> list[str]:
         found = (
@@ -257,7 +286,7 @@ class Lake:
         stored = f"read_parquet([{listed}], union_by_name = true, {days})"
         if declared is None or existing is None:
             return f"select * from {stored}"
-        present = [f.name for f in existing.schema().fields]
+        present = _fields(existing)
         shape = [
             f'"{c.name}"' if c.name in present else f'cast(null as {c.sql_type}) as "{c.name}"'
             for c in declared.columns
@@ -292,6 +321,10 @@ class Lake:
             raise OperatorError(
                 f"warehouse {self.root}: cannot write ({error}). Nothing was changed. Check free space and permissions."
             ) from error
+
+
+def _fields(table: DeltaTable) -> list[str]:
+    return [field.name for field in table.schema().fields]
 
 
 def _arrow_type(column_type: str) -> Any:
