@@ -82,7 +82,7 @@ def read_texts(
     [
         ("12.34", 1234), ("-12.34", -1234), ("+5", 500), ("5.", 500), (".5", 50), (" 7.10 ", 710), ("1e2", 10000),
         ("1.005", 101), ("-1.005", -101), ("1.00499999999999999999999", 100), ("0.005", 1), ("0.0049999999", 0),
-        ("92233720368547758.07", 2**63 - 1),
+        ("9999999999999.99", 10**15 - 1), ("-9999999999999.99", 1 - 10**15),
     ],
 )  # fmt: skip
 def test_money_is_whole_cents_rounded_half_away_from_zero(
@@ -94,7 +94,7 @@ def test_money_is_whole_cents_rounded_half_away_from_zero(
 @pytest.mark.parametrize(
     "text",
     ["nan", "inf", "-Infinity", "1,5", "1,234.50", "1.234,50", "1_000", "0x1F", "€5", "5 EUR", "--1", "1e", "e5", ".",
-     "9223372036854775808", "92233720368547758.08", "1e400", "١٢"],
+     "9223372036854775808", "92233720368547758.07", "10000000000000.00", "1e400", "١٢"],
 )  # fmt: skip
 def test_what_is_not_money_is_unreadable_and_kept(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     assert read_texts(connection, [text]) == [(None, text)]
@@ -108,7 +108,7 @@ def test_a_comma_is_a_decimal_sign_only_where_it_is_declared(connection: duckdb.
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(amounts=st.lists(st.decimals(-(10**14), 10**14, places=6), min_size=1, max_size=50))
+@given(amounts=st.lists(st.decimals(-(10**12), 10**12, places=6), min_size=1, max_size=50))
 def test_money_equals_decimal_arithmetic(connection: duckdb.DuckDBPyConnection, amounts: list[Decimal]) -> None:
     expected = [int((a * 100).quantize(Decimal(1), rounding=decimal.ROUND_HALF_UP)) for a in amounts]
     assert [cents for cents, _ in read_texts(connection, [f"{a:f}" for a in amounts])] == expected
