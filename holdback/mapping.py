@@ -5,7 +5,7 @@ The rules, the same for every kind of source:
 * A text that the file declares as null (``csv.nulls``) is missing. Anything else that cannot be read as its column's
   type makes the value null and is kept in ``<column>_unreadable``, so that the contract can name it.
 * Money is read as a decimal number and stored as whole cents, rounded half away from zero; no float is involved.
-  ``inf``, ``nan``, thousands separators and what does not fit 64 bits are unreadable. A comma is a decimal sign only
+  ``inf``, ``nan``, thousands separators and 10^13 or more (10^15 cents) are unreadable. A comma is a decimal sign only
   where the file declares it. A product is computed from factors of up to 12 digits before the point and 6 after it.
 * Dates and instants are read in the declared formats, else as ISO 8601, in the years 1900 to 9999. An instant without
   an offset is local time in the feed's time zone: a time that the clock skips is read with the offset before the
