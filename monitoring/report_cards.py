@@ -76,9 +76,12 @@ def _model_card(r: ReportContent, w: Words) -> Card:
     title = w("card_model")
     if ours is None or not r.standing.gains:
         return Card("model", title, w("unknown"), w("card_model_none"), "none")
+    auc = w.interval(w.number(ours.estimate, 3), w.number(ours.low, 3), w.number(ours.high, 3))
+    if r.standing.blocking_guards:  # a model that knows the outcome beforehand looks better than anything
+        names = ", ".join(w.known("guard_", guard.name) for guard in r.standing.blocking_guards)
+        return Card("model", title, w("blocked"), w("card_model_blocked", auc=auc, guards=names), "bad")
     # Better than the simple methods means better than every one of them.
     hardest = min(r.standing.gains, key=lambda gain: gain.auc.low)
-    auc = w.interval(w.number(ours.estimate, 3), w.number(ours.low, 3), w.number(ours.high, 3))
     kind, state = ("better", "good") if hardest.is_better else ("not_better", "look")
     if any(gain.is_worse for gain in r.standing.gains):
         kind, state = "worse", "bad"
@@ -120,7 +123,7 @@ def _data_card(r: ReportContent, w: Words) -> Card:
     kept = sum(int(feed.quarantined_today.count) for feed in q.feeds if feed.quarantined_today)
     critical = any(rule.severity == "critical" for rule in q.broken)
     state = "good"
-    if q.broken or any(share.is_unusual for share in q.nulls):
+    if any(rule.severity != "info" for rule in q.broken) or any(share.is_unusual for share in q.nulls):
         state = "look"
     if critical or q.stale_feeds or q.offered != q.clean + q.quarantined:
         state = "bad"

@@ -15,7 +15,7 @@ from monitoring.drift.verdicts import PSI_LARGE, ColumnDrift, bin_labels
 from monitoring.quality import FeedQuality, NullShare
 from monitoring.report_cards import Card, first_screen, not_judged, ratio_side
 from monitoring.report_content import ReportContent
-from monitoring.standing import OURS, Decision
+from monitoring.standing import OURS, Decision, GuardSeen
 from monitoring.words import Words
 
 FIRST_COLUMNS = 12
@@ -83,6 +83,8 @@ class ReportView:
     verdict: str
     verdict_gain: str
     verdict_state: str
+    earlier_verdict: str
+    guards: tuple[GuardSeen, ...]
     reference_from: str
     reference_to: str
     drift_sentence: str
@@ -107,7 +109,8 @@ def report_view(r: ReportContent, w: Words) -> ReportView:
     """Put a report's content into words and pictures."""
     rows = _drift_rows(r, w)
     foremost = next(iter(r.drift.drifted), None)
-    newest = r.standing.newest
+    newest, trained = r.standing.newest, r.standing.trained
+    by_hand = newest is not None and newest.is_by_hand
     line_count = r.scored.line_count if r.scored else 0
     return ReportView(
         churn_meaning=churn_meaning(r.churn, w),
@@ -120,6 +123,8 @@ def report_view(r: ReportContent, w: Words) -> ReportView:
         verdict=_verdict(newest, w) if newest else "",
         verdict_gain=_verdict_gain(newest, w) if newest else "",
         verdict_state=_verdict_state(newest),
+        earlier_verdict=_verdict(trained, w) if by_hand and trained else "",
+        guards=trained.guards if by_hand and trained else newest.guards if newest else (),
         reference_from=_written_day(r.drift.reference_from, w),
         reference_to=_written_day(r.drift.reference_to, w),
         drift_sentence=_drift_sentence(r, w),
@@ -211,8 +216,10 @@ def _verdict_gain(decision: Decision, w: Words) -> str:
 
 
 def _verdict_state(decision: Decision | None) -> str:
-    if decision is None or decision.is_by_hand:
+    if decision is None:
         return ""
+    if decision.is_by_hand:
+        return "look"
     return {"promote": "good", "blocked": "bad"}.get(decision.decision, "")
 
 

@@ -71,6 +71,7 @@ class Standing:
         figures: ``(model, metric)`` -> figure on the holdout.
         gains: Ours against each baseline, the strongest baseline first.
         newest: The newest decision up to the day, whatever version it is about; None before the first.
+        trained: The gate's own decision about the version that scored; None when it has not judged it.
     """
 
     models: tuple[str, ...]
@@ -78,6 +79,13 @@ class Standing:
     figures: Mapping[tuple[str, str], Estimate]
     gains: tuple[Gain, ...]
     newest: Decision | None
+    trained: Decision | None = None
+
+    @property
+    def blocking_guards(self) -> tuple[GuardSeen, ...]:
+        """Guards that stop the version that scored from being promoted by itself."""
+        guards = self.trained.guards if self.trained is not None else ()
+        return tuple(guard for guard in guards if guard.severity == "block")
 
 
 def model_standing(
@@ -111,6 +119,7 @@ def model_standing(
         figures=figures,
         gains=tuple(sorted(gains, key=lambda gain: -strength.get(gain.baseline, 0.0))),
         newest=_decision(verdicts[-1]) if verdicts else None,
+        trained=_decision(trained) if trained is not None else None,
     )
 
 

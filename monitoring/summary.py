@@ -12,7 +12,7 @@ from typing import Any
 from features.families import feature_set
 from holdback.business import Business, Churn
 from holdback.warehouse import Warehouse
-from monitoring.cells import hidden
+from monitoring.cells import hidden, shown_count
 from monitoring.proportions import Share, wilson
 from training.reasons import from_json
 
@@ -54,7 +54,7 @@ class Scored:
         line_count: Customers above the capacity line.
         line_expected: Sum of their probabilities.
         line_probability: The lowest probability above the line; None when nobody is.
-        reasons: Main reasons above the line, commonest first; too small groups are put together at the end.
+        reasons: Main reasons above the line, commonest first.
     """
 
     model_version: str
@@ -122,11 +122,10 @@ def _common_reasons(warehouse: Warehouse, business: Business, where: str) -> tup
         if reasons:
             first[meanings.get(reasons[0].feature, reasons[0].feature)] += 1
     ranked = sorted(first.items(), key=lambda item: (-item[1], item[0]))[:TOP_REASONS]
-    marks = hidden([count for _, count in ranked])
-    return tuple(
-        CommonReason(meaning, None if is_hidden else count, None if is_hidden else count / len(texts))
-        for (meaning, count), is_hidden in zip(ranked, marks, strict=True)
-    )
+    # No cell beside is hidden with a small one: customers without a reason worth telling are not counted here, so that
+    # it cannot be worked out.
+    shown = [(meaning, shown_count(count)) for meaning, count in ranked]
+    return tuple(CommonReason(meaning, n, None if n is None else n / len(texts)) for meaning, n in shown)
 
 
 def _one(warehouse: Warehouse, sql: str) -> Mapping[str, Any]:

@@ -1,10 +1,13 @@
 """The model beside its baselines, and what was decided about it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from monitoring.standing import model_standing
+from monitoring.report_cards import first_screen
+from monitoring.standing import GuardSeen, model_standing
+from monitoring.words import Words
 from tests.monitoring.company import CHURN, TRAINED_ON, judge, workspace_in
 
 
@@ -52,6 +55,17 @@ def test_a_decision_by_hand_says_so_and_keeps_the_figures_of_the_training(worksp
     assert found.newest.is_by_hand
     assert found.newest.guards == ()
     assert found.figures["catboost", "auc"].estimate == 0.8
+    assert [guard.name for guard in found.trained.guards] == ["signal", "leak"]
+
+
+def test_a_model_that_a_guard_stopped_is_not_called_better(content):
+    stopped = GuardSeen("leak", "block", "a column knows the outcome.")
+    trained = replace(content.standing.trained, guards=(stopped,))
+    standing = replace(content.standing, trained=trained)
+    assert standing.blocking_guards == (stopped,)
+    cards = {card.name: card for card in first_screen(replace(content, standing=standing), Words("en"))}
+    assert (cards["model"].state, cards["model"].big) == ("bad", "Stopped")
+    assert "Leaks" in cards["model"].note
 
 
 @pytest.mark.parametrize("version", [None, "9"])
