@@ -34,7 +34,7 @@ HIGHEST_FAMILY_LOSS = 0.05
 
 _ATTRIBUTES = "attributes"  # family of the customers table's own columns: no compiler saw to their point in time
 _WORTH_DROPPING = 0.10  # importance below which a column cannot lose .10 of AUC: the rest is not tried
-_MOST_ROWS = 30_000
+_MOST_ROWS = 20_000
 _SCREEN_BINS = 64
 _SCREEN_SLACK = 0.05
 
@@ -69,7 +69,7 @@ def leak_guard(
     """Look for columns that know the outcome, and name them.
 
     Args:
-        rows: Training rows; above 30,000 a sample by customer is used.
+        rows: Training rows; above 20,000 a sample by customer is used.
         importance: Share of the model carried by each feature, summing to 1.
         features: Declarations of the features.
         outcome_starts_on: First day of the time that the label describes: the earliest training as_of, or what the
@@ -83,8 +83,9 @@ def leak_guard(
         *_observed_late(known.values(), outcome_starts_on),
         *_single(rows),
         *_importance(importance),
-        *_dropped(rows, importance, known, threads=threads),
     ]
+    named = {column for suspicion in found for column in suspicion.columns}
+    found += _dropped(rows, importance, known, named, threads=threads)
     figures = {
         "suspicions": [{"kind": s.kind, "columns": list(s.columns), "figure": s.figure} for s in found],
         "outcome_starts_on": outcome_starts_on,
@@ -156,13 +157,16 @@ def _importance(importance: Mapping[str, float]) -> list[Suspicion]:
 
 
 def _dropped(
-    rows: Rows, importance: Mapping[str, float], known: Mapping[str, Feature], *, threads: int
+    rows: Rows, importance: Mapping[str, float], known: Mapping[str, Feature], named: set[str], *, threads: int
 ) -> list[Suspicion]:
+    """What the AUC loses without a column or a family; those already ``named`` need no more proof."""
     candidates: list[tuple[Kind, tuple[str, ...], float]] = [
-        ("drop", (name,), HIGHEST_DROP_LOSS) for name, value in importance.items() if value >= _WORTH_DROPPING
+        ("drop", (name,), HIGHEST_DROP_LOSS)
+        for name, value in importance.items()
+        if value >= _WORTH_DROPPING and name not in named
     ]
     for family in _undeclared_families(known.values()):
-        if sum(importance.get(name, 0.0) for name in family) >= _WORTH_DROPPING:
+        if sum(importance.get(name, 0.0) for name in family) >= _WORTH_DROPPING and not named.issuperset(family):
             candidates.append(("family", family, HIGHEST_FAMILY_LOSS))
     if not candidates:
         return []

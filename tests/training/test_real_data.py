@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -85,6 +85,11 @@ def online_retail(project_root: Path, shared_data: FindData, tmp_path_factory: p
     return workspace
 
 
+@pytest.fixture(scope="module")
+def bank_rows(savings_bank: Workspace) -> tuple[Rows, Dataset]:
+    return everybody(savings_bank, date(2020, 4, 1))
+
+
 def everybody(workspace: Workspace, as_of: date) -> tuple[Rows, Dataset]:
     """All rows of a snapshot business, and the data set they were split into."""
     dataset = build_dataset(workspace, workspace.business.churn[0], as_of)
@@ -140,7 +145,9 @@ def test_telco_goes_from_file_to_frozen_scores(telco: Workspace) -> None:
 
 
 def guard_of(workspace: Workspace, rows: Rows, dataset: Dataset) -> Guard:
-    model = fit(rows, threads=2, recipe=QUICK).model
+    model = fit(
+        rows, threads=2, recipe=replace(QUICK, fold_count=2, seed_count=1, most_trees=80, border_count=32)
+    ).model
     churn = workspace.business.churn[0]
     starts_on = getattr(churn, "outcome_starts_on", None)
     return leak_guard(rows, model.importance(), dataset.features, outcome_starts_on=starts_on, threads=2)
@@ -155,18 +162,21 @@ def test_the_leak_guard_is_silent_on_telco(telco: Workspace) -> None:
 CURRENT = ("current_balance", "current_month_credit", "current_month_debit", "current_month_balance")
 
 
-def test_the_leak_guard_names_the_savings_banks_current_columns(savings_bank: Workspace) -> None:
-    rows, dataset = everybody(savings_bank, date(2020, 4, 1))
+def test_the_leak_guard_names_the_savings_banks_current_columns(
+    savings_bank: Workspace, bank_rows: tuple[Rows, Dataset]
+) -> None:
+    rows, dataset = bank_rows
     guard = guard_of(savings_bank, rows, dataset)
     assert guard.is_blocking
     assert guard.columns == CURRENT
     assert "describe a day on or after 2019-12-01" in guard.reason
 
 
-def test_the_leak_guard_finds_the_current_columns_even_if_nobody_dated_anything(savings_bank: Workspace) -> None:
-    from dataclasses import replace
-
-    rows, dataset = everybody(savings_bank, date(2020, 4, 1))
+@pytest.mark.slow
+def test_the_leak_guard_finds_the_current_columns_even_if_nobody_dated_anything(
+    savings_bank: Workspace, bank_rows: tuple[Rows, Dataset]
+) -> None:
+    rows, dataset = bank_rows
     undated = replace(dataset, features=tuple(replace(f, observed_on=None) for f in dataset.features))
     guard = guard_of(savings_bank, rows, undated)
     assert guard.is_blocking

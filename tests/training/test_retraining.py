@@ -86,6 +86,7 @@ def test_a_changed_recipe_is_no_refresh(copied: Workspace) -> None:
     assert stored.figures["auc_gain"]["n"] == result.evaluation.n
 
 
+@pytest.mark.slow
 def test_another_churn_definition_makes_another_recipe(copied: Workspace) -> None:
     content = {**SHOP, "churn": [{**SHOP["churn"][0], "active_days": 45}]}
     other = Workspace(copied.root, Business.model_validate(content), threads=1)
@@ -93,6 +94,7 @@ def test_another_churn_definition_makes_another_recipe(copied: Workspace) -> Non
     assert copied.ledger.verdicts("shop-lapsed")[-1].figures["is_refresh"] is False
 
 
+@pytest.mark.slow
 def test_a_champion_that_needs_a_feature_that_is_gone_stays_and_the_reason_is_given(copied: Workspace) -> None:
     columns = {**SHOP["feeds"]["tills"]["columns"], "order_id": "ticket"}
     content = {**SHOP, "feeds": {"tills": {**SHOP["feeds"]["tills"], "columns": columns}}}
@@ -172,6 +174,7 @@ def test_a_handful_of_churners_is_refused_with_the_counts(tmp_path: Path) -> Non
         retrain(workspace, "lapsed", TODAY, threads=1, recipe=QUICK)
 
 
+@pytest.mark.slow
 def test_few_churners_train_a_model_that_a_person_must_promote(tmp_path: Path) -> None:
     workspace = open_shop(tmp_path, customers=160)
     result = retrain(workspace, "lapsed", TODAY, threads=1, recipe=QUICK)

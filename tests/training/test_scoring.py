@@ -92,6 +92,7 @@ def test_the_days_features_are_kept_for_the_reports(copied: Workspace) -> None:
     assert "days_since_last_order" in kept.column_names
 
 
+@pytest.mark.slow
 def test_a_second_definition_of_the_same_day_keeps_the_others_customers(copied: Workspace) -> None:
     score(copied, "lapsed", TODAY)
     kept = copied.warehouse.query("select customer_id from features")["customer_id"].to_pylist()
