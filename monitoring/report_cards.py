@@ -38,7 +38,7 @@ def _scored_cards(r: ReportContent, w: Words) -> tuple[Card, ...]:
         w.count(n) if shown_count(n) is not None else few
         for n in (s.customer_count, int(s.at_risk.count), s.line_count)
     ]
-    high = s.tiers[0].count
+    high = s.tiers[0]
     return (
         Card("scored", w("card_scored"), shown[0], w("card_scored_note", version=s.model_version)),
         Card(
@@ -49,7 +49,7 @@ def _scored_cards(r: ReportContent, w: Words) -> tuple[Card, ...]:
                 "card_at_risk_note",
                 share=w.share(s.at_risk.share) if shown[1] != few else w("nothing"),
                 cut=w.share(r.churn.risk_tiers.medium, 0),
-                high=few if high is None else w.count(high),
+                high=w.count(high.count) if high.count is not None else few if high.is_small else w("not_shown"),
             ),
         ),
         Card(

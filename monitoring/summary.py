@@ -21,13 +21,24 @@ TOP_REASONS = 8
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Customers of one risk tier. ``count`` is None when the group is too small to show."""
+    """Customers of one risk tier.
+
+    Attributes:
+        name: ``high``, ``medium`` or ``low``.
+        lowest: Probability from which a customer belongs to it.
+        count: Its customers; None when they are not shown.
+        share: Of all those scored; None when they are not shown.
+        mean_probability: None when they are not shown, or nobody is in it.
+        is_small: True when they are not shown because they are too few; a tier that is not shown although it is large
+            would give a small one away.
+    """
 
     name: str
     lowest: float
     count: int | None
     share: float | None
     mean_probability: float | None
+    is_small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +102,7 @@ def scored_day(warehouse: Warehouse, business: Business, churn: Churn, as_of: da
     counts = [by_tier[name]["n"] if name in by_tier else 0 for name in ("high", "medium", "low")]
     cuts = (churn.risk_tiers.high, churn.risk_tiers.medium, 0.0)
     tiers = tuple(
-        Tier(name, cut, None, None, None)
+        Tier(name, cut, None, None, None, is_small=shown_count(count) is None)
         if is_hidden
         else Tier(name, cut, count, count / total["n"], by_tier[name]["mean"] if name in by_tier else None)
         for name, cut, count, is_hidden in zip(("high", "medium", "low"), cuts, counts, hidden(counts), strict=True)

@@ -12,6 +12,7 @@ WORDS: dict[str, str] = {
     "first_of": "The first {shown} of {all}.",
     "show_all": "Show the other {n}",
     "fewer_than": "< {least}",
+    "not_shown": "not shown",
     "interval": "{low} to {high}",
     "with_interval": "{value} ({low} to {high})",
     "nothing": "–",
@@ -265,8 +266,8 @@ WORDS: dict[str, str] = {
     "def_ratio_t": "Predicted over actual",
     "def_ratio": "Mean predicted probability divided by the share that left. Between 0.8 and 1.25 is well.",
     "def_cell_t": "Small groups",
-    "def_cell": "Groups of fewer than {least} customers are shown as “< {least}”, and so is the next smallest when "
-    "it could be worked out from the rest. No page names a customer.",
+    "def_cell": "Groups of fewer than {least} customers are shown as “< {least}”. When one could be worked out from "
+    "the rest, the next smallest is not shown either. No page names a customer.",
     # Evidently
     "evidently": "The same, in Evidently",
     "evidently_note": "Evidently’s interactive report on the same counts, with its tests: {passed} of {all} passed. "

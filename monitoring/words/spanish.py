@@ -12,6 +12,7 @@ WORDS: dict[str, str] = {
     "first_of": "Los primeros {shown} de {all}.",
     "show_all": "Mostrar los otros {n}",
     "fewer_than": "< {least}",
+    "not_shown": "no se muestra",
     "interval": "{low} a {high}",
     "with_interval": "{value} ({low} a {high})",
     "nothing": "–",
@@ -268,8 +269,8 @@ WORDS: dict[str, str] = {
     "def_ratio_t": "Previsto entre real",
     "def_ratio": "Probabilidad media prevista dividida por la proporción que se fue. Entre 0,8 y 1,25 está bien.",
     "def_cell_t": "Grupos pequeños",
-    "def_cell": "Los grupos de menos de {least} clientes se muestran como «< {least}», y también el siguiente más "
-    "pequeño si pudiera deducirse del resto. Ninguna página nombra a un cliente.",
+    "def_cell": "Los grupos de menos de {least} clientes se muestran como «< {least}». Si uno pudiera deducirse del "
+    "resto, tampoco se muestra el siguiente más pequeño. Ninguna página nombra a un cliente.",
     # Evidently
     "evidently": "Lo mismo, en Evidently",
     "evidently_note": "El informe interactivo de Evidently sobre los mismos recuentos, con sus pruebas: {passed} de "

@@ -2,10 +2,15 @@
 
 from datetime import timedelta
 
+import pyarrow as pa
 import pytest
 
+from monitoring.evidently_page import EvidentlyPage
+from monitoring.report import draw
+from monitoring.report_content import gather
 from monitoring.summary import scored_day
-from tests.monitoring.company import CHURN, LAST_DAY
+from tests.monitoring.company import CHURN, LAST_DAY, score_rows, workspace_in
+from tests.monitoring.html import read_page
 
 
 @pytest.fixture
@@ -43,3 +48,22 @@ def test_no_reason_of_fewer_than_five_customers_is_counted(scored):
 def test_a_day_that_was_not_scored_has_no_numbers(company):
     churn = company.business.churn_named(CHURN)
     assert scored_day(company.warehouse, company.business, churn, LAST_DAY + timedelta(days=1)) is None
+
+
+def test_a_tier_that_hides_with_a_small_one_is_not_called_small(tmp_path):
+    # Three customers at high risk and 170 at medium: to say "172 at risk, 169 of them medium" would count the three.
+    workspace = workspace_in(tmp_path)
+    lake = workspace.warehouse
+    groups = (("high", 0.7, 3), ("medium", 0.3, 170), ("low", 0.1, 900))
+    for tier, probability, count in groups:
+        rows = score_rows([LAST_DAY], [f"{tier}{n}" for n in range(count)], probability=probability).to_pandas()
+        lake.append("scores", pa.Table.from_pandas(rows.assign(risk_tier=tier), preserve_index=False), batch=tier)
+    churn = workspace.business.churn_named(CHURN)
+    found = scored_day(lake, workspace.business, churn, LAST_DAY)
+    assert [(tier.count, tier.is_small) for tier in found.tiers] == [(None, True), (None, False), (900, False)]
+    html, _ = draw(gather(workspace, LAST_DAY, churn), EvidentlyPage("", 0, 0))
+    page = read_page(html)
+    rows = [[cell.all_text().strip() for cell in row.every("th", "td")] for row in page.every("tr")]
+    assert ["High from 50%", "< 5", "–", "–"] in rows
+    assert ["Medium from 25%", "not shown", "–", "–"] in rows
+    assert "< 5 of them high" in page.all_text()
