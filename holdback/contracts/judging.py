@@ -6,6 +6,8 @@ trusted, and an operator is called. An expectation that could not be evaluated i
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,8 @@ from holdback.contracts.row_rules import KNOWN_CUSTOMERS
 from holdback.contracts.rules import Bound, Contract, Expectation, Parameter, Rule, Severity
 from holdback.errors import OperatorError
 from holdback.mapping import literal
+
+_DIALECT = "duckdb_engine"
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class Judge:
 
         if self._context is None:
             _keep_duckdb_connections_open()
+            _leave_quietly()
             self._context = gx.get_context(mode="ephemeral")
             self._context.variables.progress_bars = {"globally": False}
             self._source = self._context.data_sources.add_sql(
@@ -210,3 +215,20 @@ def _keep_duckdb_connections_open() -> None:
     kept: tuple[Any, ...] = engine._PERSISTED_CONNECTION_DIALECTS
     if not any(getattr(dialect, "value", dialect) == "duckdb" for dialect in kept):
         vars(engine)["_PERSISTED_CONNECTION_DIALECTS"] = (*kept, Dialect("duckdb"))
+
+
+@functools.cache
+def _leave_quietly() -> None:
+    """Let the interpreter end without a word.
+
+    With Great Expectations in the process, the dialect's module outlives DuckDB's own, and DuckDB writes pages about
+    leaked objects to the terminal. Emptied beforehand, it holds on to nothing.
+    """
+    import atexit
+
+    def empty() -> None:
+        for name, module in list(sys.modules.items()):
+            if name.split(".")[0] == _DIALECT:
+                vars(module).clear()
+
+    atexit.register(empty)

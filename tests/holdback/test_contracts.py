@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -346,3 +348,18 @@ def test_intervals_are_said_in_words() -> None:
     assert words_of(None, 3) == "at most 3"
     assert words_of(1, 1) == "1"
     assert words_of(1, 2, "rows") == "between 1 and 2 rows"
+
+
+def test_a_process_that_judged_ends_without_a_word(tmp_path: Path, project_root: Path) -> None:
+    program = f"""
+from pathlib import Path
+from holdback.ingest import ingest
+from tests.holdback.shop import AS_OF, make_workspace, orders, write_csv
+folder = Path({str(tmp_path)!r})
+write_csv(folder / "orders" / "a.csv", orders(3))
+print(ingest(make_workspace(folder), AS_OF).clean)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=project_root, capture_output=True, text=True, timeout=120
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "3\n", "")

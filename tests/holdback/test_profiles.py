@@ -64,16 +64,16 @@ def sample(rng: np.random.Generator, n: int, *, factor: float = 1.0, missing: fl
 def test_no_drift_is_found_where_there_is_none(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     """Under no drift PSI is about chi-square / n, whose mean is the chance term.
 
-    A chi-square with 8 to 20 degrees of freedom is above its mean with probability 0.43 to 0.46: of 80 pairs, 35 +- 5
-    standard deviations of 4.5.
+    A chi-square with 8 to 20 degrees of freedom is above its mean with probability 0.43 to 0.46: of 40 pairs, 18 +- 5
+    standard deviations of 3.2.
     """
     rng = np.random.default_rng(11)
     excesses = []
-    for _ in range(80):
+    for _ in range(40):
         before = profile(connection, tmp_path, sample(rng, 400), ["a"] * 400)
         now = profile(connection, tmp_path, sample(rng, 200), ["a"] * 200)
         excesses.append(measure_drift(now, [before])[0].excess)
-    assert 12 <= sum(excess > 0 for excess in excesses) <= 59
+    assert 2 <= sum(excess > 0 for excess in excesses) <= 34
     assert max(excesses) < 0.5
 
 
