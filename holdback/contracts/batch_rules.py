@@ -56,7 +56,8 @@ def _size(shape: Shape) -> Iterator[Rule]:
         None,
         "warning",
         "batch",
-        f"rows may differ by a factor of {shape.source.expects.volume_ratio:g} from the median of the same weekday",
+        f"rows may differ by a factor of {shape.source.expects.volume_ratio:g} from the median of the batches before"
+        " (of those of the same weekday, when they come daily)",
         "count(*)",
         Expectation("ExpectTableRowCountToBeBetween", (("min_value", FEWEST_ROWS), ("max_value", MOST_ROWS))),
         FEWEST_ROWS,
