@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.runs import Outcome, Receipt, inputs_key, once
 from flows.watching import tell
+from holdback.errors import ContractBroken
 from holdback.workspace import Workspace
 
 _MOST_FILES = 60
@@ -25,13 +26,19 @@ if TYPE_CHECKING:
 def ingest_step(workspace: Workspace, as_of: date, *, history: bool = False, wait_seconds: float = 0) -> Outcome:
     """Land, validate, quarantine and load what is new, and write the page of the validation's results."""
     from holdback.ingest import ingest
-    from monitoring.validation_page import write_validation_page
+    from monitoring.validation_page import write_validation_page, write_validation_pages
 
     def work() -> Receipt:
-        result = ingest(workspace, as_of, history=history, progress=tell)
+        judged_before = workspace.warehouse.version("validations")
+        try:
+            result = ingest(workspace, as_of, history=history, progress=tell)
+        except ContractBroken as error:
+            if workspace.warehouse.version("validations") == judged_before:
+                raise  # refused before any rule was judged: there is nothing to show
+            raise ContractBroken(f"{error}\nEvery rule's result: {write_validation_page(workspace)}") from error
         new = [batch for batch in result.batches if not batch.was_known_already]
         _compact(workspace, {batch.feed for batch in new})
-        pages = [str(write_validation_page(workspace, batch.batch_id)) for batch in new]
+        pages = [str(page) for page in write_validation_pages(workspace, [batch.batch_id for batch in new])]
         return {**_receipt(result), "pages": pages}
 
     outcome = once("ingest_daily", workspace, as_of, work, wait_seconds=wait_seconds)

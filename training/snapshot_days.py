@@ -21,8 +21,6 @@ from holdback.errors import DataError, NotKnowableYet
 from holdback.warehouse import Warehouse
 
 _ONE_DAY = timedelta(days=1)
-_CLOSED_DAYS = 1
-"""A feed may be this many days staler than today and still count as fresh: shops close on Sundays."""
 
 
 def matured_days(warehouse: Warehouse, business: Business, churn: Churn, as_of: date) -> tuple[date, ...]:
@@ -46,7 +44,7 @@ def matured_days(warehouse: Warehouse, business: Business, churn: Churn, as_of: 
             f"a snapshot needs {business.training.min_history_days} days of history, its outcome {horizon.days} more. "
             f"Come back on {ready} (data until {ready - _ONE_DAY} loaded). Nothing was trained."
         )
-    usual = arrivals.staleness(as_of) + timedelta(days=_CLOSED_DAYS)
+    usual = arrivals.staleness(as_of)
     anchor = arrivals.newest_fresh_day(newest, max(earliest, months_before(newest, 1) + _ONE_DAY), usual)
     days = [anchor]
     while (target := months_before(anchor, len(days))) >= earliest:

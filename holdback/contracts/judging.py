@@ -7,6 +7,7 @@ trusted, and an operator is called. An expectation that could not be evaluated i
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,6 +83,10 @@ class Judge:
 
     def _suite(self, contract: Contract, relation: str) -> tuple[Any, Any]:
         import great_expectations as gx
+
+        logging.getLogger("great_expectations.data_context.types.base").setLevel(
+            logging.WARNING
+        )  # tells of each folder
 
         if self._context is None:
             _keep_duckdb_connections_open()
