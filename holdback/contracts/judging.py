@@ -84,9 +84,8 @@ class Judge:
     def _suite(self, contract: Contract, relation: str) -> tuple[Any, Any]:
         import great_expectations as gx
 
-        logging.getLogger("great_expectations.data_context.types.base").setLevel(
-            logging.WARNING
-        )  # tells of each folder
+        chatty = logging.getLogger("great_expectations.data_context.types.base")
+        chatty.setLevel(logging.WARNING)  # else it tells of each temporary folder
 
         if self._context is None:
             _keep_duckdb_connections_open()
