@@ -10,7 +10,7 @@ from training.churn import Fit
 from training.datasets import Dataset
 from training.gate import Verdict
 from training.guards import Guard
-from training.metrics import Evaluation, PairedDifference
+from training.metrics import Evaluation
 from training.reasons import ASSOCIATION_NOTE
 from training.rows import Rows
 
@@ -37,7 +37,6 @@ def write_card(
     dataset: Dataset,
     evaluations: Mapping[str, Evaluation],
     meanings: Mapping[str, str],
-    auc_gains: Mapping[str, PairedDifference],
     remarks: Sequence[str],
     verdict: Verdict,
 ) -> str:
@@ -52,8 +51,7 @@ def write_card(
         dataset: What it was trained and judged on.
         evaluations: Figures by model, ``catboost`` first.
         meanings: What each model is, in words.
-        auc_gains: CatBoost minus each baseline.
-        remarks: What was found, in sentences.
+        remarks: What the comparison with the baselines found, in sentences.
         verdict: The gate's.
     """
     parts = [
@@ -68,8 +66,6 @@ def write_card(
         _figures(evaluations, meanings),
         f"Value at the daily capacity: {evaluations['catboost'].value_at_capacity.meaning}.",
         "### Against the baselines, on the same rows",
-        *[f"- AUC against {meanings[name]}: {gain}" for name, gain in auc_gains.items()],
-        "### In words",
         *[f"- {remark}" for remark in remarks],
         "## Guards",
         _guards(verdict.guards),

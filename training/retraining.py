@@ -149,7 +149,6 @@ def retrain(
         dataset=dataset,
         evaluations=league.evaluations,
         meanings=league.meanings,
-        auc_gains={baseline.name: baseline.auc_gain for baseline in league.baselines},
         remarks=remarks,
         verdict=verdict,
     )
