@@ -208,16 +208,9 @@ def compared(workspace: Workspace, as_of: date) -> Compared:
     return Compared(dataset, League.of(workspace.business, churn, as_of, fitted, dataset))
 
 
-def with_population(workspace: Workspace, active_days: int) -> Workspace:
-    """The same warehouse, described for customers active in other many days."""
-    content = workspace.business.model_dump(mode="json")
-    content["churn"][0]["active_days"] = active_days
-    return Workspace(workspace.root, Business.model_validate(content), threads=2)
-
-
 @pytest.mark.slow
 def test_online_retail_beats_recency_and_rfm_among_all_who_ever_bought(online_retail: Workspace) -> None:
-    found = compared(with_population(online_retail, 365), date(2011, 12, 10))
+    found = compared(online_retail, date(2011, 12, 10))
     holdout = found.dataset.holdout
     assert found.dataset.plan.judge_on == (date(2011, 9, 9),)
     assert found.dataset.plan.learn_on[-1] == date(2011, 6, 9)  # 92 days earlier: its outcome of 91 days was over
@@ -225,16 +218,7 @@ def test_online_retail_beats_recency_and_rfm_among_all_who_ever_bought(online_re
     rule, rfm, _ = found.league.baselines
     assert rule.auc_gain.low > 0
     assert rfm.auc_gain.estimate > 0
-    assert found.league.evaluation.auc.estimate >= 0.735
-
-
-@pytest.mark.slow
-def test_online_retail_as_its_business_file_describes_it(online_retail: Workspace) -> None:
-    found = compared(online_retail, date(2011, 12, 10))
-    rule, rfm, _ = found.league.baselines
-    assert rule.auc_gain.low > 0
-    assert rfm.auc_gain.estimate > 0
-    # The design's bars for a purged split: below .735 something is broken, above .765 something leaks.
+    # The bars for a purged split: below .735 something is broken, above .765 something leaks.
     assert 0.735 <= found.league.evaluation.auc.estimate <= 0.765
     assert found.league.evaluation.predicted_over_actual.low < 1.25
 
