@@ -57,7 +57,13 @@ class History:
     """
 
     records: list[BatchRecord]
+    _by_id: dict[str, BatchRecord] = field(default_factory=dict)
+    _latest: dict[tuple[str, str], BatchRecord] = field(default_factory=dict)
     _profiles: dict[str, list[tuple[ColumnProfile, ...]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for record in self.records:
+            self._index(record)
 
     @classmethod
     def read(cls, warehouse: Warehouse) -> History:
@@ -73,12 +79,13 @@ class History:
     def add(self, record: BatchRecord, profile: tuple[ColumnProfile, ...]) -> None:
         """Remember a batch that was just accepted."""
         self.records.append(record)
+        self._index(record)
         if profile and record.released_from is None:
             self._profiles.setdefault(record.feed, []).append(profile)
 
     def find(self, batch_id: str) -> BatchRecord | None:
         """Return an accepted batch by its id."""
-        return next((record for record in self.records if record.batch_id == batch_id), None)
+        return self._by_id.get(batch_id)
 
     def of_feed(self, feed: str) -> list[BatchRecord]:
         """Return the batches that came from files of a feed (no releases), oldest first."""
@@ -86,7 +93,12 @@ class History:
 
     def latest_of_source(self, feed: str, source: str) -> BatchRecord | None:
         """Return the batch that was last accepted from a file of this name."""
-        return next((record for record in reversed(self.of_feed(feed)) if record.source == source), None)
+        return self._latest.get((feed, source))
+
+    def _index(self, record: BatchRecord) -> None:
+        self._by_id[record.batch_id] = record
+        if record.released_from is None:
+            self._latest[record.feed, record.source] = record
 
     def replaced(self) -> frozenset[str]:
         """Return the batches that a later one accounts for."""

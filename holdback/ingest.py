@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from holdback.accounts import Batch, Run
 from holdback.batches import BatchRecord, History, batch_id_of
 from holdback.commits import Checkpoint, finish_interrupted
 from holdback.contracts import Contract, Judge, contract_of
 from holdback.errors import BusinessFileError, ContractBroken
-from holdback.loading import Batch, BatchResult, Run, load_batch, load_time, result_of
+from holdback.loading import BatchResult, load_batch, load_time, result_of
 from holdback.mapping import Shape, shape_of
 from holdback.originals import read_original
 from holdback.sources import Landed, Offer, SeenFiles, disk_errors, find_offers, incoming, keep, sweep

@@ -16,11 +16,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from holdback.accounts import Batch, Run
 from holdback.batches import BatchRecord, History
 from holdback.commits import Checkpoint, finish_interrupted
 from holdback.contracts import Contract, Judge, contract_of
 from holdback.errors import DataError, OperatorError
-from holdback.loading import Batch, Run, load_batch, load_time
+from holdback.loading import load_batch, load_time
 from holdback.mapping import literal, shape_of
 from holdback.originals import RELATION, Original, read_original
 from holdback.sources import disk_errors, sweep

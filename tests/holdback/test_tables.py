@@ -7,7 +7,6 @@ import duckdb
 import pytest
 
 from holdback.business.sections import Role
-from holdback.data_dictionary import data_dictionary
 from holdback.tables import CUSTOMERS, LOAD_COLUMNS, RESERVED_NAMES, ROLES, SQL_TYPES, TABLES, Column, Table
 from holdback.warehouse import Lake
 
@@ -76,14 +75,3 @@ def test_a_table_that_was_never_written_reads_as_empty(tmp_path: Path) -> None:
 
 def test_our_own_tables_names_are_reserved() -> None:
     assert set(TABLES) | {"features", "labels", "spine"} <= RESERVED_NAMES
-
-
-def test_the_data_dictionary_names_every_table_and_column_once() -> None:
-    page = data_dictionary()
-    for table in DECLARED:
-        section = page.split(f"### `{table.name}`\n")[1].split("\n### ")[0]
-        assert f"One row is {table.grain}." in section
-        for column in table.columns:
-            assert section.count(f"\n| `{column.name}` |") == 1
-    assert "| `amount_cents` | `amount` | money | cents of the business' currency | yes |" in page
-    assert "One of: start, renew, change, pause, cancel." in page
