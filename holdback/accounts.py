@@ -130,7 +130,7 @@ def _by_count(judgement: Judgement) -> int:
 def record_of(
     connection: duckdb.DuckDBPyConnection, run: Run, shape: Shape, batch: Batch, original: Original, changes: Changes
 ) -> BatchRecord:
-    """Return the batch\'s row in ``batches``; of a release, only the rows that it lets in count as offered."""
+    """Return the batch's row in ``batches``; of a release, only the rows that it lets in count as offered."""
     event = f'"{shape.event_column}"' if shape.event_column else "cast(null as timestamp)"
     clean, first, last = connection.sql(
         f"select count(*), min({event}), max({event}) from {JUDGED} where is_clean"
