@@ -47,7 +47,7 @@ def settle(
     batch_id: str,
     loaded_at: datetime,
     replaces: Sequence[str],
-    history: bool,
+    history_in: str | None = None,
 ) -> Changes:
     """Compare the clean rows in ``judged`` with what the warehouse knows.
 
@@ -62,7 +62,8 @@ def settle(
         batch_id: The batch.
         loaded_at: From when on its rows are known.
         replaces: Earlier batches of the same file.
-        history: Take new rows as known a day after they happened instead of from ``loaded_at`` on.
+        history_in: For a history, a time zone: take new rows as known from the start of the day after them there,
+            instead of from ``loaded_at`` on.
     """
     names = [name for name in shape.table.column_names if name not in _LOAD_NAMES]
     mapped = set(shape.column_names)
@@ -86,8 +87,10 @@ def settle(
         _match_by_key(connection, shape.key, names, live)
     else:
         _match_by_value(connection, names, live)
-    when = f"case when is_known then {at} else coalesce({shape.event_column} + interval 1 day, {at}) end"
-    loaded = when if history and shape.event_column else at
+    loaded = at
+    if history_in is not None and shape.event_column:
+        morning = _next_morning(shape.event_column, history_in)
+        loaded = f"case when is_known then {at} else coalesce({morning}, {at}) end"
     rows = connection.sql(
         f"select {ours}, {literal(batch_id)} as batch_id, row_number, {loaded} as loaded_at"
         f" from {_KNOWN} where not is_equal order by row_number"
@@ -102,6 +105,12 @@ def settle(
     if not shape.key:
         corrected = min(corrected, superseded.num_rows)
     return Changes(rows, superseded, int(unchanged), int(corrected))
+
+
+def _next_morning(instant: str, zone: str) -> str:
+    """SQL of the start of the local day after an instant, in UTC."""
+    local = f"timezone({literal(zone)}, timezone('UTC', {instant}))"
+    return f"timezone('UTC', timezone({literal(zone)}, date_trunc('day', {local}) + interval 1 day))"
 
 
 def _live_rows(shape: Shape, columns: str, replaces: Sequence[str]) -> str | None:

@@ -110,7 +110,7 @@ def ingest(
         workspace: The business and its places.
         as_of: The day of knowledge: rows are known from its start on.
         feeds: Feeds to load (``customers`` is one); all by default, customers first.
-        history: The files are a history: take each row as known a day after it happened, and say so in ``batches``.
+        history: The files are a history: take each row as known on the morning after it; ``batches`` says so.
         progress: Told of each offer.
         wait_seconds: How long to wait for another loader to finish.
         checkpoint: Told of each step; tests stop the process there.

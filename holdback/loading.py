@@ -105,7 +105,12 @@ def load_batch(
             refuse(run, batch, judgements, validations, original)
         family = run.history.family(batch.replaces) if batch.replaces else ()
         changes = settle(
-            connection, shape, batch_id=batch.batch_id, loaded_at=run.loaded_at, replaces=family, history=run.is_history
+            connection,
+            shape,
+            batch_id=batch.batch_id,
+            loaded_at=run.loaded_at,
+            replaces=family,
+            history_in=run.workspace.business.time_zone if run.is_history else None,
         )
         record = record_of(connection, run, shape, batch, original, changes)
         quarantine = quarantined_rows(connection, run, shape, batch, original)

@@ -220,7 +220,11 @@ TABLES: Mapping[str, Table] = {
                 Column("first_event_at", "instant", "Earliest event in the batch", unit="UTC"),
                 Column("last_event_at", "instant", "Latest event in the batch", unit="UTC"),
                 Column("loaded_at", "instant", "From when on its rows were known", unit="UTC", required=True),
-                Column("is_load_time_assumed", "flag", "True for history: each row is taken as known a day after it"),
+                Column(
+                    "is_load_time_assumed",
+                    "flag",
+                    "True for history: a row counts as known on the morning after it",
+                ),
                 Column("released_from", "text", "Batch in quarantine that this one was released from"),
                 Column("replaces", "text", "Earlier batch of the same file, all of whose rows this one accounts for"),
             ),

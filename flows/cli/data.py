@@ -24,7 +24,7 @@ _INGEST_EXAMPLES = """\b
 Examples:
   holdback ingest                                  what has arrived until today
   holdback ingest --as-of 2026-11-01               as if today were that day
-  holdback ingest --history                        first load of a long past: each row counts as known a day after it
+  holdback ingest --history                        first load of a long past: each row counts as known the morning after
 """
 
 
