@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -22,12 +22,10 @@ from holdback.errors import BusinessFileError, ContractBroken
 from holdback.loading import BatchResult, load_batch, load_time, result_of
 from holdback.mapping import Shape, shape_of
 from holdback.originals import read_original
+from holdback.progress import Progress, silent
 from holdback.sources import Landed, Offer, SeenFiles, disk_errors, find_offers, incoming, keep, sweep
 from holdback.tables import CUSTOMERS
 from holdback.workspace import Workspace
-
-#: Told what is being done, how many offers are done, and how many there are.
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def ingest(
     *,
     feeds: Sequence[str] | None = None,
     history: bool = False,
-    progress: Progress = lambda _what, _done, _total: None,
+    progress: Progress = silent,
     wait_seconds: float = 0,
     checkpoint: Checkpoint = lambda _step: None,
 ) -> IngestResult:

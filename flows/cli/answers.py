@@ -10,6 +10,7 @@ from flows.runs import Outcome
 
 Receipt = Any  # a receipt is JSON: each teller below knows the keys of its own flow
 
+_MOST_FINDINGS = 3
 _MODEL_NAMES = {
     "catboost": "CatBoost",
     "rule": "one rule",
@@ -36,6 +37,10 @@ def tell_ingest(receipt: Receipt) -> Iterator[Any]:
     if len(new) < len(batches):
         yield f"{len(batches) - len(new)} of {len(batches)} batches were loaded before and left as they are."
     yield from _rows_by_feed(new)
+    findings = [f"{batch['feed']} {batch['source']}: {finding}" for batch in new for finding in batch["findings"]]
+    yield from (f"worth a look: {finding}" for finding in findings[:_MOST_FINDINGS])
+    if len(findings) > _MOST_FINDINGS:
+        yield f"and {len(findings) - _MOST_FINDINGS} more: the pages of the validation's results show all"
     yield from (f"note: {note}" for note in receipt.get("notes", ()))
     if receipt.get("pages"):
         yield f"validation results: {receipt['pages'][-1]}"
