@@ -45,8 +45,8 @@ docs: $(VENV)/installed-dev  ## write the generated pages again (data dictionary
 bench: $(VENV)/installed-dev  ## measure the ratios that the project promises (BENCH_QUICK=1: a small run)
 	@$(BIN)/python -m bench
 
-clean:  ## remove the environment, the caches and everything that the demo wrote
-	rm -rf $(VENV) .holdback build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+clean:  ## remove the environment, the caches and what the demo wrote; other data under .holdback stay
+	rm -rf $(VENV) .holdback/demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment, rebuilt when a range or a pin changes. A stamp is written only when everything worked, so that an

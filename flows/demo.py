@@ -15,7 +15,7 @@ import typer
 
 from flows import settings
 from flows.cli.answers import print_outcomes
-from flows.cli.options import print_json, show
+from flows.cli.options import bold, print_json, show
 from flows.demo_sources import write_sources
 from flows.running import run
 from flows.runs import Outcome, once
@@ -28,9 +28,10 @@ FIRST_LOAD, FIRST_DAY, LAST_DAY = date(2017, 2, 1), date(2017, 11, 1), date(2018
 
 def run_demo(*, as_json: bool) -> None:
     """Run the demo, or say that everything was done already; print the same screen either way."""
+    root = settings.home() / "demo"
+    folder = root / "sources"
+    os.environ.update(HOLDBACK_HOME=str(root), GROCERIES_DAYS=str(folder))
     settings.prepare_vendors()
-    folder = settings.home() / "demo"
-    os.environ["GROCERIES_DAYS"] = str(folder)
     with watched("demo: preparing the data", quiet=as_json):
         write_sources(folder)
     workspace = settings.open_workspace(BUSINESS_FILE)
@@ -50,7 +51,7 @@ def _whole_year(quiet: bool) -> list[dict[str, object]]:
     run("daily", quiet=quiet, business=business, as_of=FIRST_DAY)
     loads += run("backfill", quiet=quiet, business=business, since=date(2017, 12, 1), until=LAST_DAY, every="month",
                  only_ingest=True)  # fmt: skip
-    trained = run("retrain", quiet=quiet, business=business, as_of=LAST_DAY)
+    [trained] = run("retrain", quiet=quiet, business=business, as_of=LAST_DAY)
     today = run("daily", quiet=quiet, business=business, as_of=LAST_DAY)
     rest = [step for step in today if step.flow in ("score_daily", "report")]
     return [_plain(step) for step in (_all_loads(loads), trained, *rest)]
@@ -58,7 +59,10 @@ def _whole_year(quiet: bool) -> list[dict[str, object]]:
 
 def _all_loads(loads: list[Outcome]) -> Outcome:
     """Sum up the year's loads as one."""
-    batches = [batch for load in loads for batch in load.receipt["batches"] if not batch["was_known_already"]]
+    # A demo that was interrupted finds what it loaded before: each batch counts once, whichever run loaded it.
+    known = {batch["batch_id"]: batch for load in loads for batch in load.receipt["batches"]}
+    known |= {b["batch_id"]: b for load in loads for b in load.receipt["batches"] if not b["was_known_already"]}
+    batches = [{**batch, "was_known_already": False} for batch in known.values()]
     pages = [page for load in loads for page in load.receipt["pages"]]
     return Outcome("ingest_daily", loads[-1].business, LAST_DAY, {"batches": batches, "pages": pages}, False)
 
@@ -80,11 +84,11 @@ def _again(step: dict[str, object]) -> Outcome:
 
 def _where_to_go_on(workspace: Workspace, *, was_done_already: bool) -> None:
     if was_done_already:
-        show("[bold]All of this was done already: nothing was changed.[/bold] `make clean` starts afresh.\n")
-    business, days = os.path.relpath(BUSINESS_FILE), os.path.relpath(workspace.root / "demo")
+        show(bold("All of this was done already: nothing was changed."), "`make clean` starts afresh.\n")
+    business, root = os.path.relpath(BUSINESS_FILE), os.path.relpath(workspace.root)
     typer.echo(
         "Go on with:\n"
-        f"  export HOLDBACK_BUSINESS={business} GROCERIES_DAYS={days}\n"
+        f"  export HOLDBACK_BUSINESS={business} HOLDBACK_HOME={root} GROCERIES_DAYS={root}/sources\n"
         f"  .venv/bin/holdback report --as-of {LAST_DAY} --open   the report in your browser\n"
         "  .venv/bin/holdback models show                       the champion's card\n"
         "  .venv/bin/holdback quarantine list                   what was not let in, and why\n"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, timedelta
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from flows import settings, steps
 from flows.runs import Outcome
 from flows.watching import tell
 from holdback.days import months_before
-from holdback.errors import OperatorError
+from holdback.errors import NotKnowableYet, OperatorError
 from holdback.workspace import Workspace
 
 Every = Literal["day", "week", "month"]
@@ -52,6 +53,7 @@ def _run_name() -> str:
 
 def _opened(business: str | None, as_of: date | None) -> tuple[Workspace, date]:
     """Open the workspace and choose the day: the one asked for, or the one the run was scheduled for."""
+    settings.prepare_vendors()  # a worker comes here without the command line
     workspace = settings.open_workspace(business)
     scheduled = runtime.flow_run.scheduled_start_time
     if as_of is None and scheduled is not None:
@@ -79,24 +81,27 @@ def ingest_daily(business: str | None = None, as_of: date | None = None, history
 
 
 @flow(flow_run_name=_run_name)
-def retrain(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> Outcome:
-    """Train a challenger and let the gate decide whether it takes office."""
+def retrain(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> list[Outcome]:
+    """Train a challenger for each churn definition (or the one named) and let the gate decide on its office."""
     workspace, day = _opened(business, as_of)
-    return _published(retrain_task(workspace, day, churn=churn, wait_seconds=_WAIT_SECONDS))
+    names = _names(workspace, churn)
+    return [_published(retrain_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS)) for name in names]
 
 
 @flow(flow_run_name=_run_name)
-def score_daily(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> Outcome:
+def score_daily(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> list[Outcome]:
     """Score every described customer for the day."""
     workspace, day = _opened(business, as_of)
-    return _published(score_task(workspace, day, churn=churn, wait_seconds=_WAIT_SECONDS))
+    names = _names(workspace, churn)
+    return [_published(score_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS)) for name in names]
 
 
 @flow(flow_run_name=_run_name)
-def report(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> Outcome:
+def report(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> list[Outcome]:
     """Write the day's report."""
     workspace, day = _opened(business, as_of)
-    return _published(report_task(workspace, day, churn=churn, wait_seconds=_WAIT_SECONDS))
+    names = _names(workspace, churn)
+    return [_published(report_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS)) for name in names]
 
 
 @flow(flow_run_name=_run_name)
@@ -128,14 +133,32 @@ def backfill(
 
 
 def _one_day(workspace: Workspace, day: date) -> list[Outcome]:
+    """Do a day's work. A definition that cannot be scored stops no other, and the report is written all the same."""
     outcomes = [_published(ingest_task(workspace, day, wait_seconds=_WAIT_SECONDS))]
-    for definition in workspace.business.churn:
-        first = first_model_task(workspace, day, churn=definition.name)
-        if first is not None:
-            outcomes.append(_published(first))
-        outcomes.append(_published(score_task(workspace, day, churn=definition.name, wait_seconds=_WAIT_SECONDS)))
-        outcomes.append(_published(report_task(workspace, day, churn=definition.name, wait_seconds=_WAIT_SECONDS)))
+    faults: list[OperatorError] = []
+    for name in _names(workspace, None):
+        try:
+            outcomes.extend(_scored(workspace, day, name))
+        except NotKnowableYet as wait:
+            outcomes.append(Outcome("score_daily", workspace.business.slug, day, {"waits": str(wait)}, False))
+        except OperatorError as fault:
+            faults.append(fault)
+        outcomes.append(_published(report_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS)))
+    if faults:
+        raise faults[0]
     return outcomes
+
+
+def _scored(workspace: Workspace, day: date, churn: str) -> Iterator[Outcome]:
+    first = first_model_task(workspace, day, churn=churn, wait_seconds=_WAIT_SECONDS)
+    if first is not None:
+        yield _published(first)
+    yield _published(score_task(workspace, day, churn=churn, wait_seconds=_WAIT_SECONDS))
+
+
+def _names(workspace: Workspace, churn: str | None) -> list[str]:
+    """Return the churn definition that was named, or all of them."""
+    return [definition.name for definition in workspace.business.churn] if churn is None else [churn]
 
 
 def _days(first: date, last: date, every: Every) -> list[date]:

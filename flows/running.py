@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from flows import settings
 from flows.watching import watched
+from holdback.errors import OperatorError
 
 R = TypeVar("R")
 
@@ -26,6 +27,7 @@ def run(flow_name: str, *, quiet: bool, **parameters: Any) -> Any:
 
     Raises:
         HoldbackError: what the flow raised.
+        OperatorError: the configured server does not answer.
     """
     settings.prepare_vendors()
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
@@ -42,4 +44,9 @@ def run(flow_name: str, *, quiet: bool, **parameters: Any) -> Any:
         for chatty in ("httpx", "great_expectations", "mlflow"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         flow: Callable[..., Any] = getattr(pipelines, flow_name)
-        return flow(**parameters)
+        try:
+            return flow(**parameters)
+        except RuntimeError as error:
+            if "Failed to reach API" not in str(error):
+                raise
+            raise OperatorError(f"Prefect: {error}. Start the server, or unset PREFECT_API_URL.") from error

@@ -31,7 +31,7 @@ def ingest_step(workspace: Workspace, as_of: date, *, history: bool = False, wai
     def work() -> Receipt:
         judged_before = workspace.warehouse.version("validations")
         try:
-            result = ingest(workspace, as_of, history=history, progress=tell)
+            result = ingest(workspace, as_of, history=history, progress=tell, wait_seconds=wait_seconds)
         except ContractBroken as error:
             if workspace.warehouse.version("validations") == judged_before:
                 raise  # refused before any rule was judged: there is nothing to show
@@ -65,14 +65,16 @@ def retrain_step(workspace: Workspace, as_of: date, *, churn: str | None = None,
     )
 
 
-def first_model_step(workspace: Workspace, as_of: date, *, churn: str | None = None) -> Outcome | None:
+def first_model_step(
+    workspace: Workspace, as_of: date, *, churn: str | None = None, wait_seconds: float = 0
+) -> Outcome | None:
     """Train when there is no champion yet; return None when there is one."""
     from training.registry import model_name
 
     name = workspace.business.churn_named(churn).name
     if workspace.ledger.champion(model_name(workspace.business, name)) is not None:
         return None
-    return retrain_step(workspace, as_of, churn=name)
+    return retrain_step(workspace, as_of, churn=name, wait_seconds=wait_seconds)
 
 
 def score_step(workspace: Workspace, as_of: date, *, churn: str | None = None, wait_seconds: float = 0) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from flows.cli.options import print_json, show, table_of
+from flows.cli.options import bold, print_json, show, table_of
 from flows.runs import Outcome
 
 Receipt = Any  # a receipt is JSON: each teller below knows the keys of its own flow
@@ -25,8 +25,8 @@ def print_outcomes(outcomes: list[Outcome], *, as_json: bool) -> None:
         print_json(outcomes)
         return
     for outcome in outcomes:
-        done = "  [dim](was done already; nothing changed)[/dim]" if outcome.was_done_already else ""
-        show(f"[bold]{outcome.flow}[/bold] {outcome.business} as of {outcome.as_of}{done}")
+        done = "  (was done already; nothing changed)" if outcome.was_done_already else ""
+        show(bold(f"{outcome.flow} {outcome.business} as of {outcome.as_of}{done}"))
         show(*_TELLERS[outcome.flow](outcome.receipt), "")
 
 
@@ -85,17 +85,21 @@ def tell_retrain(receipt: Receipt) -> Iterator[Any]:
         if unproven
         else "CatBoost ranks better than each of them: every interval of its gain lies above zero."
     )
-    yield f"verdict: [bold]{receipt['decision']}[/bold]. {' '.join(receipt['reasons'])}"
+    yield bold(f"verdict: {receipt['decision']}")
+    yield " ".join(receipt["reasons"])
     champion = receipt["champion_version"]
     yield f"version {receipt['version']} of {receipt['model']}; champion is version {champion or 'none yet'}"
 
 
 def tell_score(receipt: Receipt) -> Iterator[Any]:
     """How many are at risk, and the main reasons."""
+    if "waits" in receipt:
+        yield receipt["waits"]
+        return
     at_risk = receipt["high_count"] + receipt["medium_count"]
     count, leaving = receipt["customer_count"], receipt["expected_churner_count"]
     yield (
-        f"{count:,} customers scored by version {receipt['model_version']}: [bold]{at_risk:,} at risk[/bold] "
+        f"{count:,} customers scored by version {receipt['model_version']}: {at_risk:,} at risk "
         f"({receipt['high_count']:,} high, {receipt['medium_count']:,} medium); "
         f"{leaving:,.0f} are expected to leave ({leaving / count:.1%})"
     )

@@ -60,6 +60,7 @@ def schema() -> None:
 def show_business(
     key: Annotated[str | None, typer.Argument(help="One key of the file, such as time_zone.")] = None,
     business: BusinessFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the business file with every default filled in, or one key of it."""
     from flows import settings
@@ -74,7 +75,7 @@ def show_business(
         raise BusinessFileError(f"{path}: there is no key {key!r}. Known keys: {', '.join(content)}.")
     else:
         value = content[key]
-        typer.echo(value) if isinstance(value, str) else print_json(value)
+        typer.echo(value) if isinstance(value, str) and not as_json else print_json(value)
 
 
 def init(
@@ -97,7 +98,8 @@ def init(
     def answer(value: str | None, question: str, default: str) -> str:
         if value is not None:
             return value
-        return typer.prompt(question, default=default) if sys.stdin.isatty() else default
+        can_ask = sys.stdin.isatty() and not as_json
+        return str(typer.prompt(question, default=default)) if can_ask else default
 
     kind = answer(kind, f"Kind of business ({', '.join(TEMPLATES)})", "shop")
     if kind not in TEMPLATES:
@@ -128,7 +130,7 @@ def doctor(business: BusinessFile = None, as_json: AsJson = False) -> None:
         table = table_of("", "", "what", "found", "do")
         for finding in findings:
             table.add_row(
-                "ok" if finding.is_ok else "[red]FIX[/red]",
+                "ok" if finding.is_ok else "FIX",
                 finding.what,
                 finding.found,
                 "" if finding.is_ok else finding.remedy,

@@ -121,14 +121,19 @@ def features_list(business: BusinessFile = None, as_json: AsJson = False) -> Non
 
 @features_.command("sql", epilog="\b\nExamples:\n  holdback features sql order_count_90d --as-of 2026-11-01")
 def features_sql(
-    name: Annotated[str, typer.Argument(help="The feature.")], business: BusinessFile = None, as_of: AsOf = None
+    name: Annotated[str, typer.Argument(help="The feature.")],
+    business: BusinessFile = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the SQL that computes one feature."""
     from features.build import feature_sql
     from flows import settings
 
     workspace = workspace_of(business)
-    typer.echo(feature_sql(workspace.business, name, settings.chosen_day(workspace, as_of)))
+    day = settings.chosen_day(workspace, as_of)
+    sql = feature_sql(workspace.business, name, day)
+    print_json({"name": name, "as_of": day, "sql": sql}) if as_json else typer.echo(sql)
 
 
 @features_.command("explain", epilog="\b\nExamples:\n  holdback features explain 1042 --as-of 2026-11-01")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from flows.cli.data import _text
-from flows.cli.options import AsJson, AsOf, BusinessFile, ChurnName, _day, print_json, show, table_of, workspace_of
+from flows.cli.options import AsJson, AsOf, BusinessFile, ChurnNames, _day, print_json, show, table_of, workspace_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,7 +29,7 @@ Examples:
 def report(
     business: BusinessFile = None,
     as_of: AsOf = None,
-    churn: ChurnName = None,
+    churn: ChurnNames = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -37,9 +37,9 @@ def report(
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
-    outcome = run("report", quiet=as_json, business=_text(business), as_of=as_of, churn=churn)
-    print_outcomes([outcome], as_json=as_json)
-    if open_it:
+    outcomes = run("report", quiet=as_json, business=_text(business), as_of=as_of, churn=churn)
+    print_outcomes(outcomes, as_json=as_json)
+    for outcome in outcomes if open_it else ():
         typer.launch(str(outcome.receipt["path"]))
 
 

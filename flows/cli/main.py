@@ -20,7 +20,8 @@ Exit codes: 0 done (also: nothing was left to do) | 1 unexpected failure | 2 fix
 app = typer.Typer(
     name="holdback",
     help="Who is about to leave, why, and what keeping them really earned.\n\n"
-    "Every command takes --json for machines and reads the business file from --business or HOLDBACK_BUSINESS.",
+    "Every command answers machines with --json (`business schema` always does) and reads the business file from "
+    "--business or HOLDBACK_BUSINESS.",
     epilog=_EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
@@ -45,9 +46,6 @@ def main() -> None:
         said = {"error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
         print(json.dumps(said) if as_json else f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("Stopped. Nothing half done was kept; run the same command again to go on.", file=sys.stderr)
-        sys.exit(130)
 
 
 def _hush() -> None:

@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from flows.cli.data import _text
-from flows.cli.options import AsJson, AsOf, BusinessFile, ChurnName, print_json, show, table_of, workspace_of
+from flows.cli.options import (
+    AsJson,
+    AsOf,
+    BusinessFile,
+    ChurnName,
+    ChurnNames,
+    print_json,
+    show,
+    table_of,
+    workspace_of,
+)
 
 registered = typer.Typer(help="Registered models: which is champion, and why.", no_args_is_help=True)
 
@@ -26,17 +36,17 @@ def retrain(
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
-    outcome = run("retrain", quiet=as_json, business=_text(business), as_of=as_of, churn=churn)
-    print_outcomes([outcome], as_json=as_json)
+    outcomes = run("retrain", quiet=as_json, business=_text(business), as_of=as_of, churn=churn)
+    print_outcomes(outcomes, as_json=as_json)
 
 
-def score(business: BusinessFile = None, as_of: AsOf = None, churn: ChurnName = None, as_json: AsJson = False) -> None:
+def score(business: BusinessFile = None, as_of: AsOf = None, churn: ChurnNames = None, as_json: AsJson = False) -> None:
     """Score every described customer for the day, once; reasons for those above the capacity line."""
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
-    outcome = run("score_daily", quiet=as_json, business=_text(business), as_of=as_of, churn=churn)
-    print_outcomes([outcome], as_json=as_json)
+    outcomes = run("score_daily", quiet=as_json, business=_text(business), as_of=as_of, churn=churn)
+    print_outcomes(outcomes, as_json=as_json)
 
 
 @registered.command("list", epilog="\b\nExamples:\n  holdback models list\n  holdback models list --json")

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from holdback.workspace import Workspace
 
@@ -36,6 +37,9 @@ ChurnName = Annotated[
     str | None, typer.Option("--churn", help="Which churn definition.", show_default="the first in the file")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+ChurnNames = Annotated[
+    str | None, typer.Option("--churn", help="Which churn definition.", show_default="all in the file")
+]
 Day = Annotated[date, typer.Argument(parser=_day, metavar="DAY")]
 
 
@@ -73,12 +77,19 @@ def table_of(title: str, *columns: str) -> Table:
     return table
 
 
+def bold(text: str) -> Text:
+    """Return a text in bold."""
+    from rich.text import Text
+
+    return Text(text, style="bold")
+
+
 def show(*parts: Any) -> None:
-    """Print tables and text for people."""
+    """Print tables and text for people. Text is printed as it is: data may hold brackets."""
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=110)
+        console = Console(highlight=False, markup=False, width=110)
     for part in parts:
         console.print(part)

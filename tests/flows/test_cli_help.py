@@ -20,7 +20,7 @@ COMMANDS = {
     "quarantine release", "features list", "features sql", "features explain", "retrain", "models list", "models show",
     "models promote", "models rollback", "score", "report", "daily", "backfill", "runs", "demo",
 }  # fmt: skip
-PRINTS_ONE_TEXT = {"business schema", "business show", "features sql"}  # JSON or SQL by nature
+PRINTS_ONE_TEXT = {"business schema"}  # JSON by nature
 
 
 def run_cli(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -104,3 +104,18 @@ def test_days_of_a_backfill_run_backwards_by_calendar_months() -> None:
         date(2025, 12, 31), date(2026, 1, 31), date(2026, 2, 28), date(2026, 3, 31),
     ]  # fmt: skip
     assert _days(date(2026, 3, 1), date(2026, 3, 15), "week") == [date(2026, 3, 1), date(2026, 3, 8), date(2026, 3, 15)]
+
+
+def test_a_day_too_early_to_learn_from_loads_reports_and_says_when_it_will_be_known(
+    tmp_path: Path, prefect_harness: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import pipelines
+
+    monkeypatch.setenv("HOLDBACK_HOME", str(tmp_path / "home"))
+    young = str(write_shop(tmp_path, customers=50, days_after=1))
+    path = Path(young)
+    path.write_text(path.read_text().replace("min_history_days: 60", "min_history_days: 400"))
+    loaded, waiting, reported = pipelines.daily(business=young, as_of=HISTORY_DAY)
+    assert loaded.receipt["batches"][0]["clean"] > 0
+    assert "no outcome is known on" in waiting.receipt["waits"]
+    assert Path(str(reported.receipt["path"])).exists()
