@@ -38,9 +38,9 @@ class Company:
         return json.loads(done.stdout)
 
 
-@pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
-    return Company(tmp_path_factory.mktemp("company"))
+@pytest.fixture
+def company(tmp_path: Path) -> Company:
+    return Company(tmp_path)
 
 
 @pytest.mark.slow
