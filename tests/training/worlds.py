@@ -44,7 +44,7 @@ def logit_world(
         frames.append(frame)
         truths.append(special.expit(logit.to_numpy()))
         ids.append([f"c-{i:06d}" for i in range(n)])
-        as_ofs.append(np.full(n, np.datetime64("2025-01-01") + 30 * day))
+        as_ofs.append(np.full(n, np.datetime64("2025-01-01") + np.timedelta64(30 * day, "D")))
     truth = np.concatenate(truths)
     churned = rng.uniform(size=truth.size) < truth
     rows = rows_sorted(
