@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.cli.options import AsJson, AsOf, BusinessFile, ChurnName, print_json, show, table_of, workspace_of
+from flows.cli.options import AsJson, AsOf, BusinessFile, ChurnName, print_json, show, table_of, text_of, workspace_of
 
 quarantined = typer.Typer(help="Rows that were offered and not let in, with their reasons.", no_args_is_help=True)
 features_ = typer.Typer(help="What is known about a customer, and how it is computed.", no_args_is_help=True)
@@ -38,7 +37,7 @@ def ingest(
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
-    outcome = run("ingest_daily", quiet=as_json, business=_text(business), as_of=as_of, history=history)
+    outcome = run("ingest_daily", quiet=as_json, business=text_of(business), as_of=as_of, history=history)
     print_outcomes([outcome], as_json=as_json)
 
 
@@ -164,7 +163,3 @@ def features_explain(
         for row in rows:
             events.add_row(*("" if value is None else str(value) for value in row.values()))
         show(events)
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)

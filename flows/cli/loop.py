@@ -6,8 +6,18 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.data import _text
-from flows.cli.options import AsJson, AsOf, BusinessFile, ChurnNames, _day, print_json, show, table_of, workspace_of
+from flows.cli.options import (
+    AsJson,
+    AsOf,
+    BusinessFile,
+    ChurnNames,
+    parse_day,
+    print_json,
+    show,
+    table_of,
+    text_of,
+    workspace_of,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,7 +47,7 @@ def report(
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
-    outcomes = run("report", quiet=as_json, business=_text(business), as_of=as_of, churn=churn)
+    outcomes = run("report", quiet=as_json, business=text_of(business), as_of=as_of, churn=churn)
     print_outcomes(outcomes, as_json=as_json)
     for outcome in outcomes if open_it else ():
         typer.launch(str(outcome.receipt["path"]))
@@ -48,7 +58,7 @@ def daily(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = F
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
-    print_outcomes(run("daily", quiet=as_json, business=_text(business), as_of=as_of), as_json=as_json)
+    print_outcomes(run("daily", quiet=as_json, business=text_of(business), as_of=as_of), as_json=as_json)
 
 
 def backfill(
@@ -66,7 +76,7 @@ def backfill(
     from flows.running import run
     from holdback.errors import BusinessFileError
 
-    first, last = _day(since), None if until is None else _day(until)
+    first, last = parse_day(since), None if until is None else parse_day(until)
     if every not in ("day", "week", "month"):
         raise BusinessFileError(f"--every: must be day, week or month (got {every!r}).")
     if last is not None and first > last:
@@ -74,7 +84,7 @@ def backfill(
     outcomes = run(
         "backfill",
         quiet=as_json,
-        business=_text(business),
+        business=text_of(business),
         since=first,
         until=last,
         every=every,

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.data import _text
 from flows.cli.options import (
     AsJson,
     AsOf,
@@ -16,6 +15,7 @@ from flows.cli.options import (
     print_json,
     show,
     table_of,
+    text_of,
     workspace_of,
 )
 
@@ -36,7 +36,7 @@ def retrain(
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
-    outcomes = run("retrain", quiet=as_json, business=_text(business), as_of=as_of, churn=churn)
+    outcomes = run("retrain", quiet=as_json, business=text_of(business), as_of=as_of, churn=churn)
     print_outcomes(outcomes, as_json=as_json)
 
 
@@ -45,7 +45,7 @@ def score(business: BusinessFile = None, as_of: AsOf = None, churn: ChurnNames =
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
-    outcomes = run("score_daily", quiet=as_json, business=_text(business), as_of=as_of, churn=churn)
+    outcomes = run("score_daily", quiet=as_json, business=text_of(business), as_of=as_of, churn=churn)
     print_outcomes(outcomes, as_json=as_json)
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from holdback.workspace import Workspace
 
 
-def _day(text: str) -> date:
+def parse_day(text: str) -> date:
+    """Read a day that a person typed; tell how to write one when it is none."""
     try:
         return date.fromisoformat(text)
     except ValueError as error:
@@ -31,7 +32,7 @@ BusinessFile = Annotated[
 ]
 AsOf = Annotated[
     date | None,
-    typer.Option("--as-of", parser=_day, metavar="DAY", help="The day of knowledge.", show_default="today"),
+    typer.Option("--as-of", parser=parse_day, metavar="DAY", help="The day of knowledge.", show_default="today"),
 ]
 ChurnName = Annotated[
     str | None, typer.Option("--churn", help="Which churn definition.", show_default="the first in the file")
@@ -40,7 +41,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")
 ChurnNames = Annotated[
     str | None, typer.Option("--churn", help="Which churn definition.", show_default="all in the file")
 ]
-Day = Annotated[date, typer.Argument(parser=_day, metavar="DAY")]
 
 
 def workspace_of(business: Path | None) -> Workspace:
@@ -49,6 +49,11 @@ def workspace_of(business: Path | None) -> Workspace:
 
     settings.prepare_vendors()
     return settings.open_workspace(business)
+
+
+def text_of(path: Path | None) -> str | None:
+    """Return a path as flows take it: their parameters are JSON."""
+    return None if path is None else str(path)
 
 
 def print_json(value: Any) -> None:
