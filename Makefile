@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := holdback features training monitoring flows
+PACKAGES := holdback features training campaigns monitoring flows simulator
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope
 PYTEST_ARGS ?=
 

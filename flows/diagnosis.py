@@ -15,7 +15,7 @@ from flows import settings
 from holdback.business import Business, load_business
 from holdback.errors import BusinessFileError
 
-_OUR_PACKAGES = ("holdback", "features", "training", "monitoring", "flows")
+_OUR_PACKAGES = ("holdback", "features", "training", "campaigns", "monitoring", "flows", "simulator")
 _FREE_BYTES_WANTED = 2 * 1024**3
 
 

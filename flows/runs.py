@@ -1,6 +1,6 @@
 """Run each piece of work once per ``(business, as_of)``: one at a time, recorded, and not twice for nothing.
 
-Prefect shows and schedules runs; what was done is decided here, in our own ledger, so that it holds without a server,
+Prefect shows and schedules runs; what was done is decided here, in our own journal, so that it holds without a server,
 after a ``kill -9``, and for the command line as for a schedule.
 """
 
@@ -54,7 +54,7 @@ def once(
     stands: Callable[[Receipt], bool] = lambda _: True,
     wait_seconds: float = 0,
 ) -> Outcome:
-    """Do ``work`` unless the ledger says that exactly this was done.
+    """Do ``work`` unless the journal says that exactly this was done.
 
     While it runs it holds the flow's lock of this business, which the system releases when the process dies; runs that
     a dead process left behind are marked as failed.
@@ -74,23 +74,23 @@ def once(
     """
     business = workspace.business.slug
     with workspace.lock(flow, wait_seconds=wait_seconds):
-        ledger = workspace.ledger
-        ledger.reap_runs(flow=flow, business=business, now=settings.now())
+        journal = workspace.journal
+        journal.reap_runs(flow=flow, business=business, now=settings.now())
         inputs = key() if key is not None else ""
         if key is not None:
-            done = ledger.find_done(flow=flow, business=business, as_of=as_of, inputs_key=inputs)
+            done = journal.find_done(flow=flow, business=business, as_of=as_of, inputs_key=inputs)
             if done is not None and stands(done.receipt or {}):
                 return Outcome(flow, business, as_of, done.receipt or {}, was_done_already=True)
         run_id = uuid.uuid4().hex
         owner = f"{socket.gethostname()}:{os.getpid()}"
-        ledger.start_run(
+        journal.start_run(
             run_id, flow=flow, business=business, as_of=as_of, inputs_key=inputs, owner=owner, now=settings.now()
         )
         try:
             receipt = work()
         except BaseException as error:
             said = str(error) if isinstance(error, HoldbackError) else f"{type(error).__name__}: {error}"
-            ledger.end_run(run_id, now=settings.now(), receipt=None, error=said or type(error).__name__)
+            journal.end_run(run_id, now=settings.now(), receipt=None, error=said or type(error).__name__)
             raise
-        ledger.end_run(run_id, now=settings.now(), receipt=receipt, error=None)
+        journal.end_run(run_id, now=settings.now(), receipt=receipt, error=None)
         return Outcome(flow, business, as_of, receipt, was_done_already=False)

@@ -72,7 +72,7 @@ def first_model_step(
     from training.registry import model_name
 
     name = workspace.business.churn_named(churn).name
-    if workspace.ledger.champion(model_name(workspace.business, name)) is not None:
+    if workspace.journal.champion(model_name(workspace.business, name)) is not None:
         return None
     return retrain_step(workspace, as_of, churn=name, wait_seconds=wait_seconds)
 
@@ -102,7 +102,7 @@ def report_step(workspace: Workspace, as_of: date, *, churn: str | None = None, 
 
     def key() -> str:
         seen = ("batches", "validations", "quarantine", "scores", "evaluations", "features", *_sources(workspace))
-        verdicts = len(workspace.ledger.verdicts(f"{workspace.business.slug}-{name}"))
+        verdicts = len(workspace.journal.verdicts(f"{workspace.business.slug}-{name}"))
         return inputs_key(workspace, name, verdicts, tables=seen)
 
     return once(

@@ -1,4 +1,4 @@
-"""Where a business' data, models, reports and ledger live on this machine."""
+"""Where a business' data, models, reports and journal live on this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from holdback.business import Business
 from holdback.errors import Busy, OperatorError
-from holdback.ledger import Ledger
+from holdback.journal import Journal
 from holdback.warehouse import Lake
 
 
@@ -40,15 +40,20 @@ class Workspace:
         return Lake(self.folder / "warehouse", self.business.tables, threads=self.threads)
 
     @property
-    def ledger(self) -> Ledger:
-        """The ledger of this business."""
+    def journal(self) -> Journal:
+        """The journal of this business."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        return Ledger(f"sqlite:///{self.folder / 'ledger.db'}")
+        return Journal(f"sqlite:///{self.folder / 'journal.db'}")
 
     @property
     def landing(self) -> Path:
         """Originals of every accepted or quarantined file, by content; never deleted."""
         return self.folder / "landing"
+
+    @property
+    def outbox(self) -> Path:
+        """Contact lists, one folder per day; they hold personal data and are readable by their owner only."""
+        return self.folder / "outbox"
 
     @property
     def reports(self) -> Path:

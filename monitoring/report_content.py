@@ -1,4 +1,4 @@
-"""Everything that one report says, read from the warehouse and the ledger before anything is drawn."""
+"""Everything that one report says, read from the warehouse and the journal before anything is drawn."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _read(
         scored=scored,
         standing=model_standing(
             warehouse,
-            workspace.ledger,
+            workspace.journal,
             model=model_name(business, churn.name),
             churn_name=churn.name,
             version=version,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from holdback.ledger import Ledger, StoredVerdict
+from holdback.journal import Journal, StoredVerdict
 from holdback.warehouse import Warehouse
 from training.estimates import Estimate
 
@@ -41,7 +41,7 @@ class Gain:
 
 @dataclass(frozen=True, slots=True)
 class GuardSeen:
-    """One guard's result as the ledger keeps it."""
+    """One guard's result as the journal keeps it."""
 
     name: str
     severity: str
@@ -89,19 +89,19 @@ class Standing:
 
 
 def model_standing(
-    warehouse: Warehouse, ledger: Ledger, *, model: str, churn_name: str, version: str | None, as_of: date
+    warehouse: Warehouse, journal: Journal, *, model: str, churn_name: str, version: str | None, as_of: date
 ) -> Standing:
     """Return the figures of the version that scored the day, and the newest decision.
 
     Args:
         warehouse: Holds the table ``evaluations``.
-        ledger: Holds the verdicts.
+        journal: Holds the verdicts.
         model: Name of the registered model.
         churn_name: The churn definition.
         version: The version that scored; None when the day was not scored.
         as_of: The day; later decisions are not shown.
     """
-    verdicts = [verdict for verdict in ledger.verdicts(model) if verdict.as_of <= as_of]
+    verdicts = [verdict for verdict in journal.verdicts(model) if verdict.as_of <= as_of]
     trained = next((v for v in verdicts if v.version == version and not _is_by_hand(v)), None)
     rows = [] if trained is None else _evaluation_rows(warehouse, churn_name, trained)
     figures = {(r["model"], r["metric"]): _estimate(r) for r in rows if _GAIN not in r["metric"]}

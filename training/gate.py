@@ -56,7 +56,7 @@ class Verdict:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON content, as the ledger stores it."""
+        """Plain JSON content, as the journal stores it."""
         return _plain(self)  # type: ignore[no-any-return]
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from holdback.business import Business, Churn, ColumnChurn
 from holdback.errors import DataError, PromotionConflict
-from holdback.ledger import Champion
+from holdback.journal import Champion
 from holdback.progress import Progress, silent
 from holdback.workspace import Workspace
 from training.card import write_card
@@ -229,10 +229,10 @@ def _through_the_gate(
     fixed_guards: tuple[Guard, ...],
 ) -> tuple[Verdict, Champion | None, tuple[Slice, ...]]:
     """Compare with the champion and promote if the gate says so; when somebody else was faster, compare again."""
-    ledger, name = workspace.ledger, model_name(workspace.business, churn.name)
+    journal, name = workspace.journal, model_name(workspace.business, churn.name)
     recipe = str(fitted.model.information["recipe"])
     for _ in range(_ATTEMPTS):
-        seen = ledger.champion(name)
+        seen = journal.champion(name)
         reconcile(workspace, churn.name)
         incumbent, obstacle = _incumbent(workspace, churn, dataset)
         against = incumbent.probability if incumbent else None
@@ -264,7 +264,7 @@ def _through_the_gate(
                 champion = promote(workspace, churn.name, registration.version, seen=seen, as_of=as_of)
             except PromotionConflict:
                 continue
-        ledger.record_verdict(
+        journal.record_verdict(
             name,
             registration.version,
             as_of=as_of,
@@ -301,7 +301,7 @@ def _shadow_cycles(workspace: Workspace, name: str, recipe: str, as_of: date) ->
     """Earlier retrains, for other days, in which this recipe was better than a champion of another recipe."""
     days = {
         verdict.as_of
-        for verdict in workspace.ledger.verdicts(name)
+        for verdict in workspace.journal.verdicts(name)
         if verdict.as_of < as_of
         and verdict.figures.get("is_superior")
         and not verdict.figures.get("is_refresh")

@@ -100,7 +100,7 @@ def runs(
 ) -> None:
     """List what was run, newest first: when, for which day, how it ended."""
     workspace = workspace_of(business)
-    found = workspace.ledger.runs(business=workspace.business.slug, limit=limit)
+    found = workspace.journal.runs(business=workspace.business.slug, limit=limit)
     if as_json:
         print_json(found)
         return

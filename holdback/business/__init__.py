@@ -4,10 +4,10 @@
 platform takes as an argument. The sections are in :mod:`holdback.business.sections`.
 """
 
+from holdback.business.deciding import Action, AssumedLift, Audience, Campaign
 from holdback.business.model import Business, business_schema
 from holdback.business.reading import check_business, load_business
 from holdback.business.sections import (
-    Action,
     Attribute,
     CancellationChurn,
     Churn,
@@ -22,8 +22,11 @@ from holdback.business.sections import (
 
 __all__ = [
     "Action",
+    "AssumedLift",
     "Attribute",
+    "Audience",
     "Business",
+    "Campaign",
     "CancellationChurn",
     "Churn",
     "ColumnChurn",

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from holdback.business.checks import check_deciding
+from holdback.business.deciding import Action, Budget, Campaign, Contact, Delivery, Fit, Holdout
 from holdback.business.sections import (
-    Action,
     CancellationChurn,
     Churn,
     ColumnChurn,
@@ -42,7 +43,13 @@ class Business(Section):
     feeds: dict[Name, Feed] = Field(default={}, description="One entry per source table of events")
     churn: Annotated[tuple[Churn, ...], Field(min_length=1)]
     value: Value = Value()
+    fit: Fit = Fit()
     actions: tuple[Action, ...] = ()
+    holdout: Holdout = Holdout()
+    contact: Contact = Contact()
+    budget: Budget | None = None
+    campaigns: tuple[Campaign, ...] = ()
+    delivery: Delivery = Delivery()
     training: Training = Training()
 
     _folder: Path = PrivateAttr(default=Path())
@@ -76,6 +83,35 @@ class Business(Section):
                 return definition
         known = ", ".join(definition.name for definition in self.churn)
         raise BusinessFileError(f"{self.slug}: churn definition {name!r} does not exist. Choose one of: {known}.")
+
+    def action_named(self, name: str) -> Action:
+        """Return the action with this name; campaigns name only actions that exist.
+
+        Raises:
+            KeyError: no action has this name.
+        """
+        return {action.name: action for action in self.actions}[name]
+
+    def campaign_named(self, name: str) -> Campaign:
+        """Return the campaign with this name.
+
+        Raises:
+            BusinessFileError: no campaign has this name.
+        """
+        for campaign in self.campaigns:
+            if campaign.name == name:
+                return campaign
+        known = ", ".join(campaign.name for campaign in self.campaigns) or "none is declared"
+        raise BusinessFileError(f"{self.slug}: campaign {name!r} does not exist. Choose one of: {known}.")
+
+    def horizon_days(self, campaign: Campaign) -> int:
+        """Days from a customer's assignment to the campaign until the outcome is known."""
+        if campaign.horizon_days is not None:
+            return campaign.horizon_days
+        definition = self.churn_named(campaign.churn)
+        if isinstance(definition, ColumnChurn):
+            return 30
+        return definition.lead_days + definition.outcome_days
 
     @property
     def daily_capacity(self) -> int | None:
@@ -119,6 +155,7 @@ class Business(Section):
         action_names = [action.name for action in self.actions]
         if len(set(action_names)) < len(action_names):
             raise ValueError("actions: two actions have the same name")
+        check_deciding(self)
         for position, definition in enumerate(self.churn):
             self._check_churn(f"churn[{position}]", definition)
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -169,16 +170,16 @@ class Feed(Source):
     @model_validator(mode="after")
     def _columns_fit_the_role(self) -> Feed:
         shape = [column for column in ROLES[self.role].columns if column.name not in LOAD_NAMES]
-        _refuse_unknown("columns", self.columns, [column.key for column in shape], f"a column of role {self.role}")
+        refuse_unknown("columns", self.columns, [column.key for column in shape], f"a column of role {self.role}")
         for column in shape:
             if column.required and column.key not in self.columns:
                 raise ValueError(f"columns: {column.key!r} is missing; a feed of role {self.role} needs it")
         mapped = [column.key for column in self.mapped_columns]
-        _refuse_unknown("key", self.key, mapped, "a mapped column")
-        _refuse_unknown("accepts", self.accepts, mapped, "a mapped column")
-        _refuse_unknown("expects.null_share", self.expects.null_share, mapped, "a mapped column")
-        _refuse_unknown("expects.between", self.expects.between, mapped, "a mapped column")
-        _refuse_unknown("expects.reference", self.expects.reference, mapped, "a mapped column")
+        refuse_unknown("key", self.key, mapped, "a mapped column")
+        refuse_unknown("accepts", self.accepts, mapped, "a mapped column")
+        refuse_unknown("expects.null_share", self.expects.null_share, mapped, "a mapped column")
+        refuse_unknown("expects.between", self.expects.between, mapped, "a mapped column")
+        refuse_unknown("expects.reference", self.expects.reference, mapped, "a mapped column")
         if self.scale is not None and self.role != "feedback":
             raise ValueError("scale: only a feed of role feedback has a scale")
         return self
@@ -211,16 +212,16 @@ class Customers(Source):
     @model_validator(mode="after")
     def _names_fit(self) -> Customers:
         own = [c.key for c in CUSTOMERS.columns if c.name not in LOAD_NAMES and c.name != "customer_id"]
-        _refuse_unknown("columns", self.columns, own, "a column of customers")
+        refuse_unknown("columns", self.columns, own, "a column of customers")
         clash = sorted(set(self.attributes) & set(CUSTOMERS.column_names))
         if clash:
             raise ValueError(f"attributes: {clash[0]!r} is a column of customers already; map it under columns")
-        _refuse_unknown("protected", self.protected, list(self.attributes), "an attribute")
+        refuse_unknown("protected", self.protected, list(self.attributes), "an attribute")
         known = ["customer_id", *self.attributes, *self.columns]
-        _refuse_unknown("accepts", self.accepts, known, "an attribute")
-        _refuse_unknown("expects.null_share", self.expects.null_share, known, "an attribute")
-        _refuse_unknown("expects.between", self.expects.between, known, "an attribute")
-        _refuse_unknown("expects.reference", self.expects.reference, known, "an attribute")
+        refuse_unknown("accepts", self.accepts, known, "an attribute")
+        refuse_unknown("expects.null_share", self.expects.null_share, known, "an attribute")
+        refuse_unknown("expects.between", self.expects.between, known, "an attribute")
+        refuse_unknown("expects.reference", self.expects.reference, known, "an attribute")
         return self
 
 
@@ -281,28 +282,14 @@ Churn = Annotated[InactivityChurn | CancellationChurn | ColumnChurn, Field(discr
 class Value(Section):
     """What a customer's business is worth to the company."""
 
+    feed: str | None = Field(
+        None,
+        description="The feed that carries the revenue: subscriptions (price), transactions (amount) or balances; "
+        "the first of these roles by default",
+    )
     margin_rate: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="Share of an amount that is margin")
     discount_rate: Annotated[float, Field(ge=0, le=1)] = 0.08
     horizon_days: Annotated[int, Field(ge=30, le=1830)] = 365
-
-
-class AssumedLift(Section):
-    """What an action is believed to save until it has been measured, and who says so."""
-
-    value: Annotated[float, Field(ge=-1, le=1)]
-    source: str
-    expires_on: date
-
-
-class Action(Section):
-    """What can be done for a customer at risk, and how many a day."""
-
-    name: Name
-    channel: str
-    cost: Annotated[float, Field(ge=0)] = Field(description="Per contact, in the business' currency")
-    incentive_amount: Annotated[float, Field(ge=0)] = 0.0
-    capacity_per_day: Annotated[int, Field(ge=0)] | None = None
-    assumed_lift: AssumedLift | None = None
 
 
 class Training(Section):
@@ -318,7 +305,8 @@ def refuse_reserved(name: str) -> None:
         raise ValueError(f"feeds: {name!r} is a table of Holdback's own; choose another name")
 
 
-def _refuse_unknown(where: str, names: Any, known: list[str], what: str) -> None:
+def refuse_unknown(where: str, names: Iterable[str], known: list[str], what: str) -> None:
+    """Raise ``ValueError`` for the first name that is not known, with the nearest known one."""
     from difflib import get_close_matches
 
     for name in names:

@@ -81,6 +81,6 @@ def test_a_day_killed_at_any_step_ends_as_an_undisturbed_one(tmp_path: Path) -> 
     assert kills >= 5
     for sql in (SCORES, ROWS):
         assert disturbed.warehouse.query(sql).equals(twin.warehouse.query(sql))
-    assert {run.state for run in disturbed.ledger.runs()} == {"done", "failed"}  # nobody is left running
+    assert {run.state for run in disturbed.journal.runs()} == {"done", "failed"}  # nobody is left running
     day = date.isoformat(TODAY)
     assert (disturbed.reports / day / "lapsed.html").exists()

@@ -92,7 +92,7 @@ def test_a_broken_contract_fails_once_and_is_not_retried(days: dict[str, list[Ou
     with pytest.raises(ContractBroken):
         pipelines.ingest_daily(business=business, as_of=TODAY + timedelta(days=1))
     landing.unlink()
-    newest = [run for run in workspace.ledger.runs() if run.flow == "ingest_daily"]
+    newest = [run for run in workspace.journal.runs() if run.flow == "ingest_daily"]
     assert [run.state for run in newest[:2]] == ["failed", "done"]  # one attempt, not three
     assert {table: n for table, n in _versions(workspace).items() if n != before[table]}.keys() <= {"validations"}
 

@@ -76,7 +76,7 @@ def test_a_failed_run_is_recorded_with_its_words_and_can_be_run_again(workspace:
 
     with pytest.raises(DataError):
         once("ingest_daily", workspace, DAY, broken, key=lambda: "k")
-    [run] = workspace.ledger.runs()
+    [run] = workspace.journal.runs()
     assert (run.state, run.error) == ("failed", "purchases: column 'total' is missing.")
     assert not once("ingest_daily", workspace, DAY, dict, key=lambda: "k").was_done_already
 
@@ -103,7 +103,7 @@ once("daily", workspace, date(2026, 11, 1), lambda: os.kill(os.getpid(), signal.
 """
     killed = subprocess.run([sys.executable, "-c", code], check=False, cwd=Path.cwd())
     assert killed.returncode == -signal.SIGKILL
-    assert [run.state for run in workspace.ledger.runs()] == ["running"]
+    assert [run.state for run in workspace.journal.runs()] == ["running"]
     outcome = once("daily", workspace, DAY, lambda: {"rows": 1}, key=lambda: "k")
     assert not outcome.was_done_already
-    assert sorted(run.state for run in workspace.ledger.runs()) == ["done", "failed"]
+    assert sorted(run.state for run in workspace.journal.runs()) == ["done", "failed"]

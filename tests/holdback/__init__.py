@@ -1,1 +1,1 @@
-"""Tests of the ground floor: business file, tables, contracts, ingest, quarantine, warehouse, ledger."""
+"""Tests of the ground floor: business file, tables, contracts, ingest, quarantine, warehouse, journal."""

@@ -10,7 +10,7 @@ import pytest
 
 from tests.house.tree import ROOT, imports, modules, syntax
 
-BELOW_FLOWS = ("holdback", "features", "training", "monitoring")
+BELOW_FLOWS = ("holdback", "features", "training", "campaigns", "monitoring", "simulator")
 
 #: Where each vendor may be imported, and only inside the function that needs it.
 DOORS: Final = {
@@ -18,7 +18,7 @@ DOORS: Final = {
     # Opened by the warehouse alone; the others read with its connection and name its errors.
     "duckdb": ("holdback/warehouse", "holdback/originals", "holdback/mapping", "holdback/contracts"),
     "deltalake": ("holdback/warehouse",),
-    "psycopg": ("holdback/",),
+    "psycopg": ("holdback/", "campaigns/delivery"),
     "catboost": ("training/churn",),
     "mlflow": ("training/registry", "training/churn_model.py"),
     "evidently": ("monitoring/",),
@@ -86,6 +86,16 @@ def _uses(tree: ast.Module, names: set[str]) -> list[int]:
         for alias in node.names
     )
     return [line for line, name in (*dotted, *from_modules) if ".".join(name.split(".")[-2:]) in names]
+
+
+def test_the_simulated_truth_is_known_to_the_demo_alone() -> None:
+    knows = [
+        f"{path}:{found.line}"
+        for path in modules()
+        for found in imports(syntax(path))
+        if found.name == "simulator" and not path.as_posix().startswith(("simulator/", "flows/demo"))
+    ]
+    assert knows == []
 
 
 def test_only_flows_reads_the_clock() -> None:

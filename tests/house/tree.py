@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("holdback", "features", "training", "monitoring", "flows")
+PACKAGES = ("holdback", "features", "training", "campaigns", "monitoring", "flows", "simulator")
 
 
 def modules(*packages: str) -> list[Path]:

@@ -119,8 +119,8 @@ def train(workspace: Workspace, as_of: date = TRAINED_ON, *, version: str = "1")
     model = f"{workspace.business.slug}-{CHURN}"
     workspace.models.mkdir(parents=True, exist_ok=True)
     found.model.save(workspace.models / f"{model}-{version}.cbm")
-    ledger = workspace.ledger
-    ledger.crown(model, version, seen=ledger.champion(model), as_of=as_of)
+    journal = workspace.journal
+    journal.crown(model, version, seen=journal.champion(model), as_of=as_of)
     judge(workspace, as_of, version=version)
 
 
@@ -156,7 +156,7 @@ def judge(workspace: Workspace, as_of: date, *, version: str, auc: float = 0.8, 
         (Guard("signal", "pass", f"the AUC is {found}.", figures={"auc": found}), Guard("leak", "warn", HOSTILE)),
         auc_gain=PairedDifference("auc", 0.004, 0.003, -0.002, 0.01, 0.2, 300, 90, "DeLong"),
     )
-    workspace.ledger.record_verdict(
+    workspace.journal.record_verdict(
         model, version, as_of=as_of, decision="promote", champion=None, figures=verdict.as_dict()
     )
 

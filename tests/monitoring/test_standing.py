@@ -13,7 +13,7 @@ from tests.monitoring.company import CHURN, TRAINED_ON, judge, workspace_in
 
 def standing(workspace, version="1", as_of=TRAINED_ON):
     return model_standing(
-        workspace.warehouse, workspace.ledger, model=f"shop-{CHURN}", churn_name=CHURN, version=version, as_of=as_of
+        workspace.warehouse, workspace.journal, model=f"shop-{CHURN}", churn_name=CHURN, version=version, as_of=as_of
     )
 
 
@@ -47,7 +47,7 @@ def test_a_decision_of_a_later_day_is_not_shown(workspace):
 
 
 def test_a_decision_by_hand_says_so_and_keeps_the_figures_of_the_training(workspace):
-    workspace.ledger.record_verdict(
+    workspace.journal.record_verdict(
         f"shop-{CHURN}", "1", as_of=TRAINED_ON, decision="promote", champion="2",
         figures={"by": "hand", "reasons": ["rolled back from version 2"]},
     )  # fmt: skip

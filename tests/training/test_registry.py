@@ -161,12 +161,12 @@ def test_promoted_by_hand_and_rolled_back_each_is_kept_in_the_ledger(two_version
     champion = rollback(workspace, "lapsed", TODAY)
     assert (champion.version, champion.previous, champion.revision) == ("1", "2", 3)
     assert alias_of(workspace, "champion") == "1"
-    reasons = [v.figures["reasons"][0] for v in workspace.ledger.verdicts("shop-lapsed")]
+    reasons = [v.figures["reasons"][0] for v in workspace.journal.verdicts("shop-lapsed")]
     assert reasons[-2:] == ["promoted by hand", "rolled back from version 2"]
 
 
 def test_promoting_the_champion_changes_nothing(copied: Workspace) -> None:
-    before = copied.ledger.champion("shop-lapsed")
+    before = copied.journal.champion("shop-lapsed")
     assert promote_by_hand(copied, "lapsed", "1", TODAY) == before
 
 
@@ -177,7 +177,7 @@ def test_the_first_champion_cannot_be_rolled_back(copied: Workspace) -> None:
 
 def test_a_promotion_on_an_outdated_view_changes_nothing(two_versions: Workspace, tmp_path: Path) -> None:
     workspace = copy_of(two_versions, tmp_path)
-    seen = workspace.ledger.champion("shop-lapsed")
+    seen = workspace.journal.champion("shop-lapsed")
     promote_by_hand(workspace, "lapsed", "2", TODAY)
     with pytest.raises(PromotionConflict, match="Compare again"):
         promote(workspace, "lapsed", "1", seen=seen, as_of=TODAY)
@@ -244,7 +244,7 @@ def test_an_example_of_categories_and_gaps_can_be_invented() -> None:
 
 def test_the_ledger_stores_the_verdict_with_every_guard(trained: Trained) -> None:
     workspace, result = trained
-    stored = workspace.ledger.verdicts("shop-lapsed")
+    stored = workspace.journal.verdicts("shop-lapsed")
     assert [(v.version, v.decision, v.champion) for v in stored] == [("1", "promote", None)]
     names = [guard["name"] for guard in stored[0].figures["guards"]]
     assert names == ["leak", "availability", "outcomes", "data", "signal", "holdout", "calibration", "slices"]

@@ -9,7 +9,7 @@ import pytest
 
 from holdback.business import Business
 from holdback.errors import DataError, NotKnowableYet
-from holdback.ledger import Champion, Ledger
+from holdback.journal import Champion, Journal
 from holdback.workspace import Workspace
 from tests.training.companies import SHOP, open_shop
 from tests.training.conftest import QUICK, TODAY, copy_of
@@ -81,7 +81,7 @@ def test_a_changed_recipe_is_no_refresh(copied: Workspace) -> None:
     result = retrain(copied, "lapsed", TODAY, threads=1, recipe=dataclasses.replace(QUICK, depth=2))
     assert result.decision == "keep"
     assert result.reasons[0].startswith("a changed recipe must be better beyond chance")
-    stored = copied.ledger.verdicts("shop-lapsed")[-1]
+    stored = copied.journal.verdicts("shop-lapsed")[-1]
     assert stored.figures["is_refresh"] is False
     assert stored.figures["auc_gain"]["n"] == result.evaluation.n
 
@@ -91,7 +91,7 @@ def test_another_churn_definition_makes_another_recipe(copied: Workspace) -> Non
     content = {**SHOP, "churn": [{**SHOP["churn"][0], "active_days": 45}]}
     other = Workspace(copied.root, Business.model_validate(content), threads=1)
     retrain(other, "lapsed", TODAY, threads=1, recipe=QUICK)
-    assert copied.ledger.verdicts("shop-lapsed")[-1].figures["is_refresh"] is False
+    assert copied.journal.verdicts("shop-lapsed")[-1].figures["is_refresh"] is False
 
 
 @pytest.mark.slow
@@ -107,8 +107,8 @@ def test_a_champion_that_needs_a_feature_that_is_gone_stays_and_the_reason_is_gi
     assert "cannot score today's features" in result.reasons[0]
 
 
-class RacingLedger(Ledger):
-    """The ledger of a day on which another retrain takes office in the very moment before ours does, once."""
+class RacingLedger(Journal):
+    """The journal of a day on which another retrain takes office in the very moment before ours does, once."""
 
     others: list[str] = []  # noqa: RUF012 - filled by the test
 
@@ -120,20 +120,20 @@ class RacingLedger(Ledger):
 
 class RacingWorkspace(Workspace):
     @property
-    def ledger(self) -> Ledger:
-        return RacingLedger(super().ledger.url)
+    def journal(self) -> Journal:
+        return RacingLedger(super().journal.url)
 
 
 def test_whoever_loses_the_race_is_compared_with_the_winner(trained: Trained, tmp_path: Path) -> None:
     workspace = copy_of(trained[0], tmp_path)
-    # Nobody is in office yet in the eyes of a new ledger; version 1 is registered and takes office during our gate.
-    (workspace.folder / "ledger.db").unlink()
+    # Nobody is in office yet in the eyes of a new journal; version 1 is registered and takes office during our gate.
+    (workspace.folder / "journal.db").unlink()
     racing = RacingWorkspace(workspace.root, workspace.business, threads=1)
     RacingLedger.others = ["1"]
     result = retrain(racing, "lapsed", TODAY, threads=1, recipe=QUICK)
     assert RacingLedger.others == []
     assert (result.decision, result.champion_version) == ("keep", "1")
-    assert workspace.ledger.verdicts("shop-lapsed")[-1].champion == "1"
+    assert workspace.journal.verdicts("shop-lapsed")[-1].champion == "1"
 
 
 @pytest.mark.slow
@@ -154,7 +154,7 @@ def test_two_retrains_at_once_have_exactly_one_winner(tmp_path: Path) -> None:
     assert [process.returncode for process in running] == [0, 0], answers
     decisions = sorted(out.strip().splitlines()[-1].split()[0] for out, _ in answers)
     assert decisions == ["keep", "promote"]
-    champion = workspace.ledger.champion("shop-lapsed")
+    champion = workspace.journal.champion("shop-lapsed")
     assert champion is not None
     assert champion.revision == 1
     found = champion_model(workspace, "lapsed")

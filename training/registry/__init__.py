@@ -1,7 +1,7 @@
-"""Where models live: MLflow keeps the files and their figures, our ledger says which one is in office.
+"""Where models live: MLflow keeps the files and their figures, our journal says which one is in office.
 
-The only door to MLflow. The ledger decides by compare-and-set; MLflow's alias ``champion`` is its mirror for people and
-other programs, put right whenever it is found to differ.
+The only door to MLflow. The journal decides by compare-and-set; MLflow's alias ``champion`` is its mirror for people
+and other programs, put right whenever it is found to differ.
 """
 
 from training.registry.offices import (

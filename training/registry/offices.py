@@ -1,4 +1,4 @@
-"""Who is in office: list, show, promote, roll back. The ledger decides, MLflow's aliases follow."""
+"""Who is in office: list, show, promote, roll back. The journal decides, MLflow's aliases follow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from holdback.errors import BusinessFileError, DataError, OperatorError
-from holdback.ledger import Champion
+from holdback.journal import Champion
 from holdback.workspace import Workspace
 from training.churn import ChurnModel, load
 from training.metrics import Estimate
@@ -90,13 +90,13 @@ def promote(workspace: Workspace, churn_name: str, version: str, *, seen: Champi
     """
     name = model_name(workspace.business, churn_name)
     _local_file(workspace, name, version)
-    champion = workspace.ledger.crown(name, version, seen=seen, as_of=as_of)
+    champion = workspace.journal.crown(name, version, seen=seen, as_of=as_of)
     reconcile(workspace, churn_name)
     return champion
 
 
 def promote_by_hand(workspace: Workspace, churn_name: str, version: str, as_of: date) -> Champion:
-    """Put a version in office because a person says so; the ledger keeps that decision beside the gate's.
+    """Put a version in office because a person says so; the journal keeps that decision beside the gate's.
 
     Raises:
         BusinessFileError: there is no such version.
@@ -104,7 +104,7 @@ def promote_by_hand(workspace: Workspace, churn_name: str, version: str, as_of: 
     """
     name = model_name(workspace.business, churn_name)
     summary = show_model(workspace, churn_name, version).summary
-    seen = workspace.ledger.champion(name)
+    seen = workspace.journal.champion(name)
     if seen is not None and seen.version == summary.version:
         return seen
     champion = promote(workspace, churn_name, summary.version, seen=seen, as_of=as_of)
@@ -120,7 +120,7 @@ def rollback(workspace: Workspace, churn_name: str, as_of: date) -> Champion:
         PromotionConflict: another process changed the champion in between.
     """
     name = model_name(workspace.business, churn_name)
-    seen = workspace.ledger.champion(name)
+    seen = workspace.journal.champion(name)
     if seen is None or seen.previous is None:
         raise DataError(
             f"model {name}: there is no champion before {'this one' if seen else 'the first one'}. Nothing can be "
@@ -138,7 +138,7 @@ def champion_model(workspace: Workspace, churn_name: str) -> tuple[Champion, Chu
         OperatorError: the champion's file is neither here nor in the registry.
     """
     name = model_name(workspace.business, churn_name)
-    champion = workspace.ledger.champion(name)
+    champion = workspace.journal.champion(name)
     if champion is None:
         return None
     path = _local_file(workspace, name, champion.version)
@@ -150,9 +150,9 @@ def champion_model(workspace: Workspace, churn_name: str) -> tuple[Champion, Chu
 
 
 def reconcile(workspace: Workspace, churn_name: str) -> None:
-    """Make MLflow's aliases say what the ledger says; a champion is nobody's challenger."""
+    """Make MLflow's aliases say what the journal says; a champion is nobody's challenger."""
     name = model_name(workspace.business, churn_name)
-    champion = workspace.ledger.champion(name)
+    champion = workspace.journal.champion(name)
     if champion is None:
         return
     with mlflow_at(workspace) as mlflow:
@@ -204,7 +204,7 @@ def _card(mlflow: Any, summary: ModelSummary) -> str:
 
 
 def _record(workspace: Workspace, name: str, version: str, as_of: date, seen: Champion | None, why: str) -> None:
-    workspace.ledger.record_verdict(
+    workspace.journal.record_verdict(
         name,
         version,
         as_of=as_of,

@@ -1,4 +1,4 @@
-"""The ledger: small facts that must be settled by exactly one of several processes.
+"""The journal: small facts that must be settled by exactly one of several processes.
 
 Who runs what (``runs``), which model is champion (``champions``) and why (``verdicts``). One SQLite file per business
 by default; any database that SQLAlchemy knows can take its place. Rows of ``verdicts`` and ended ``runs`` are never
@@ -78,11 +78,11 @@ class StoredVerdict:
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """Access to the ledger's database.
+class Journal:
+    """Access to the journal's database.
 
     Args:
-        url: SQLAlchemy URL, such as ``sqlite:////path/ledger.db``.
+        url: SQLAlchemy URL, such as ``sqlite:////path/journal.db``.
     """
 
     url: str
@@ -214,9 +214,9 @@ class Ledger:
                 yield connection
         except DBAPIError as error:
             if "locked" in str(error.orig):
-                raise Busy(f"ledger {self.url}: another process is writing. Run the command again.") from error
+                raise Busy(f"journal {self.url}: another process is writing. Run the command again.") from error
             raise OperatorError(
-                f"ledger {self.url}: {error.orig}. Check that the folder can be written and the disk is not full."
+                f"journal {self.url}: {error.orig}. Check that the folder can be written and the disk is not full."
             ) from error
 
     def _execute(self, sql: str, **values: Any) -> int:

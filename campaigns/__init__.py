@@ -1,0 +1,1 @@
+"""What we do and to whom: fit, suppression, holdout, decisions, ledger, delivery."""

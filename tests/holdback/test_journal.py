@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import multiprocessing
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+
+from holdback.errors import Busy, OperatorError, PromotionConflict
+from holdback.journal import Journal, Run
+from tests.holdback.shop import make_workspace
+
+AS_OF, NOW = date(2026, 3, 2), datetime(2026, 3, 2, 5, 15)
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(f"sqlite:///{tmp_path / 'journal.db'}")
+
+
+def start(journal: Journal, run_id: str, **changes: str) -> None:
+    values = {"flow": "score_daily", "business": "shop", "inputs_key": "k", **changes}
+    journal.start_run(run_id, as_of=AS_OF, owner="me", now=NOW, **values)
+
+
+def find(journal: Journal, flow: str = "score_daily", inputs_key: str = "k") -> Run | None:
+    return journal.find_done(flow=flow, business="shop", as_of=AS_OF, inputs_key=inputs_key)
+
+
+def test_a_run_that_was_done_with_the_same_inputs_is_found(journal: Journal) -> None:
+    start(journal, "1")
+    assert find(journal) is None
+    journal.end_run("1", now=NOW, receipt={"rows": 7}, error=None)
+    found = find(journal)
+    assert found is not None
+    assert (found.run_id, found.state, found.receipt, found.as_of) == ("1", "done", {"rows": 7}, AS_OF)
+    assert find(journal, inputs_key="other") is None
+    assert find(journal, flow="report") is None
+
+
+def test_a_failed_run_is_not_done_and_keeps_its_error(journal: Journal) -> None:
+    start(journal, "1")
+    journal.end_run("1", now=NOW, receipt=None, error="the disk is full")
+    assert find(journal) is None
+    assert [(run.state, run.error) for run in journal.runs()] == [("failed", "the disk is full")]
+
+
+def test_an_ended_run_is_never_changed(journal: Journal) -> None:
+    start(journal, "1")
+    journal.end_run("1", now=NOW, receipt={"rows": 7}, error=None)
+    journal.end_run("1", now=NOW, receipt=None, error="too late")
+    assert journal.runs()[0].receipt == {"rows": 7}
+
+
+def test_runs_of_dead_processes_are_reaped_and_others_are_not(journal: Journal) -> None:
+    start(journal, "1")
+    start(journal, "2", business="bank")
+    start(journal, "3", flow="report")
+    assert journal.reap_runs(flow="score_daily", business="shop", now=NOW) == 1
+    assert {run.run_id: run.state for run in journal.runs()} == {"1": "failed", "2": "running", "3": "running"}
+    assert [run.run_id for run in journal.runs(business="bank")] == ["2"]
+    assert [run.run_id for run in journal.runs(limit=1)] == ["3"]
+
+
+def test_the_first_champion_and_its_successor(journal: Journal) -> None:
+    assert journal.champion("lapsed") is None
+    first = journal.crown("lapsed", "1", seen=None, as_of=AS_OF)
+    second = journal.crown("lapsed", "2", seen=first, as_of=AS_OF)
+    assert (second.version, second.previous, second.revision) == ("2", "1", 2)
+    assert journal.champion("lapsed") == second
+    assert journal.champion("other") is None
+
+
+def test_who_compared_with_a_champion_of_yesterday_has_to_compare_again(journal: Journal) -> None:
+    first = journal.crown("lapsed", "1", seen=None, as_of=AS_OF)
+    journal.crown("lapsed", "2", seen=first, as_of=AS_OF)
+    for seen in (first, None):
+        with pytest.raises(PromotionConflict, match="champion changed while version 3 was being compared"):
+            journal.crown("lapsed", "3", seen=seen, as_of=AS_OF)
+    assert journal.champion("lapsed").version == "2"  # type: ignore[union-attr]
+
+
+def test_a_champion_that_left_and_came_back_is_not_the_one_that_was_seen(journal: Journal) -> None:
+    first = journal.crown("lapsed", "1", seen=None, as_of=AS_OF)
+    second = journal.crown("lapsed", "2", seen=first, as_of=AS_OF)
+    journal.crown("lapsed", "1", seen=second, as_of=AS_OF)
+    with pytest.raises(PromotionConflict):
+        journal.crown("lapsed", "3", seen=first, as_of=AS_OF)
+
+
+def _try_to_crown(url: str, version: str, start_line: object, results: object) -> None:
+    journal = Journal(url)
+    seen = journal.champion("lapsed")
+    start_line.wait()  # type: ignore[attr-defined]
+    try:
+        journal.crown("lapsed", version, seen=seen, as_of=AS_OF)
+        results.put(version)  # type: ignore[attr-defined]
+    except PromotionConflict:
+        results.put(None)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("has_champion", [False, True], ids=["an empty office", "an office held"])
+def test_of_several_processes_that_promote_at_once_exactly_one_wins(journal: Journal, has_champion: bool) -> None:
+    if has_champion:
+        journal.crown("lapsed", "0", seen=None, as_of=AS_OF)
+    context = multiprocessing.get_context("spawn")
+    start_line, results = context.Barrier(4), context.Queue()
+    rivals = [
+        context.Process(target=_try_to_crown, args=(journal.url, str(i), start_line, results)) for i in range(1, 5)
+    ]
+    for rival in rivals:
+        rival.start()
+    outcomes = [results.get(timeout=60) for _ in rivals]
+    for rival in rivals:
+        rival.join()
+    winners = [version for version in outcomes if version is not None]
+    assert len(winners) == 1
+    champion = journal.champion("lapsed")
+    assert champion is not None
+    assert (champion.version, champion.revision) == (winners[0], 2 if has_champion else 1)
+
+
+def test_verdicts_are_only_added(journal: Journal) -> None:
+    for version in ("1", "2"):
+        journal.record_verdict(
+            "lapsed", version, as_of=AS_OF, decision="promoted", champion=None, figures={"auc": 0.8, "n": 10}
+        )
+    assert [(v.version, v.figures, v.as_of) for v in journal.verdicts("lapsed")] == [
+        ("1", {"auc": 0.8, "n": 10}, AS_OF), ("2", {"auc": 0.8, "n": 10}, AS_OF),
+    ]  # fmt: skip
+    assert journal.verdicts("other") == []
+
+
+def test_a_ledger_that_cannot_be_written_is_for_an_operator(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="Check that the folder can be written"):
+        Journal(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder' / 'journal.db'}").runs()
+
+
+def test_a_lock_is_held_by_one_and_released_at_the_end(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    with workspace.lock("score"):
+        with pytest.raises(Busy, match="shop: another process is busy with 'score'"), workspace.lock("score"):
+            pass
+        with workspace.lock("report"):
+            pass
+    with workspace.lock("score"):
+        pass
+
+
+def test_secrets_of_the_environment_are_not_shown(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path, environment={"DB": "postgresql://me:hunter2@db/x"})
+    assert "hunter2" not in repr(workspace)
+
+
+def test_a_workspace_keeps_everything_under_its_root(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    root = str(tmp_path / "work")
+    places = [workspace.warehouse.root, workspace.landing, workspace.reports, workspace.models]
+    assert all(str(place).startswith(f"{root}/shop/") for place in places)
+    assert root in workspace.mlflow_uri
+    assert workspace.journal.url == f"sqlite:///{tmp_path / 'work' / 'shop' / 'journal.db'}"
