@@ -49,6 +49,7 @@ def _check_customers(business: Business) -> None:
     refuse_unknown("fit.segment", filter(None, [business.fit.segment]), categories, "a category that may be used")
     refuse_unknown("contact.reachable", business.contact.reachable.values(), flags, "a flag of customers")
     refuse_unknown("contact.opted_out", filter(None, [business.contact.opted_out]), flags, "a flag of customers")
+    refuse_unknown("contact.suppressed_by", business.contact.suppressed_by or (), flags, "a flag of customers")
     usable = _attributes(business, "category", "flag", "number")
     for channel, fields in business.delivery.fields.items():
         refuse_unknown(f"delivery.fields.{channel}", fields, usable, "an attribute of customers that may be used")

@@ -121,6 +121,11 @@ class Contact(Section):
     )
     reachable: dict[Name, str] = Field({}, description="By channel, the flag of customers that says it can be used")
     opted_out: str | None = Field(None, description="Flag of customers that says they want no contact")
+    suppressed_by: Texts | None = Field(
+        None,
+        description="Flags of customers (vulnerable, in dispute, deceased, ...) that stop every contact; "
+        "fit.never_classed_out when left out",
+    )
     open_complaint_days: Days = Field(90, description="An unresolved complaint younger than this stops contacts")
 
 
@@ -179,6 +184,12 @@ class Campaign(Section):
     )
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     power: Annotated[float, Field(gt=0.5, lt=1)] = 0.8
+
+    @model_validator(mode="after")
+    def _global_is_ours(self) -> Campaign:
+        if self.name == "global":
+            raise ValueError("name: 'global' is the holdout of all campaigns together. Choose another name")
+        return self
 
     @model_validator(mode="after")
     def _period_in_order(self) -> Campaign:
