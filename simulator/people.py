@@ -144,8 +144,8 @@ def draw_people(chance: Chance, market: Market, *, customer_count: int, starts: 
         language=chance.choice("people/language", 0, everyone, (0.82, 0.18)),
         kind=kind,
         frailty=frailty,
-        phone_reach=np.ones(len(everyone)) if perfect else 0.40 + 0.45 * drawn("answers_phone"),
-        email_reach=np.ones(len(everyone)) if perfect else 0.25 + 0.50 * drawn("opens_email"),
+        phone_reach=np.ones(len(everyone)) if perfect else 0.55 + 0.40 * drawn("answers_phone"),
+        email_reach=np.ones(len(everyone)) if perfect else 0.30 + 0.55 * drawn("opens_email"),
     )
 
 
