@@ -189,7 +189,7 @@ def _provide_relations(connection: duckdb.DuckDBPyConnection, run: Run, shape: S
     """Give both sides of the contract the relations that rules name besides the batch."""
     if shape.source.expects.known_customers and not shape.is_customers:
         connection.execute(
-            f"create table {KNOWN_CUSTOMERS} as"
+            f"create temp table {KNOWN_CUSTOMERS} as"
             " select distinct customer_id from customers where customer_id is not null"
         )
         _copy(connection, f"select * from {KNOWN_CUSTOMERS}", run, KNOWN_CUSTOMERS)
@@ -203,7 +203,7 @@ def _stage(connection: duckdb.DuckDBPyConnection, run: Run, drifts: tuple[Drift,
     excess = pa.array([drift.excess for drift in drifts], type=pa.float64())
     measured = pa.table([names, excess], names=["column_name", "excess"])
     connection.register("_drift_frame", measured)
-    connection.execute(f"create table {DRIFT_RELATION} as select * from _drift_frame")
+    connection.execute(f"create temp table {DRIFT_RELATION} as select * from _drift_frame")
     connection.unregister("_drift_frame")
     _copy(connection, f"select * from {DRIFT_RELATION}", run, DRIFT_RELATION)
     _copy(connection, f"select * exclude (line, failed_rules) from {JUDGED}", run, JUDGED)

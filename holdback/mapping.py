@@ -204,7 +204,7 @@ def map_rows(connection: duckdb.DuckDBPyConnection, shape: Shape, original: Orig
         unreadable.append(f"{_local_day('event_at', shape.time_zone)} as event_on")
     sources = ", ".join(source_column(i) for i in range(len(original.columns)))
     sql = f"""
-        create table {OFFERED} as
+        create temp table {OFFERED} as
         with texts as (select row_number, is_parsed, line, {sources}, {", ".join(texts)} from {RELATION}),
         typed as (select *, {", ".join(values)} from texts)
         select row_number, is_parsed, line, {sources}, {", ".join([*ours, *unreadable])} from typed"""

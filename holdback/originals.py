@@ -111,7 +111,7 @@ def _read_parquet(
             for i, column in enumerate(columns)
         ]
         connection.execute(
-            f"create table {RELATION} as select file_row_number + 1 as row_number, true as is_parsed,"
+            f"create temp table {RELATION} as select file_row_number + 1 as row_number, true as is_parsed,"
             f" cast(null as varchar) as line, {', '.join(texts)} from read_parquet({listed}, file_row_number = true)"
         )
     except duckdb.OutOfMemoryException:
@@ -151,7 +151,7 @@ def _scan(connection: duckdb.DuckDBPyConnection, path: Path, columns: tuple[str,
     types = ", ".join(f"'{source_column(i)}': 'varchar'" for i in range(len(columns)))
     try:
         connection.execute(
-            f"create table {RELATION} as select row_number() over () as row_number, true as is_parsed,"
+            f"create temp table {RELATION} as select row_number() over () as row_number, true as is_parsed,"
             f" cast(null as varchar) as line, * from read_csv({_literal(str(path))}, columns = {{{types}}},"
             f" auto_detect = false, header = true, delim = {_literal(csv_format.delimiter)},"
             f" quote = {_literal(csv_format.quote)}, escape = {_literal(csv_format.quote)},"
@@ -207,7 +207,7 @@ def _read_exactly(
     batches = _record_batches(records, len(columns), schema)
     reader = pa.RecordBatchReader.from_batches(schema, batches)
     connection.register("_exact_rows", reader)
-    connection.execute(f"create table {RELATION} as select * from _exact_rows")
+    connection.execute(f"create temp table {RELATION} as select * from _exact_rows")
     connection.unregister("_exact_rows")
 
 

@@ -8,6 +8,8 @@ ever shared: a process that writes one locks every reader out.
 
 from __future__ import annotations
 
+import functools
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -91,19 +93,15 @@ class Lake:
     def connection(
         self, sql: str | None = None, *, frames: Mapping[str, pa.Table] | None = None
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open a private in-memory DuckDB that sees the warehouse's tables (those that ``sql`` names, if given)."""
+        """Lend a connection to DuckDB that sees the warehouse's tables (those that ``sql`` names, if given).
+
+        What is made on it is seen by nobody else as long as it is made temporary: the connections of a process share
+        one DuckDB in memory.
+        """
         import duckdb
 
-        connection = duckdb.connect(
-            config={
-                "threads": self.threads,
-                "memory_limit": self.memory_limit,
-                "temp_directory": str(self.root / ".spill"),
-                "preserve_insertion_order": True,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-            }
-        )
+        spill = str(self.root / ".spill")
+        connection = _engine(os.getpid(), self.threads, self.memory_limit, spill).cursor()
         try:
             connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
             named = set(_WORD.findall(sql)) if sql is not None else None
@@ -133,7 +131,7 @@ class Lake:
         snapshots: dict[str, DeltaTable | None] = {}
         for name in sorted(names, key=lambda name: name == _SUPERSEDED):
             snapshots[name] = self._open(name)
-            connection.execute(f'create view "{name}" as {self._select(name, snapshots[name])}')
+            connection.execute(f'create temp view "{name}" as {self._select(name, snapshots[name])}')
         if snapshots.get(_SUPERSEDED) is None:
             return
         undecided = []
@@ -146,7 +144,7 @@ class Lake:
         if undecided:
             stored = self._select(_SUPERSEDED, snapshots[_SUPERSEDED])
             connection.execute(
-                f"create or replace view {_SUPERSEDED} as select * from ({stored})"
+                f"create or replace temp view {_SUPERSEDED} as select * from ({stored})"
                 f" where (feed, replaced_by) not in ({', '.join(undecided)})"
             )
 
@@ -321,6 +319,27 @@ class Lake:
             raise OperatorError(
                 f"warehouse {self.root}: cannot write ({error}). Nothing was changed. Check free space and permissions."
             ) from error
+
+
+@functools.lru_cache(maxsize=4)
+def _engine(_process: int, threads: int, memory_limit: str, spill: str) -> duckdb.DuckDBPyConnection:
+    """Start the DuckDB of a process; to start one takes longer than most of our queries.
+
+    The process is part of the key because a forked child must not use its parent's.
+    """
+    import duckdb
+
+    return duckdb.connect(
+        config={
+            "threads": threads,
+            "memory_limit": memory_limit,
+            "temp_directory": spill,
+            "preserve_insertion_order": True,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "enable_external_file_cache": False,  # it would hold on to what was read, up to the memory limit
+        }
+    )
 
 
 def _fields(table: DeltaTable) -> list[str]:

@@ -43,7 +43,7 @@ def split_rows(
         for rule in contract.row_rules
     )
     connection.execute(
-        f"create table {JUDGED} as select *, len(failed_rules) = 0 as is_clean from"
+        f"create temp table {JUDGED} as select *, len(failed_rules) = 0 as is_clean from"
         f" (select *, list_filter([{flags}], lambda rule: rule is not null) as failed_rules from {OFFERED})"
     )
     found = connection.sql(
