@@ -1,0 +1,189 @@
+"""Exact moves: one price at a time until the rule alone keeps every limit, and the few places that are then left."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from campaigns.allocation.problem import Problem
+from campaigns.allocation.rule import Floats, Integers, choose, reduced
+
+_ROUNDS = 60
+_CLOSEST = 200  # changes of which every pair is tried
+_LOOK_AHEAD = 256  # switches looked at in one move downwards
+
+
+def settle(problem: Problem, prices: Floats) -> tuple[Floats, Integers]:
+    """Move prices until the rule exceeds no limit, and no single price can be lowered without exceeding one.
+
+    Returns:
+        The prices, and the choice by the rule.
+    """
+    prices, choice = _keep_limits(problem, prices)
+    for _ in range(_ROUNDS):
+        before = prices.copy()
+        for limit in np.flatnonzero(prices > 0):
+            prices, choice = _lower(problem, prices, choice, int(limit))
+        if (prices == before).all():
+            break
+    return prices, choice
+
+
+def _keep_limits(problem: Problem, prices: Floats) -> tuple[Floats, Integers]:
+    """Raise prices until no limit is exceeded; ends, because prices only rise and nobody is chosen at the highest."""
+    choice, best = choose(problem.gains, problem.costs, *problem.by_column(prices))
+    while True:
+        over = problem.used(choice) - problem.limits
+        if not (over > 0).any():
+            return prices, choice
+        limit = int(np.argmax(over / np.maximum(problem.limits, 1.0)))
+        prices = prices.copy()
+        risen = prices[limit] + _rise(problem, prices, choice, best, limit, float(over[limit]))
+        prices[limit] = max(risen, np.nextafter(prices[limit], np.inf))
+        choice, best = choose(problem.gains, problem.costs, *problem.by_column(prices))
+
+
+def _rise(problem: Problem, prices: Floats, choice: Integers, best: Floats, limit: int, over: float) -> float:
+    """How far a price must rise until enough of those who use the limit have switched away."""
+    rows = np.flatnonzero(choice >= 0)
+    weights = problem.weights(limit, rows, choice[rows])
+    rows, weights = rows[weights > 0], weights[weights > 0]
+    nets = reduced(problem.gains[:, rows], problem.costs[:, rows], *problem.by_column(prices))
+    at, freed = best[rows] / weights, weights.copy()
+    for column in range(len(nets)):
+        lighter = weights - problem.weights(limit, rows, np.full(len(rows), column))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reached = np.where(lighter > 0, (best[rows] - nets[column]) / lighter, np.inf)
+        sooner = reached < at
+        at, freed = np.where(sooner, reached, at), np.where(sooner, lighter, freed)
+    order = np.argsort(at, kind="stable")
+    last = int(np.searchsorted(np.cumsum(freed[order]), over))
+    last = min(last, len(order) - 1)
+    return _between(at[order], last)
+
+
+def _lower(
+    problem: Problem, prices: Floats, choice: Integers, limit: int
+) -> tuple[Floats, Integers]:
+    """Lower one price as far as every limit stays kept."""
+    for _ in range(_ROUNDS):
+        fall = _fall(problem, prices, choice, limit)
+        lowered = prices.copy()
+        lowered[limit] = max(prices[limit] - fall, 0.0)
+        if lowered[limit] == prices[limit]:
+            break
+        tried, _best = choose(problem.gains, problem.costs, *problem.by_column(lowered))
+        if (problem.used(tried) > problem.limits).any():
+            break
+        prices, choice = lowered, tried
+        if prices[limit] == 0:
+            break
+    return prices, choice
+
+
+def _fall(problem: Problem, prices: Floats, choice: Integers, limit: int) -> float:
+    """How far a price may fall before those who switch to the limit would exceed any limit; 0 when at once."""
+    per_cent, per_contact = problem.by_column(prices)
+    nets = reduced(problem.gains, problem.costs, per_cent, per_contact)
+    rows = np.arange(len(choice))
+    best = np.maximum(nets.max(axis=0, initial=0.0), 0.0)
+    now = problem.weights(limit, rows, choice)
+    at, target = np.full(len(choice), np.inf), np.full(len(choice), -1, dtype=np.int64)
+    for column in np.flatnonzero(problem.members[limit]):
+        heavier = problem.weight(limit, int(column)) - now
+        with np.errstate(divide="ignore", invalid="ignore"):
+            reached = np.where(heavier > 0, (best - nets[column]) / heavier, np.inf)
+        sooner = reached < at
+        at[sooner], target[sooner] = reached[sooner], column
+    soon = np.argpartition(at, _LOOK_AHEAD)[:_LOOK_AHEAD] if len(at) > _LOOK_AHEAD else rows
+    soon = soon[np.argsort(at[soon], kind="stable")]
+    soon = soon[np.isfinite(at[soon])]
+    used = problem.used(choice)
+    kept = np.ones(len(soon), dtype=np.bool_)
+    for other in range(len(problem.limits)):
+        change = problem.weights(other, soon, target[soon]) - problem.weights(other, soon, choice[soon])
+        kept &= used[other] + np.cumsum(change) <= problem.limits[other]
+    if kept.all():
+        return float(at[soon[-1]]) if len(at) > len(soon) and len(soon) == _LOOK_AHEAD else np.inf
+    first = int(np.argmin(kept))
+    return _between(at[soon], first - 1) if first else 0.0
+
+
+def _between(at: Floats, index: int) -> float:
+    """Halfway from a switch to the next one that is not at the same price."""
+    later = at[index + 1 :][at[index + 1 :] > at[index]]
+    return float((at[index] + later[0]) / 2) if later.size and np.isfinite(later[0]) else float(at[index] * (1 + 1e-9))
+
+
+def fill(problem: Problem, prices: Floats, choice: Integers) -> Integers:
+    """Give what the rule left over to those who gain most by it.
+
+    One change, or two at once (one customer makes room for another), for each limit that has a price: so at most twice
+    as many customers as there are such limits depart from the rule.
+    """
+    filled = choice.copy()
+    for _ in range(int((prices > 0).sum())):
+        rows, columns = _best_change(problem, prices, filled)
+        if not rows.size:
+            break
+        filled[rows] = columns
+    return filled
+
+
+def _best_change(problem: Problem, prices: Floats, choice: Integers) -> tuple[Integers, Integers]:
+    """Customers and columns of the change of one or two choices that fits and gains most; empty when none gains."""
+    left = problem.limits - problem.used(choice)
+    rows = np.arange(len(choice))
+    best, held = np.zeros(len(choice)), np.zeros(len(choice))
+    nets = reduced(problem.gains, problem.costs, *problem.by_column(prices))
+    for column in range(len(nets)):
+        np.copyto(best, nets[column], where=choice == column)
+        np.copyto(held, problem.gains[column], where=choice == column)
+    now = [problem.weights(limit, rows, choice) for limit in range(len(left))]
+    single, gain = (0, -1), 0.0
+    near: list[tuple[Floats, Integers, int]] = []
+    for column in range(-1, len(nets)):
+        losses = best - nets[column] if column >= 0 else best.copy()
+        losses[choice == column] = np.inf
+        closest = np.argpartition(losses, _CLOSEST)[:_CLOSEST] if len(losses) > _CLOSEST else rows
+        near.append((losses[closest], closest, column))
+        if column < 0:
+            continue
+        more = problem.gains[column] - held
+        for limit, room in enumerate(left):
+            if problem.members[limit, column]:
+                more[problem.weight(limit, column) - now[limit] > room] = -np.inf
+        row = int(np.argmax(more))
+        if more[row] > gain:
+            single, gain = (row, column), float(more[row])
+    pair = _best_pair(problem, near, choice, held, left, gain)
+    if pair is not None:
+        return pair
+    found = [single] if single[1] >= 0 else []
+    return np.array([row for row, _ in found], dtype=np.int64), np.array([c for _, c in found], dtype=np.int64)
+
+
+def _best_pair(
+    problem: Problem,
+    near: list[tuple[Floats, Integers, int]],
+    choice: Integers,
+    held: Floats,
+    left: Floats,
+    least: float,
+) -> tuple[Integers, Integers] | None:
+    """Two changes at once, of those that lose least by the prices, that fit and gain more than ``least``."""
+    losses = np.concatenate([found for found, _, _ in near])
+    row = np.concatenate([rows for _, rows, _ in near])
+    column = np.concatenate([np.full(len(rows), column, dtype=np.int64) for _, rows, column in near])
+    order = np.argsort(losses, kind="stable")[:_CLOSEST]
+    order = order[np.isfinite(losses[order])]
+    row, column = row[order], column[order]
+    gains = np.where(column >= 0, problem.gains[column, row], 0.0) - held[row]
+    together = gains[:, None] + gains[None, :]
+    together[row[:, None] == row[None, :]] = -np.inf
+    for limit, room in enumerate(left):
+        change = problem.weights(limit, row, column) - problem.weights(limit, row, choice[row])
+        together[change[:, None] + change[None, :] > room] = -np.inf
+    if not together.size or together.max() <= least:
+        return None
+    one, other = np.unravel_index(int(np.argmax(together)), together.shape)
+    return row[[one, other]], column[[one, other]]
