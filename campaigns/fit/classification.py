@@ -1,0 +1,209 @@
+"""Classify everybody on a day, once and for ever."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from campaigns.fit.assessment import Assessment, assess
+from campaigns.fit.audit import FitAudit, audit_fit
+from campaigns.fit.classes import AUDIT, DO_NOT_SPEND, INVEST, MAINTAIN
+from campaigns.fit.facts import Facts, gather, seen_channels
+from campaigns.fit.rates import contact_rates
+from campaigns.fit.records import batch_of, fit_rows, stored_fit
+from campaigns.lifts import Lift
+from campaigns.margins import MonthlyMargins, revenue_feed
+from holdback.business import Business, Churn, ColumnChurn
+from holdback.progress import Progress, silent
+from holdback.warehouse import Warehouse
+
+_NO_FEED = (
+    "no feed of role interactions: the cost to serve counts as 0, so nobody is classed out for what his contacts cost"
+)
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A day's classes in numbers.
+
+    Attributes:
+        as_of: The day.
+        customer_count: Customers classified.
+        invest_count: Of them ``invest``.
+        maintain_count: ``maintain``.
+        do_not_spend_count: ``do_not_spend``.
+        guarded_counts: Customers surely below the floor whom each guardrail protected.
+        margin_cents: Sum of V.
+        cost_to_serve_cents: Sum of C.
+        retention_cents: Sum of R.
+        net_cents: Sum of V - C - R.
+        unscored_count: Customers without a score, who got the mean probability; None when the rows were only read.
+        assumed_actions: Actions whose lift is not measured: every ``invest`` that rests on them is an assumption.
+        audit: The classes over protected groups.
+        warnings: What somebody should mend.
+        notes: How the figures are to be read.
+        was_classified_already: True when the rows had been written before and were only read.
+    """
+
+    as_of: date
+    customer_count: int
+    invest_count: int
+    maintain_count: int
+    do_not_spend_count: int
+    guarded_counts: Mapping[str, int]
+    margin_cents: int
+    cost_to_serve_cents: int
+    retention_cents: int
+    net_cents: int
+    unscored_count: int | None
+    assumed_actions: tuple[str, ...]
+    audit: FitAudit
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    was_classified_already: bool
+
+
+def classify(
+    warehouse: Warehouse,
+    business: Business,
+    as_of: date,
+    *,
+    lifts: Mapping[str, Lift],
+    churn: Churn | None = None,
+    margins: MonthlyMargins | None = None,
+    progress: Progress = silent,
+) -> FitResult:
+    """Class every customer of the day and write the table ``fit``, or answer with the rows that stand already.
+
+    Classified is who is a customer by the feed that carries the revenue, and who was scored. Where the classes fall on
+    a protected group (:mod:`campaigns.fit.audit`), nobody is classed out that day.
+
+    Args:
+        warehouse: Where everything is.
+        business: The company; sections ``value`` and ``fit``.
+        as_of: The day; nothing later is visible.
+        lifts: Lift of each action that has one (:func:`campaigns.lifts.lifts`).
+        churn: Whose scores; the first definition by default.
+        margins: What customers bring a month, from another source than the records.
+        progress: Told about each step.
+
+    Returns:
+        The day in numbers. A day on which nobody is a customer and nobody was scored writes nothing.
+
+    Raises:
+        BusinessFileError: no feed says what customers bring.
+        DataError: there are customers, but none was scored on the day.
+
+    Examples:
+        >>> classify(workspace.warehouse, business, day, lifts=lifts(business, day))  # doctest: +SKIP
+    """
+    revenue_feed(business)
+    if warehouse.has_batch("fit", batch_of(as_of)):
+        return _result(
+            warehouse, business, as_of, stored_fit(warehouse, as_of), lifts, None, was_classified_already=True
+        )
+    progress("what is known of each customer", 0, 3)
+    facts = gather(warehouse, business, as_of, churn=churn or business.churn_named(None), margins=margins)
+    if facts is None:
+        return _result(
+            warehouse, business, as_of, stored_fit(warehouse, as_of), lifts, None, was_classified_already=False
+        )
+    progress(f"arithmetic of {facts.table.num_rows:,} customers", 1, 3)
+    rows = _audited(warehouse, business, as_of, facts, lifts)
+    progress(f"writing {rows.num_rows:,} classes", 2, 3)
+    written = warehouse.append("fit", rows, batch=batch_of(as_of))
+    del rows
+    # Whether this process wrote the rows or another was faster: what stands is what counts.
+    stored = stored_fit(warehouse, as_of)
+    return _result(warehouse, business, as_of, stored, lifts, facts, was_classified_already=not written)
+
+
+def _audited(
+    warehouse: Warehouse, business: Business, as_of: date, facts: Facts, lifts: Mapping[str, Lift]
+) -> pa.Table:
+    """The day's rows; with nobody classed out when the classes fall on a protected group."""
+    rates = contact_rates(facts)
+    found: Assessment = assess(facts, rates, business, lifts)
+    rows = fit_rows(found, facts, rates, business, lifts, as_of)
+    if not audit_fit(warehouse, business, as_of, rows, with_proxies=False).must_stop:
+        return rows
+    suspended = replace(found, classes=found.classes.suspended(AUDIT))
+    return fit_rows(suspended, facts, rates, business, lifts, as_of)
+
+
+def _result(
+    warehouse: Warehouse,
+    business: Business,
+    as_of: date,
+    stored: pa.Table,
+    lifts: Mapping[str, Lift],
+    facts: Facts | None,
+    *,
+    was_classified_already: bool,
+) -> FitResult:
+    counts = Counter(stored["fit_class"].to_pylist())
+    guarded = Counter(name for text in stored["guardrail"].drop_null().to_pylist() for name in text.split(", "))
+    audit = audit_fit(warehouse, business, as_of, stored, with_proxies=False)
+    sums = {name: int(pc.sum(stored[name]).as_py() or 0) for name in stored.column_names if name.endswith("_cents")}
+    return FitResult(
+        as_of=as_of,
+        customer_count=stored.num_rows,
+        invest_count=counts[INVEST],
+        maintain_count=counts[MAINTAIN],
+        do_not_spend_count=counts[DO_NOT_SPEND],
+        guarded_counts=dict(sorted(guarded.items())),
+        margin_cents=sums["margin_cents"],
+        cost_to_serve_cents=sums["cost_to_serve_cents"],
+        retention_cents=sums["retention_cents"],
+        net_cents=sums["net_cents"],
+        unscored_count=None if facts is None else facts.unscored_count,
+        assumed_actions=tuple(name for name, lift in sorted(lifts.items()) if lift.status != "measured"),
+        audit=audit,
+        warnings=_warnings(warehouse, business, as_of, guarded),
+        notes=_notes(business, facts),
+        was_classified_already=was_classified_already,
+    )
+
+
+def _warnings(warehouse: Warehouse, business: Business, as_of: date, guarded: Counter[str]) -> tuple[str, ...]:
+    found = []
+    costs = business.fit.cost_to_serve
+    if not business.feeds_with_role("interactions"):
+        found.append(_NO_FEED)
+    elif not costs:
+        found.append(
+            "fit.cost_to_serve is empty: the cost to serve counts as 0. Say there what a contact costs by channel"
+        )
+    else:
+        seen = seen_channels(warehouse, business, as_of)
+        for channel in sorted(set(costs) - seen):
+            known = ", ".join(sorted(seen)) or "none"
+            found.append(f"fit.cost_to_serve: channel {channel!r} never occurs in the interactions (seen: {known})")
+        for channel in sorted(seen - set(costs)):
+            found.append(f"fit.cost_to_serve: channel {channel!r} occurs but has no cost; its contacts count as free")
+    if guarded[AUDIT]:
+        found.append(
+            f"the classes fall on a protected group: {guarded[AUDIT]} customers were not classed out. Look at the audit"
+        )
+    return tuple(found)
+
+
+def _notes(business: Business, facts: Facts | None) -> tuple[str, ...]:
+    if facts is None:
+        return ()
+    notes = [f"margin: {facts.margins.method} (feed {facts.margins.feed})"]
+    if facts.unscored_count:
+        notes.append(
+            f"{facts.unscored_count:,} customers have no score by {facts.churn.name!r} on that day; they got the mean "
+            f"probability, {facts.mean_probability:.1%}"
+        )
+    if isinstance(facts.churn, ColumnChurn):
+        notes.append(f"{facts.churn.name!r} states no outcome window; {facts.outcome_days} days were taken")
+    if business.value.margin_rate == 1.0:
+        notes.append("value.margin_rate is 1: every amount counts as margin in full")
+    return tuple(notes)
