@@ -8,9 +8,9 @@
 >>> sorted(company.feeds(day))[0]                               # ... and leaves the files that a real company has
 'contacts'
 
-A year at once is ``company.write_history(folder, until)``; a day of the loop is ``contacts =
-company.take_contacts(outbox, day)``, ``company.play(day, contacts)``, ``company.write_day(folder, day)``. What nobody in a
-company knows is in :mod:`simulator.truth`.
+A year at once is ``company.write_history(folder, until)``; a day of the loop is
+``contacts = company.take_contacts(outbox, day)``, ``company.play(day, contacts)``, ``company.write_day(folder, day)``.
+What nobody in a company knows is in :mod:`simulator.truth`.
 """
 
 from simulator.company import Company, open_company

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from simulator.chance import Chance, Floats, Integers
+from simulator.chance import Chance, Floats
 from simulator.contacts import CONTACTS_FILE, FEED, Action, Contact, Crm, read_contact_lists
 from simulator.files import append_dirt, write_csv
 from simulator.lives import Lives
@@ -188,10 +188,8 @@ class Company:
         return append_dirt(path, self.chance, feed, day, table)
 
     def _customers(self, today: Today) -> Rows:
-        """Return the customers' file: those who are, and those who left in the last 90 days."""
-        left_on = self.lives.left_on[today.first]
-        who: Integers = np.flatnonzero((left_on == 0) | (left_on > today.day - 90))
-        people, market = self.people, self.trade.market
+        """Return the customers' file: all who ever were. A file without those who left would tell who left."""
+        people, market, who = self.people, self.trade.market, today.everyone
         rows: dict[str, np.ndarray] = {
             "customer": who,
             "since": instants(0, 0) + people.joined[who] * 86_400 + 36_000,
@@ -212,7 +210,7 @@ class Company:
             ahead = self.fork()
             for _ in range(_LOOKS_AHEAD_DAYS):
                 ahead.play(ahead.played_until + timedelta(days=1))
-            rows["final_invoice_planned"] = ahead.lives.left_on[who] > today.day
+            rows["final_invoice_planned"] = ahead.lives.left_on[today.first] > today.day
         return rows
 
 

@@ -102,12 +102,14 @@ class Crm:
         people: The customers.
         scenario: What is planted.
         newsletter_until: Ordinal of the last day on which the company writes on its own account; None for ever.
+        reaches_everybody: An action that surely reaches every customer on the next day, once; for the truth.
     """
 
     actions: dict[str, Action]
     people: People
     scenario: Scenario
     newsletter_until: int | None = None
+    reaches_everybody: Action | None = None
 
     def reach_probability(self, action: Action, customers: Integers) -> Floats:
         """Return the probability that a contact on the list reaches each customer."""
@@ -144,6 +146,9 @@ class Crm:
             self._send_list(chance, day, campaign, action, channel, customers, ids[firsts], lives, out)
             if self.scenario.strangers_share:
                 self._send_to_strangers(chance, day, campaign, action, channel, customers, lives, out)
+        if self.reaches_everybody is not None:
+            self.move(self.reaches_everybody, np.flatnonzero(lives.is_active[:known]), lives)
+            self.reaches_everybody = None
         self._send_newsletter(chance, day, known, lives, out)
 
     def _send_list(
@@ -230,7 +235,7 @@ class Crm:
         self._send_list(chance, day, campaign, action, channel, chosen, no_decision, lives, out)
 
     def _send_newsletter(self, chance: Chance, day: int, known: int, lives: Lives, out: Outgoing) -> None:
-        """Write to some on the first of a month, as the company did before it measured anything: nothing comes of it."""
+        """Write to some on the first of a month, as the company always did: it changes nothing."""
         if date.fromordinal(day).day != 1 or (self.newsletter_until is not None and day > self.newsletter_until):
             return
         everyone = np.arange(known, dtype=np.int64)

@@ -14,10 +14,10 @@ from simulator.scenarios import Scenario
 EVEN_MOOD = 0.62
 
 _MOOD_RETURNS = 0.012
-_FADES_PER_DAY, _RECOVERS_PER_DAY, _FADE_SPEED = 0.0010, 1 / 70, 0.06
+_FADES_PER_DAY, _RECOVERS_PER_DAY, _FADE_SPEED = 0.0013, 1 / 140, 0.045
 _PAIN_LASTS_DAYS, _FATIGUE_LASTS_DAYS = 45.0, 30.0
 _FATIGUE_FREE, _FATIGUE_WEIGHT = 1.5, 0.35
-_FADE_WEIGHT, _MOOD_WEIGHT, _PAIN_WEIGHT = 2.3, 3.2, 0.7
+_FADE_WEIGHT, _MOOD_WEIGHT, _PAIN_WEIGHT = 2.3, 4.5, 0.8
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Lives:
         """Start everybody's life in the state in which a company finds its customers."""
         everyone = np.arange(len(people), dtype=np.int64)
         usual = np.clip(EVEN_MOOD + 0.10 * chance.bell("life/mood", 0, everyone), 0.15, 0.95)
-        is_fading = chance.uniform("life/fading", 0, everyone) < 0.05
+        is_fading = chance.uniform("life/fading", 0, everyone) < 0.08
         zero = np.zeros(len(people))
         return cls(
             is_active=np.ones(len(people), dtype=np.bool_),

@@ -8,7 +8,7 @@ import numpy as np
 
 from simulator.chance import Integers
 
-#: By language (Spanish, English) and mood (bad, middling, good); ``{topic}`` stands for what their last ticket was about.
+#: By language (Spanish, English) and mood (bad, middling, good); ``{topic}`` is what their last ticket was about.
 _WORDS: Sequence[Sequence[Sequence[str]]] = (
     (
         (

@@ -92,9 +92,7 @@ class Outgoing:
 
 def as_table(file: FeedFile, parts: list[Rows], people: People) -> pa.Table:
     """Turn rows into a table; of rows with the same key the last one stays, where it stands last."""
-    joined = {
-        column.name: np.concatenate([np.asarray(part[column.name]) for part in parts]) for column in file.columns
-    }
+    joined = {column.name: np.concatenate([np.asarray(part[column.name]) for part in parts]) for column in file.columns}
     if file.key:
         keys = np.rec.fromarrays([joined[name] for name in file.key])[::-1]
         _, newest = np.unique(keys, return_index=True)

@@ -55,7 +55,7 @@ def daily_hazard(probability: float, days: int) -> float:
         >>> round(1 - (1 - daily_hazard(0.064, 60)) ** 60, 6)
         0.064
     """
-    return 1 - (1 - probability) ** (1 / days)
+    return float(1 - (1 - probability) ** (1 / days))
 
 
 _SPARED, _HARMED = daily_hazard(0.064, CLAIM_DAYS), daily_hazard(0.1, CLAIM_DAYS)

@@ -1,9 +1,10 @@
-"""A telephone company: contracts with a commitment, price rounds in spring and autumn, use that fades before people go."""
+"""A telephone company: contracts with a commitment, price rounds in spring and autumn, use that fades first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -35,28 +36,32 @@ MARKET = Market(
                "Murcia": 0.08},
     segments={"mobile": 0.30, "fibre": 0.26, "bundle": 0.30, "flex": 0.14},
     later_segments=(0.25, 0.10, 0.15, 0.50),
-    kind_shares=((0.48, 0.32, 0.11, 0.09), (0.42, 0.36, 0.11, 0.11), (0.32, 0.48, 0.07, 0.13), (0.34, 0.20, 0.35, 0.11)),
-    segment_offsets=(0.1, 0.0, -0.25, 0.45),
+    kind_shares=(
+        (0.48, 0.32, 0.11, 0.09), (0.42, 0.36, 0.11, 0.11), (0.32, 0.48, 0.07, 0.13), (0.34, 0.20, 0.35, 0.11),
+    ),
+    segment_offsets=(0.15, 0.0, -0.45, 0.7),
 )  # fmt: skip
+
+SERVICE = Service(
+    topics=("billing", "outage", "speed", "coverage", "moving", "offer", "complaint"),
+    our_faults=("outage", "billing"),
+    tickets_per_day=0.0022,
+    fade_topic="offer",
+)
 
 
 @dataclass
 class Telecom:
     """Contracts and their prices; use by week."""
 
-    market: Market = MARKET
-    service: Service = Service(
-        topics=("billing", "outage", "speed", "coverage", "moving", "offer", "complaint"),
-        our_faults=("outage", "billing"),
-        tickets_per_day=0.0022,
-        fade_topic="offer",
-    )
-    actions: tuple[Action, ...] = (
+    market: ClassVar[Market] = MARKET
+    service: ClassVar[Service] = SERVICE
+    actions: ClassVar[tuple[Action, ...]] = (
         Action("retention_call", "phone", 450, 0, shifts(persuadable=-2.0, sleeping_dog=0.9)),
         Action("loyalty_offer", "email", 5, 600, shifts(persuadable=-1.4, sleeping_dog=0.6)),
     )
-    base_hazard: float = 0.00046
-    returns_per_day: float = 0.0
+    base_hazard: ClassVar[float] = 0.00038
+    returns_per_day: ClassVar[float] = 0.0
     plan: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     price: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     ends: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -122,8 +127,8 @@ class Telecom:
         first, day = today.first, today.day
         ends = self.ends[first]
         left = ends - day
-        pull = np.where(left > 30, -0.9, 0.1)
-        pull[np.abs(left) <= 30] = 0.8
+        pull = np.where(left > 30, -1.2, 0.1)
+        pull[np.abs(left) <= 30] = 1.1
         tenure = day - today.people.joined[first]
         pull += 0.5 * np.exp(tenure * (-1 / 120))
         pull += competitor_pull(today)
@@ -152,7 +157,7 @@ class Telecom:
 
     def margin_per_day(self, today: Today) -> Floats:
         """Six tenths of the monthly price are margin."""
-        return self.price[today.first] * (0.6 / 100 * 12 / 365)
+        return np.asarray(self.price[today.first] * (0.6 / 100 * 12 / 365))
 
     def _contracts(self, today: Today) -> None:
         day, known = today.day, today.first
@@ -192,10 +197,10 @@ class Telecom:
 
     def _use(self, today: Today) -> None:
         who = np.flatnonzero(today.is_active)
-        interest = self.habit[who] * (1 - 0.75 * today.lives.fade[who]) * (1 + 0.10 * today.season(220))
+        interest = self.habit[who] * (1 - 0.85 * today.lives.fade[who]) * (1 + 0.10 * today.season(220))
         late = today.uniform("telecom/use_late", who) < 0.01
         for metric, mean in ((0, 6.0), (1, 45.0)):
-            noise = 0.65 + 0.7 * today.uniform(f"telecom/use/{metric}", who)
+            noise = 0.75 + 0.5 * today.uniform(f"telecom/use/{metric}", who)
             rows = {
                 "customer": who,
                 "measured_at": instants(today.day, np.full(len(who), 23 * 3600)),

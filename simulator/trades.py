@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -69,12 +69,15 @@ class Today:
 class Trade(Protocol):
     """A kind of company. Its state is its own; a forked world has a copy of it."""
 
-    market: Market
-    service: Service
-    actions: tuple[Action, ...]
-    feeds: Mapping[str, FeedFile]
-    base_hazard: float
-    returns_per_day: float
+    market: ClassVar[Market]
+    service: ClassVar[Service]
+    actions: ClassVar[tuple[Action, ...]]
+    base_hazard: ClassVar[float]
+    returns_per_day: ClassVar[float]
+
+    @property
+    def feeds(self) -> Mapping[str, FeedFile]:
+        """The files of its own; those of contacts and customers are everybody's."""
 
     def begin(self, chance: Chance, people: People, starts: int, out: Outgoing) -> None:
         """Set up the state in which the company is found, and hand in what the feeds tell of the time before."""
@@ -99,12 +102,12 @@ def competitor_pull(today: Today) -> Floats:
     """
     provinces = np.arange(len(today.people.market.provinces), dtype=np.int64)
     attacked = today.chance.uniform("market/competitor", today.day // 45, provinces) < 1 / 6
-    return 0.6 * attacked[today.people.province[today.first]]
+    return np.asarray(0.6 * attacked[today.people.province[today.first]])
 
 
 def customers_file(scenario: Scenario) -> FeedFile:
     """The file of all customers; scenario ``leaky`` gives away who will leave in the month to come."""
-    columns = (
+    columns: tuple[FileColumn, ...] = (
         FileColumn("customer", "customer"),
         FileColumn("since", "instant"),
         FileColumn("household", "text"),
