@@ -1,0 +1,166 @@
+"""Who could be in a campaign's audience on one day: contactable customers with the attributes it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from campaigns.units import contact_units
+from features.clocks import Clock, newest_versions
+from features.corrections import corrected_tables
+from features.spine import build_spine
+from features.steps import with_steps
+from holdback.business import Audience, Business, Campaign, Churn
+from holdback.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Texts = npt.NDArray[np.str_]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Who could be in the campaign's audience on one day, before its risk tiers are applied.
+
+    Attributes:
+        day: The day.
+        is_scored: True when the day was scored; otherwise everybody described is here, without tier and probability.
+        customer_ids: Shape (n,).
+        unit_ids: Who is contacted together (:func:`campaigns.units.contact_units`, among these customers), shape (n,).
+        tiers: ``high``, ``medium``, ``low``, or empty when the day was not scored, shape (n,).
+        probability: Calibrated probability of churn; nan when the day was not scored, shape (n,).
+        is_free: False for those who are in a campaign whose horizon has not ended, shape (n,).
+    """
+
+    day: date
+    is_scored: bool
+    customer_ids: Texts
+    unit_ids: Texts
+    tiers: Texts
+    probability: Floats
+    is_free: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return int(self.customer_ids.size)
+
+    def chosen(self, tiers: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+        """Mark who is in these risk tiers; everybody when no tier is named or the day was not scored."""
+        if not tiers or not self.is_scored:
+            return np.ones(len(self), dtype=bool)
+        return np.isin(self.tiers, tiers)
+
+
+def read_members(
+    warehouse: Warehouse, business: Business, campaign: Campaign, churn: Churn, day: date, *, by_scores: bool = True
+) -> Members:
+    """Read who could be in a campaign's audience on a day, as it was known then.
+
+    Args:
+        warehouse: Where feeds, customers, scores and the ledger are.
+        business: The company.
+        campaign: The campaign.
+        churn: Its churn definition.
+        day: The day.
+        by_scores: False to ask for everybody described, also on a day that was scored.
+    """
+    scores = _scores(warehouse, churn, day) if by_scores else None
+    is_scored = scores is not None and scores.num_rows > 0
+    population = scores if is_scored else build_spine(warehouse, business, churn, day)
+    clock, corrected = Clock.of(business, day), corrected_tables(warehouse)
+    steps = newest_versions(clock, _attributes(business, campaign), corrected, spine=True)
+    tier, probability = ("risk_tier", "probability") if is_scored else ("''", "cast('nan' as double)")
+    rows = warehouse.query(
+        f"{with_steps(steps)},\n\n{_busy(business, day)}\n\n"
+        "select spine.customer_id, household_id, contact_key,\n"
+        f"    {tier} as tier, {probability} as probability, _busy.customer_id is null as is_free\n"
+        "from spine\nleft join _customers_rows on _customers_rows.customer_id = spine.customer_id\n"
+        "left join _busy on _busy.customer_id = spine.customer_id\n"
+        f"where {_contactable(business, campaign)} and {audience_condition(campaign.audience)}\n"
+        "order by spine.customer_id",
+        frames={"spine": population},
+    )
+    return Members(
+        day=day,
+        is_scored=is_scored,
+        customer_ids=_texts(rows, "customer_id"),
+        unit_ids=_texts(contact_units(rows), "unit_id"),
+        tiers=_texts(rows, "tier"),
+        probability=np.asarray(rows["probability"].to_numpy(), dtype=np.float64),
+        is_free=np.asarray(rows["is_free"].to_numpy(zero_copy_only=False), dtype=bool),
+    )
+
+
+def audience_condition(audience: Audience) -> str:
+    """SQL condition of an audience's attributes over a row of ``customers``; its risk tiers are not part of it.
+
+    A customer whose attribute is not known is not in the audience.
+
+    Examples:
+        >>> print(audience_condition(Audience(where={"city": ("Lugo",)}, between={"age": (18, 30)})))
+        cast("city" as varchar) in ('Lugo') and "age" between 18.0 and 30.0
+        >>> audience_condition(Audience())
+        'true'
+    """
+    conditions = [
+        f'cast("{name}" as varchar) in ({", ".join(map(quoted, values))})' if values else "false"
+        for name, values in audience.where.items()
+    ]
+    conditions += [f'"{name}" between {low} and {high}' for name, (low, high) in audience.between.items()]
+    return " and ".join(conditions) or "true"
+
+
+def quoted(text: str) -> str:
+    """Write a text as an SQL literal.
+
+    Examples:
+        >>> quoted("o'clock")
+        "'o''clock'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _scores(warehouse: Warehouse, churn: Churn, day: date) -> pa.Table:
+    return warehouse.query(
+        "select customer_id, as_of, risk_tier, probability from scores "
+        f"where as_of = date '{day}' and churn = {quoted(churn.name)} order by customer_id"
+    )
+
+
+def _attributes(business: Business, campaign: Campaign) -> tuple[str, ...]:
+    audience, contact = campaign.audience, business.contact
+    flags = [*contact.reachable.values(), *filter(None, [contact.opted_out])]
+    own = dict.fromkeys([*audience.where, *audience.between, *flags])
+    return ("household_id", "contact_key", "has_consent", *(f'"{name}"' for name in own))
+
+
+def _contactable(business: Business, campaign: Campaign) -> str:
+    """SQL condition: the customer agreed, did not opt out, and one of the campaign's channels is open."""
+    customers, contact = business.customers, business.contact
+    conditions = ["has_consent"] if customers is not None and "consent" in customers.columns else []
+    conditions += [f'coalesce(not "{contact.opted_out}", true)'] if contact.opted_out else []
+    channels = {business.action_named(name).channel for name in campaign.actions}
+    if channels <= set(contact.reachable):
+        conditions.append("(" + " or ".join(f'"{contact.reachable[name]}"' for name in sorted(channels)) + ")")
+    return " and ".join(conditions) or "true"
+
+
+def _busy(business: Business, day: date) -> str:
+    """SQL step: customers assigned to a campaign whose horizon has not ended on a day."""
+    horizons = {campaign.name: business.horizon_days(campaign) for campaign in business.campaigns}
+    ends = " ".join(f"when {quoted(name)} then {days}" for name, days in horizons.items())
+    return (
+        "-- _busy: who is in a campaign whose horizon has not ended\n"
+        "_busy as (\n    select distinct customer_id\n    from ledger\n"
+        f"    where kind = 'assigned' and campaign is not null and as_of <= date '{day}'\n"
+        f"        and as_of + cast(case campaign {ends} else 0 end as integer) > date '{day}'\n)"
+    )
+
+
+def _texts(rows: Any, column: str) -> Texts:
+    return np.asarray(rows[column].to_pylist(), dtype=np.str_)
