@@ -8,11 +8,11 @@ every customer decides alone: the column with the largest gain net of prices, if
 The prices are found in three steps. A smoothed dual (log-sum-exp with falling temperature) is minimised by Newton's
 method; exact moves of one price at a time then bring the rule below every limit and as close to it as customers, who
 cannot be divided, allow; at last the few places that are left go to the best customers who fit. Only the last step
-departs from the rule, in at most as many customers as there are limits that bind. So who was chosen and who, held out,
-would have been chosen, are selected by one rule and can be compared; the few others are marked (``by_price``).
+departs from the rule, mostly in at most twice as many customers as there are limits that bind, never in more than
+eight times as many. So who was chosen and who, held out, would have been chosen, are selected by one rule and can be
+compared; the few others are marked (``by_price``).
 
-Greedy rules get about three quarters of the value (``design: statistics, section 4``), because a dear resource goes to
-those for whom a cheap one would have done.
+Greedy rules leave a good part of the value, because a dear resource goes to those for whom a cheap one would have done.
 """
 
 from __future__ import annotations
@@ -87,11 +87,11 @@ def allocate(
 ) -> Allocation:
     """Choose at most one column per customer so that the gains are as large as possible under all limits.
 
-    The result depends neither on the order of the customers nor on how they were put together: they are worked on in the
-    order of a hash of their keys, and equal gains are told apart by a hash that shifts each by less than 1e-5.
+    The result depends neither on the order of the customers nor on how they were put together: they are worked on in
+    the order of a hash of their keys, and equal gains are told apart by a hash that shifts each by less than 1e-5.
 
     Args:
-        gains: Customers x columns: expected gain in cents, net of the cost. A gain that is not positive is never chosen.
+        gains: Customers x columns: expected gain in cents, net of the cost. One that is not positive is never chosen.
         costs: Customers x columns, or one per column: cost in whole cents, which only the budgets look at.
         keys: One stable and unique name per customer.
         eligible: Customers x columns; everybody for everything when left out. Other cells may hold anything.
@@ -106,8 +106,8 @@ def allocate(
         The choice; no limit is ever exceeded.
 
     Raises:
-        DataError: shapes that do not fit, a gain of an eligible cell that is no number, a cost that is not a whole number
-            of cents from 0, a key that stands twice, a negative limit.
+        DataError: shapes that do not fit, a gain of an eligible cell that is no number, a cost that is not a whole
+            number of cents from 0, a key that stands twice, a negative limit.
 
     Examples:
         >>> found = allocate(
@@ -128,7 +128,8 @@ def allocate(
     prices = minimise(problem)
     bound = dual_value(problem, prices)
     prices, chosen = settle(problem, prices)
-    filled = fill(problem, prices, chosen)
+    bound = min(bound, dual_value(problem, prices))
+    filled = fill(problem, prices, chosen, bound)
     choice = np.full(count, NONE, dtype=np.int64)
     by_price = np.ones(count, dtype=np.bool_)
     choice[order], by_price[order] = filled, filled == chosen
@@ -141,7 +142,7 @@ def allocate(
         by_price=by_price,
         prices=limits.priced(prices, problem, salt),
         value=math.fsum(given[rows, picked]),
-        upper_bound=min(bound, dual_value(problem, prices)),
+        upper_bound=bound,
         spent=round(spent.sum()),
         group_spent=tuple(round(spent[limits.groups == group].sum()) for group in range(limits.group_count)),
         used=tuple(int(contacts[limits.resources == resource].sum()) for resource in range(limits.resource_count)),
@@ -174,7 +175,7 @@ def choose_at(
     """
     given = checked_gains(gains)
     if given.shape[1] != len(prices.per_cent):
-        raise DataError(f"allocation: {given.shape[1]} columns for prices of {len(prices.per_cent)}. Give the same ones.")
+        raise DataError(f"allocation: {given.shape[1]} columns for prices of {len(prices.per_cent)}. Give the same.")
     if len(keys) != given.shape[0]:
         raise DataError(f"allocation: {len(keys)} keys for {given.shape[0]} customers. Give one key per customer.")
     allowed = checked_eligible(eligible, given)

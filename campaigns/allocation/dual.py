@@ -2,8 +2,9 @@
 
 The dual function is convex but has kinks: each customer adds ``max(0, gain net of prices)``. It is smoothed by a
 temperature T, ``T log(1 + sum exp(net / T))``, minimised by projected Newton steps, and T falls by stages until hardly
-anybody stands near a kink. Customers whose choice is beyond doubt at a temperature are counted, not computed. (Nesterov,
-"Smooth minimization of non-smooth functions", 2005; Bertsekas, "Projected Newton methods", 1982.)
+anybody stands near a kink. Customers whose choice is beyond doubt at a temperature are counted, not computed; prices
+move only so far at a time that it stays beyond doubt. (Nesterov, "Smooth minimization of non-smooth functions", 2005;
+Bertsekas, "Projected Newton methods", 1982.)
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from campaigns.allocation.problem import Problem
 from campaigns.allocation.rule import Floats, choose, reduced
 
 _COOLING = 8.0
-_IN_DOUBT = 40.0  # exp(-40) of a choice is nothing
+_IN_DOUBT = 200.0  # temperatures between the best choice and the next
+_REACH = 75.0  # temperatures that prices may move: the next choice stays 50 away, and exp(-50) is nothing
 _CHUNK = 1 << 15  # stays in the processor's cache
 _STEPS = 100
+_STAGES = 200
 
 
 @dataclass(frozen=True)
@@ -38,16 +41,18 @@ def dual_value(problem: Problem, prices: Floats) -> float:
 
 def minimise(problem: Problem) -> Floats:
     """Return prices, one per limit, at which the dual is as small as can be told."""
-    prices = np.zeros(len(problem.limits))
+    prices: Floats = np.zeros(len(problem.limits))
     choice, best = choose(problem.gains, problem.costs, *problem.by_column(prices))
     if (problem.used(choice) <= problem.limits).all():
         return prices
     temperature = float(best.max()) / 4
     lowest = float(best.max()) * 1e-13
-    while temperature > lowest:
+    for _ in range(_STAGES):
         near, rest = _split(problem, prices, temperature)
-        prices = _newton(near, rest, prices, temperature)
-        if near.gains.shape[1] <= 2 * len(prices):
+        prices, is_found = _newton(near, rest, prices, temperature, problem.costs.max(axis=1))
+        if not is_found:
+            continue
+        if near.gains.shape[1] <= 2 * len(prices) or temperature < lowest:
             break
         temperature /= _COOLING
     return prices
@@ -61,7 +66,7 @@ def _split(problem: Problem, prices: Floats, temperature: float) -> tuple[Proble
     for column in range(problem.gains.shape[0]):
         net = problem.gains[column] - per_cent[column] * problem.costs[column] - per_contact[column]
         np.maximum(second, np.where(choice == column, -np.inf, net), out=second)
-    doubtful = best - second < _IN_DOUBT * temperature * _COOLING
+    doubtful = best - second < _IN_DOUBT * temperature
     near = replace(
         problem,
         gains=np.ascontiguousarray(problem.gains[:, doubtful]),
@@ -70,8 +75,9 @@ def _split(problem: Problem, prices: Floats, temperature: float) -> tuple[Proble
     return near, problem.used(np.where(doubtful, -1, choice))
 
 
-def _newton(near: Problem, rest: Floats, prices: Floats, temperature: float) -> Floats:
-    """Minimise the smoothed dual from where the last temperature left it."""
+def _newton(near: Problem, rest: Floats, start: Floats, temperature: float, dearest: Floats) -> tuple[Floats, bool]:
+    """Minimise the smoothed dual from where the last temperature left it; False when more customers come in doubt."""
+    prices = start
     left = near.limits - rest
     unit = np.where(near.counts, 1.0, max(1.0, float(near.costs.mean()) if near.costs.size else 1.0))
     tolerance = 0.05 * unit + 1e-4 * np.abs(left)
@@ -87,14 +93,26 @@ def _newton(near: Problem, rest: Floats, prices: Floats, temperature: float) -> 
         step = np.zeros_like(prices)
         step[free] = np.linalg.solve(system, -now.slope[free])
         tried = np.maximum(prices + step, 0.0)
+        is_far = False
+        while _moved(near, tried - start, dearest) > _REACH * temperature:
+            step /= 2
+            tried, is_far = np.maximum(prices + step, 0.0), True
         then = _smoothed(near, left, tried, temperature)
         if then.value <= now.value + 1e-4 * float(now.slope @ (tried - prices)):
+            if is_far:
+                return tried, False
             prices, now, damping = tried, then, max(damping / 10, 1e-9)
         elif damping > 1e6:
             break
         else:
             damping *= 10
-    return prices
+    return prices, True
+
+
+def _moved(problem: Problem, change: Floats, dearest: Floats) -> float:
+    """How much the gain net of prices can change for anybody."""
+    per_cent, per_contact = problem.by_column(np.abs(change))
+    return float((per_cent * dearest + per_contact).max())
 
 
 def _smoothed(near: Problem, left: Floats, prices: Floats, temperature: float) -> _Smooth:

@@ -8,6 +8,7 @@ from campaigns.allocation.problem import Problem
 from campaigns.allocation.rule import Floats, Integers, choose, reduced
 
 _ROUNDS = 60
+_ENOUGH = 0.9995
 _CLOSEST = 200  # changes of which every pair is tried
 _LOOK_AHEAD = 256  # switches looked at in one move downwards
 
@@ -61,9 +62,7 @@ def _rise(problem: Problem, prices: Floats, choice: Integers, best: Floats, limi
     return _between(at[order], last)
 
 
-def _lower(
-    problem: Problem, prices: Floats, choice: Integers, limit: int
-) -> tuple[Floats, Integers]:
+def _lower(problem: Problem, prices: Floats, choice: Integers, limit: int) -> tuple[Floats, Integers]:
     """Lower one price as far as every limit stays kept."""
     for _ in range(_ROUNDS):
         fall = _fall(problem, prices, choice, limit)
@@ -114,19 +113,28 @@ def _between(at: Floats, index: int) -> float:
     return float((at[index] + later[0]) / 2) if later.size and np.isfinite(later[0]) else float(at[index] * (1 + 1e-9))
 
 
-def fill(problem: Problem, prices: Floats, choice: Integers) -> Integers:
+def fill(problem: Problem, prices: Floats, choice: Integers, bound: float) -> Integers:
     """Give what the rule left over to those who gain most by it.
 
-    One change, or two at once (one customer makes room for another), for each limit that has a price: so at most twice
-    as many customers as there are such limits depart from the rule.
+    One change, or two at once (one customer makes room for another), for each limit that has a price; where limits hold
+    so few that the value is still below 0.9995 of its bound, up to four such changes for each. So at most eight times
+    as many customers as there are such limits depart from the rule, mostly at most twice as many.
     """
     filled = choice.copy()
-    for _ in range(int((prices > 0).sum())):
+    priced = int((prices > 0).sum())
+    for change in range(4 * priced):
+        if change >= priced and _value(problem, filled) >= _ENOUGH * bound:
+            break
         rows, columns = _best_change(problem, prices, filled)
         if not rows.size:
             break
         filled[rows] = columns
     return filled
+
+
+def _value(problem: Problem, choice: Integers) -> float:
+    rows = np.flatnonzero(choice >= 0)
+    return float(problem.gains[choice[rows], rows].sum())
 
 
 def _best_change(problem: Problem, prices: Floats, choice: Integers) -> tuple[Integers, Integers]:

@@ -50,7 +50,7 @@ class Limits:
         return np.where(self.capacities[self.resources] >= 1, most, -np.inf)
 
     def listed(self) -> tuple[Floats, Bools, Bools]:
-        """Limits, whether each counts contacts (else cents), and which columns each counts; total, groups, resources."""
+        """Limits (total, groups, resources), whether each counts contacts (else cents), and which columns it counts."""
         columns = len(self.groups)
         members = [np.ones(columns, dtype=np.bool_)]
         members += [self.groups == group for group in range(self.group_count)]
@@ -204,7 +204,7 @@ def checked_eligible(eligible: Bools | None, gains: Floats) -> Bools:
     if broken.any():
         row, column = np.argwhere(broken)[0]
         raise DataError(
-            f"allocation: the gain of customer {row}, column {column} is {gains[row, column]}. Every gain of an eligible"
+            f"allocation: the gain of customer {row}, column {column} is {gains[row, column]}. Each gain of an eligible"
             " cell must be a number. Mend the scores or make the cell ineligible."
         )
     return allowed
