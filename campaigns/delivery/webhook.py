@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 
 from campaigns.delivery.receipts import Receipt, Receipts
 from campaigns.delivery.signing import Endpoint, signature
@@ -38,6 +38,9 @@ class Patience:
     first_wait_seconds: float = 1.0
     longest_wait_seconds: float = 120.0
     failures_in_a_row: int = 5
+
+
+PATIENCE: Final = Patience()
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def send(
     *,
     clock: Clock,
     window: Window,
-    patience: Patience = Patience(),
+    patience: Patience = PATIENCE,
     again: bool = False,
 ) -> WebhookResult:
     """Send each contact that has no receipt, once.

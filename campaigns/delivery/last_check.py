@@ -1,0 +1,220 @@
+"""The last check before a contact leaves: nobody held out, nobody who said no, nobody twice.
+
+It trusts no decision. It reads the ledger's groups and the newest word of each customer again, so that a forged row, a
+defect further up or a person who opted out after the decision costs a refused contact, and never a contact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import pyarrow as pa
+
+from campaigns.holdout.assignments import LONGEST_HORIZON_DAYS
+from campaigns.suppression import Reason, suppressed
+from campaigns.units import contact_units
+from features.clocks import Clock
+from holdback.business import Business
+from holdback.workspace import Workspace
+
+_SAYS_NO = ("opted_out", "complained")
+
+
+def refusals(workspace: Workspace, decided: pa.Table, *, as_of: date, today: date) -> Mapping[str, str]:
+    """Return why contacts must not leave, by decision.
+
+    Refused is a contact
+
+    - of a person in whose unit (as recorded, or as known now) somebody is held out, in the global layer or in any
+      campaign until his horizon ends, whatever day recorded it;
+    - of somebody who was not assigned to the treatment of that very campaign and version;
+    - of a campaign that stands halted;
+    - that is suppressed on the day of the decision, or today if that is later
+      (:func:`campaigns.suppression.suppressed`);
+    - of somebody who withdrew his consent, cannot be reached by this channel any more, opted out or complained since,
+      as far as it is known by now, on whatever clock;
+    - that is not the first of its unit on that day.
+
+    Args:
+        workspace: The company.
+        decided: ``decision_id, customer_id, unit_id, campaign, version, action, channel`` of one day.
+        as_of: The day of the decisions.
+        today: The day on which they leave.
+    """
+    if decided.num_rows == 0:
+        return {}
+    warehouse, business = workspace.warehouse, workspace.business
+    asked = decided.select(["decision_id", "customer_id", "unit_id", "campaign", "version", "action", "channel"])
+    units = contact_units(warehouse.query(_LINKED, frames={"_asked": asked}))
+    frames = {"_asked": asked, "_units": units, "_horizons": _horizons(business)}
+    found: dict[str, str] = {}
+    for sql in (
+        _held_out(business, today),
+        _NOT_ASSIGNED,
+        _halted(today),
+        _unwilling(business),
+        _said_no_since(business, Clock.of(business, as_of)),
+    ):
+        for row in warehouse.query(sql, frames=frames).to_pylist():
+            found.setdefault(row["decision_id"], row["because"])
+    for day in sorted({as_of, today}):
+        for row in _suppressed(workspace, asked, units, as_of, day):
+            found.setdefault(row["decision_id"], row["because"])
+    left = asked.filter(pa.array([decision not in found for decision in asked["decision_id"].to_pylist()]))
+    for row in warehouse.query(_SECOND, frames={**frames, "_left": left}).to_pylist():
+        found[row["decision_id"]] = row["because"]
+    return found
+
+
+_NEWEST = """-- _newest: one row per customer: the newest version there is, on whatever clock.
+with _newest as (
+    select * from customers
+    qualify row_number() over (partition by customer_id order by loaded_at desc, batch_id desc, row_number desc) = 1
+)"""
+
+# Whoever is asked about has a unit, also when the customers' table does not know him.
+_LINKED = f"""{_NEWEST}
+select customer_id, household_id, contact_key from _newest
+union all
+select customer_id, null, null from _asked"""
+
+_NOT_ASSIGNED = """
+-- contacts whose customer was never assigned to the treatment of their campaign and version.
+select decision_id, 'not assigned to the treatment of ' || coalesce(campaign, 'any campaign') as because
+from _asked
+where not exists (
+    select 1 from ledger
+    where ledger.kind = 'assigned' and ledger."group" = 'treatment' and ledger.customer_id = _asked.customer_id
+        and ledger.campaign = _asked.campaign and ledger.version is not distinct from _asked.version
+)"""
+
+_SECOND = """
+-- contacts that are not the first of their unit on the day.
+select decision_id, 'another contact of the same household or address on this day' as because
+from _left left join _units using (customer_id)
+qualify row_number() over (
+    partition by coalesce(_units.unit_id, _left.unit_id, customer_id) order by decision_id
+) > 1"""
+
+
+def _horizons(business: Business) -> pa.Table:
+    names = [campaign.name for campaign in business.campaigns]
+    days = [business.horizon_days(campaign) for campaign in business.campaigns]
+    return pa.table({"campaign": pa.array(names, pa.string()), "days": pa.array(days, pa.int32())})
+
+
+def _held_out(business: Business, today: date) -> str:
+    """Contacts of a unit in which somebody is held out: the unit as recorded then, or as it is known now."""
+    version = business.holdout.version(today)
+    return f"""
+    with launched as (
+        select campaign, version, max(try_cast(detail ->> '$.horizon_days' as integer)) as days
+        from ledger where kind = 'launched' group by campaign, version
+    ),
+    held as (
+        select a.customer_id, a.unit_id, a.campaign
+        from ledger a
+            left join launched on launched.campaign = a.campaign and launched.version = a.version
+            left join _horizons on _horizons.campaign = a.campaign
+        where a.kind = 'assigned'
+            and (a."group" = 'holdout' or a.entry_id in (
+                select corrects from ledger where kind = 'corrected' and "group" = 'holdout' and corrects is not null
+            ))
+            and case when a.campaign is null then a.version = {version}
+                else a.as_of + coalesce(launched.days, _horizons.days, {LONGEST_HORIZON_DAYS}) > date '{today}' end
+    ),
+    named as (
+        select campaign, customer_id as person from held union select campaign, unit_id from held
+    ),
+    held_persons as (
+        select campaign, person from named
+        union
+        select campaign, _units.unit_id from named inner join _units on _units.customer_id = named.person
+    ),
+    asked_persons as (
+        select decision_id, customer_id as person from _asked
+        union
+        select decision_id, unit_id from _asked
+        union
+        select decision_id, _units.unit_id from _asked inner join _units using (customer_id)
+    )
+    select decision_id, 'held out of ' || coalesce(min(campaign), 'all campaigns') as because
+    from asked_persons inner join held_persons using (person)
+    group by decision_id"""
+
+
+def _halted(today: date) -> str:
+    """Contacts of a campaign whose last word is that it stands still."""
+    return f"""
+    with last_words as (
+        select campaign, version, kind from ledger
+        where kind in ('launched', 'halted', 'resumed') and as_of <= date '{today}'
+        qualify row_number() over (partition by campaign, version order by as_of desc, sequence desc) = 1
+    )
+    select decision_id, 'the campaign is halted' as because
+    from _asked inner join last_words using (campaign, version)
+    where last_words.kind = 'halted'"""
+
+
+def _suppressed(workspace: Workspace, asked: pa.Table, units: pa.Table, as_of: date, day: date) -> list[dict[str, str]]:
+    """Contacts that are suppressed on a day.
+
+    How often somebody was contacted counts on the newest day of decisions alone: afterwards this contact itself, and
+    those decided with it in view, would speak against it.
+    """
+    warehouse = workspace.warehouse
+    concerned = warehouse.query(
+        "select * from _units where unit_id in ("
+        "select _units.unit_id from _units inner join _asked using (customer_id)) order by customer_id",
+        frames={"_units": units, "_asked": asked},
+    )
+    later = warehouse.query(f"select 1 from ledger where kind = 'decided' and as_of > date '{as_of}' limit 1")
+    ignored = "" if day == as_of and later.num_rows == 0 else f"and reason <> '{Reason.CONTACTED_TOO_OFTEN}'"
+    found: list[dict[str, str]] = warehouse.query(
+        f"""
+        select decision_id, 'suppressed: ' || replace(min(reason), '_', ' ') as because
+        from _asked inner join _said using (customer_id)
+        where (_said.channel is null or _said.channel = _asked.channel) {ignored}
+        group by decision_id""",
+        frames={"_asked": asked, "_said": suppressed(warehouse, workspace.business, day, concerned)},
+    ).to_pylist()
+    return found
+
+
+def _unwilling(business: Business) -> str:
+    """Contacts of customers whose newest version says that they must not be contacted (by this channel)."""
+    return f"""{_NEWEST}
+    select decision_id, {unwilling_case(business)} as because
+    from _asked inner join _newest using (customer_id)
+    where because is not null"""
+
+
+def unwilling_case(business: Business) -> str:
+    """SQL expression over a version of a customer and a ``channel``: why he must not be contacted by it, else null."""
+    contact = business.contact
+    protecting = contact.suppressed_by if contact.suppressed_by is not None else business.fit.never_classed_out
+    cases = ["when not has_consent then 'no consent'"]
+    cases += [f"when \"{contact.opted_out}\" then 'opted out'"] if contact.opted_out else []
+    cases += [f"when \"{flag}\" then 'protected: {flag}'" for flag in protecting]
+    cases += [
+        f"when channel = '{channel}' and not \"{flag}\" then 'cannot be reached by {channel}'"
+        for channel, flag in sorted(contact.reachable.items())
+    ]
+    return f"case {' '.join(cases)} end"
+
+
+def _said_no_since(business: Business, clock: Clock) -> str:
+    """Contacts of customers who opted out or complained, which was not yet visible when the decision was taken."""
+    no = ", ".join(f"'{outcome}'" for outcome in _SAYS_NO)
+    told = [
+        f'select customer_id, outcome as word from "{feed}" where outcome in ({no})'
+        f" and (event_at >= {clock.now} or loaded_at > {clock.now})"
+        for feed in business.feeds_with_role("campaign_contacts")
+    ]
+    told.append(f"select customer_id, kind as word from ledger where kind in ({no}) and as_of > {clock.today}")
+    return f"""
+    with told as ({" union all ".join(told)})
+    select decision_id, replace(min(word), '_', ' ') || ' since the decision' as because
+    from _asked inner join told using (customer_id)
+    group by decision_id"""
