@@ -134,20 +134,30 @@ def _scores(warehouse: Warehouse, churn: Churn, day: date) -> pa.Table:
 
 def _attributes(business: Business, campaign: Campaign) -> tuple[str, ...]:
     audience, contact = campaign.audience, business.contact
-    flags = [*contact.reachable.values(), *filter(None, [contact.opted_out])]
+    flags = [*contact.reachable.values(), *_forbidding(business)]
     own = dict.fromkeys([*audience.where, *audience.between, *flags])
     return ("household_id", "contact_key", "has_consent", *(f'"{name}"' for name in own))
 
 
 def _contactable(business: Business, campaign: Campaign) -> str:
-    """SQL condition: the customer agreed, did not opt out, and one of the campaign's channels is open."""
+    """SQL condition: the customer agreed, nothing lasting forbids it, and one of the campaign's channels is open.
+
+    What passes (too many contacts lately, an open complaint) is left to the day's own suppression.
+    """
     customers, contact = business.customers, business.contact
     conditions = ["has_consent"] if customers is not None and "consent" in customers.columns else []
-    conditions += [f'coalesce(not "{contact.opted_out}", true)'] if contact.opted_out else []
+    conditions += [f'coalesce(not "{flag}", true)' for flag in _forbidding(business)]
     channels = {business.action_named(name).channel for name in campaign.actions}
     if channels <= set(contact.reachable):
         conditions.append("(" + " or ".join(f'"{contact.reachable[name]}"' for name in sorted(channels)) + ")")
     return " and ".join(conditions) or "true"
+
+
+def _forbidding(business: Business) -> tuple[str, ...]:
+    """Flags of customers that stop every contact."""
+    stated = business.contact.suppressed_by
+    protecting = business.fit.never_classed_out if stated is None else stated
+    return (*protecting, *filter(None, [business.contact.opted_out]))
 
 
 def _busy(business: Business, day: date) -> str:

@@ -19,8 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from campaigns.audience_history import History, read_history
-from campaigns.entries import (
+from campaigns.feasibility.entries import (
     ActionLimit,
     BaseRate,
     Entries,
@@ -31,8 +30,8 @@ from campaigns.entries import (
     score_correlation,
     simulate_entries,
 )
-from campaigns.lifts import lifts
-from campaigns.plans import (
+from campaigns.feasibility.history import History, read_history
+from campaigns.feasibility.plans import (
     AS_WRITTEN,
     EVEN,
     LATER_TRIGGER,
@@ -46,8 +45,9 @@ from campaigns.plans import (
     recommend,
     verdict_on,
 )
+from campaigns.lifts import lifts
 from campaigns.power import Sample, detectable_effect, holdout_needed, reading_alpha, sample_needed
-from holdback.business import Business, Campaign
+from holdback.business import Action, Business, Campaign
 from holdback.errors import BusinessFileError
 from holdback.warehouse import Warehouse
 
@@ -185,15 +185,16 @@ class _Planner:
     @cached_property
     def actions(self) -> tuple[ActionLimit, ...]:
         """The campaign's actions with a lift, the best first; campaigns beside it have their part of a capacity."""
-        known = lifts(self.business, self.as_of)
-        found = []
+        known, found = lifts(self.business, self.as_of), []
         for name in self.campaign.actions:
-            action = self.business.action_named(name)
-            if name in known and known[name].save_rate > 0:
+            action, lift = self.business.action_named(name), known.get(name)
+            if lift is not None and lift.save_rate > 0:
+                contacts = self._contacts(action)
                 sharers = sum(name in campaign.actions for campaign in self.beside)
-                per_day = None if action.capacity_per_day is None else action.capacity_per_day / sharers
-                lift = known[name]
-                found.append(ActionLimit(name, lift.save_rate, lift.status, action.expected_cost, per_day))
+                capacity = action.capacity_per_day
+                per_day = None if capacity is None else capacity / sharers / contacts
+                cost = action.expected_cost * contacts
+                found.append(ActionLimit(name, lift.save_rate, lift.status, cost, per_day, contacts))
         return tuple(sorted(found, key=lambda action: (-self._gain(action), action.cost_amount, action.name)))
 
     @cached_property
@@ -213,6 +214,12 @@ class _Planner:
             if (other.ends_on is None or other.ends_on > self.starts_on)
             and (other.starts_on is None or ends_on is None or other.starts_on < ends_on)
         )
+
+    def _contacts(self, action: Action) -> float:
+        """How often a customer may be given an action before the horizon ends; once, if it must cool off so long."""
+        contact, horizon = self.business.contact, self.horizon_days
+        allowed = contact.at_most * horizon / contact.per_days
+        return max(1.0, min(allowed, horizon / max(action.cooling_off_days, 1)))
 
     def _gain(self, action: ActionLimit) -> float:
         if self.kept_amount is None:
@@ -350,6 +357,12 @@ class _Planner:
             f"{action.name}: its save rate of {percent(action.lift)} is {action.lift_status}, not measured."
             for action in self.actions
             if action.lift_status != "measured"
+        ]
+        notes += [
+            f"{action.name}: may be given {action.contacts_per_customer:.2g} times within the horizon, so its capacity "
+            f"takes in {action.per_day:.3g} new customers a day. With cooling_off_days: {self.horizon_days} more enter."
+            for action in self.actions
+            if action.contacts_per_customer > 1 and action.per_day is not None
         ]
         unknown = [name for name in self.campaign.actions if name not in lifts(self.business, self.as_of)]
         notes += [f"{name}: has no lift; it is only explored, and not planned with." for name in unknown]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from campaigns.entries import ActionLimit, BaseRate, Flow
+from campaigns.feasibility.entries import ActionLimit, BaseRate, Flow
 from campaigns.power import Sample
 from holdback.errors import NotKnowableYet
 
@@ -222,9 +222,10 @@ def _what_can_be_seen(options: tuple[DesignOption, ...], ends_on: date | None, g
         )
     programme = f", on {global_reads_on}" if global_reads_on else ", as far as that can be read"
     return (
-        f"No design can be read {in_time}: {points(even.effect)} are expected (a save rate of {percent(even.lift)}), and "
-        f"{seen}. Pool: run successive campaigns as one, without ends_on and without raising the version, and judge "
-        f"the whole programme against the global holdout{programme}; or act on fewer customers with a stronger action."
+        f"No design can be read {in_time}: {points(even.effect)} (a save rate of {percent(even.lift)}) are expected, "
+        f"and {seen}. Pool: run successive campaigns as one, without ends_on and without raising the version, and "
+        f"judge the whole programme against the global holdout{programme}; or act on fewer customers, with a stronger "
+        "action."
     )
 
 

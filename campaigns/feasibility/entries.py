@@ -9,7 +9,7 @@ from math import inf
 import numpy as np
 from scipy.stats import binomtest
 
-from campaigns.audience_history import History, Labelled
+from campaigns.feasibility.history import History, Labelled
 from campaigns.members import Floats, Members, Texts
 from campaigns.power import design_effect
 
@@ -61,8 +61,9 @@ class ActionLimit:
         name: The action.
         lift: Share of the leavers that it keeps.
         lift_status: ``assumed``, ``measured`` or ``stale``.
-        cost_amount: Contact and expected incentive, in the business' currency.
-        per_day: Contacts a day that this campaign can count on; None without a limit.
+        cost_amount: Per customer, of all contacts and the expected incentives, in the business' currency.
+        per_day: Customers a day that this campaign can take in with it; None without a limit.
+        contacts_per_customer: How often a customer may be contacted before the horizon ends, which uses up capacity.
     """
 
     name: str
@@ -70,6 +71,7 @@ class ActionLimit:
     lift_status: str
     cost_amount: float
     per_day: float | None
+    contacts_per_customer: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
