@@ -11,11 +11,14 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from simulator.bank import Bank
 from simulator.chance import Chance, Floats
 from simulator.contacts import CONTACTS_FILE, FEED, Action, Contact, Crm, read_contact_lists
+from simulator.dealer import Dealer
 from simulator.files import append_dirt, write_csv
 from simulator.lives import Lives
 from simulator.people import draw_people
+from simulator.resort import Resort
 from simulator.rows import FeedFile, Outgoing, Rows, as_table, instants
 from simulator.scenarios import SCENARIOS
 from simulator.service import Desk
@@ -24,7 +27,7 @@ from simulator.trades import Today, Trade, customers_file
 
 CompanyKind = Literal["telecom", "bank", "resort", "dealer"]
 
-_TRADES: Mapping[str, type[Trade]] = {"telecom": Telecom}
+_TRADES: Mapping[str, type[Trade]] = {"telecom": Telecom, "bank": Bank, "resort": Resort, "dealer": Dealer}
 _LOOKS_AHEAD_DAYS = 30
 
 
@@ -96,7 +99,7 @@ class Company:
         everyone = np.arange(self.people.known_on(ordinal), dtype=np.int64)
         after = self.scenario.changes_after_days
         changed = after is not None and (day - self.starts_on).days >= after
-        return Today(ordinal, day, everyone, self.chance, self.people, self.lives, self.out, changed)
+        return Today(ordinal, day, everyone, self.chance, self.people, self.lives, self.out, changed, self.is_frozen)
 
     def _hazards(self, today: Today, pull: Floats) -> Floats:
         """Return everyone's probability of leaving today."""

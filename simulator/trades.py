@@ -32,6 +32,7 @@ class Today:
         lives: What changes in them.
         out: Where rows go.
         has_changed: True once a scenario's second half has begun.
+        is_frozen: True in a world in which nobody buys or leaves, because the truth is reckoned in it.
     """
 
     day: int
@@ -42,11 +43,18 @@ class Today:
     lives: Lives
     out: Outgoing
     has_changed: bool = False
+    is_frozen: bool = False
 
     @property
     def first(self) -> slice:
         """Selects the state of everyone who has ever been a customer."""
         return slice(0, len(self.everyone))
+
+    def buyers(self, probability: Floats) -> Integers:
+        """Return the positions of those who buy today, given everyone's probability as a customer."""
+        if self.is_frozen:
+            return np.zeros(0, dtype=np.int64)
+        return np.flatnonzero((self.uniform("buys") < probability) & self.is_active)
 
     @property
     def is_active(self) -> Flags:

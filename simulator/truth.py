@@ -2,8 +2,8 @@
 
 For the demo and for tests only. The truth is computed by the simulator itself: the company is forked into worlds with
 futures of their own in which nobody leaves, and the hazards of each are multiplied up. So it needs no second model of
-the company that could differ from the first, and it is exact up to the luck of moods, tickets and prices, which the worlds
-average out. Who leaves within a world is not drawn but reckoned: a few worlds are enough.
+the company that could differ from the first, and it is exact up to the luck of moods, tickets and prices, which the
+worlds average out. Who leaves within a world is not drawn but reckoned: a few worlds are enough.
 """
 
 from __future__ import annotations
