@@ -190,8 +190,9 @@ def open_holdouts(warehouse: Warehouse, business: Business, as_of: date) -> pa.T
             assigned.version,
             assigned."group",
             assigned_on,
-            coalesce(horizons.horizon_days, in_file.horizon_days, {LONGEST_HORIZON_DAYS}) as horizon_days,
-            assigned_on + cast(horizon_days as integer) as until_on
+            assigned_on + cast(
+                coalesce(horizons.horizon_days, in_file.horizon_days, {LONGEST_HORIZON_DAYS}) as integer
+            ) as until_on
         from assigned
             left join horizons on assigned.campaign = horizons.campaign and assigned.version = horizons.version
             left join in_file on assigned.campaign = in_file.campaign

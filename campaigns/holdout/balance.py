@@ -89,7 +89,7 @@ def check_balance(groups: pa.Table, covariates: pa.Table | None = None) -> Balan
     differences = {} if covariates is None else _differences(groups["customer_id"], unit, is_held, covariates)
     largest_on = max(differences, key=lambda name: abs(differences[name][0]), default=None)
     worst = min((p for _, p in differences.values()), default=1.0)
-    difference_p = min(1.0, worst * len(differences))
+    difference_p = min(1.0, worst * max(1, len(differences)))
     if differences and difference_p < ALARM_BELOW:
         largest_on = min(differences, key=lambda name: differences[name][1])
     largest = differences[largest_on][0] if largest_on is not None else None
