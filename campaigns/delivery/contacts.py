@@ -26,6 +26,9 @@ CONTACT_COLUMNS = (
 #: What is kept of a contact that was refused.
 REFUSED_COLUMNS = ("decision_id", "customer_id", "campaign", "action", "channel", "refused_because")
 
+#: What the table and the calls carry besides.
+FRAME_COLUMNS = ("business", "as_of")
+
 _MONEY = pa.decimal128(14, 2)
 
 
@@ -81,7 +84,7 @@ def attribute_columns(business: Business, channel: str) -> dict[str, str]:
     An attribute that is called like one of our own columns is listed as ``customer_<name>``.
     """
     return {
-        f"customer_{name}" if name in CONTACT_COLUMNS else name: name
+        f"customer_{name}" if name in (*CONTACT_COLUMNS, *FRAME_COLUMNS) else name: name
         for name in business.delivery.fields.get(channel, ())
     }
 

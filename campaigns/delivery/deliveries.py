@@ -98,7 +98,7 @@ def deliver(
         folder = workspace.outbox / as_of.isoformat()
         open_folder(folder)
         paths = write_lists(business, as_of, listed.contacts, listed.refused, folder)
-        rows = upsert(target, as_of, listed.contacts, listed.refused) if target is not None else None
+        rows = upsert(target, business, as_of, listed.contacts) if target is not None else None
         result = None
         if endpoint is not None:
             window = Window(*contact_window(business, as_of))

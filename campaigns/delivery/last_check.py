@@ -196,7 +196,7 @@ def unwilling_case(business: Business) -> str:
     protecting = contact.suppressed_by if contact.suppressed_by is not None else business.fit.never_classed_out
     cases = ["when not has_consent then 'no consent'"]
     cases += [f"when \"{contact.opted_out}\" then 'opted out'"] if contact.opted_out else []
-    cases += [f"when \"{flag}\" then 'protected: {flag}'" for flag in protecting]
+    cases += [f"when \"{flag}\" then 'protected'" for flag in protecting]  # not which flag: it may be about health
     cases += [
         f"when channel = '{channel}' and not \"{flag}\" then 'cannot be reached by {channel}'"
         for channel, flag in sorted(contact.reachable.items())

@@ -41,17 +41,18 @@ def target_of(business: Business, environment: Mapping[str, str]) -> Target | No
     return Target(section.table, value_of(variable, "delivery.postgres.url", environment))
 
 
-def upsert(target: Target, as_of: date, contacts: pa.Table, refused: pa.Table) -> int:
+def upsert(target: Target, business: Business, as_of: date, contacts: pa.Table) -> int:
     """Put a day's contacts into the table, all or none; the same contacts again change nothing.
 
-    The table is made when it is absent (primary key ``decision_id``), and gets the columns that it lacks. A contact
-    that was there and is refused by now is taken out. Rows of other days, and columns of others, are not touched.
+    The table is made when it is absent (primary key ``decision_id``), and gets the columns that it lacks: those of the
+    lists of all channels, ``business`` and ``as_of``. A contact of the day that is refused by now is taken out. Rows of
+    other days and businesses, and columns of others, are not touched.
 
     Args:
         target: The table.
-        as_of: The day, which becomes a column.
+        business: The company.
+        as_of: The day.
         contacts: As :func:`campaigns.delivery.contacts.check_contacts` lets them through.
-        refused: What it refused.
 
     Returns:
         Rows of the day in the table.
@@ -63,7 +64,8 @@ def upsert(target: Target, as_of: date, contacts: pa.Table, refused: pa.Table) -
     from psycopg import sql
 
     table = sql.SQL(".").join(sql.Identifier(part) for part in target.table.split("."))
-    rows = contacts.append_column("as_of", pa.array([as_of] * contacts.num_rows, pa.date32()))
+    rows = contacts.append_column("business", pa.array([business.slug] * contacts.num_rows, pa.string()))
+    rows = rows.append_column("as_of", pa.array([as_of] * contacts.num_rows, pa.date32()))
     names = rows.column_names
     others = [name for name in names if name != "decision_id"]
     columns = [(name, sql.SQL(_column_type(rows.schema.field(name).type))) for name in others]
@@ -85,8 +87,9 @@ def upsert(target: Target, as_of: date, contacts: pa.Table, refused: pa.Table) -
         old=sql.SQL(", ").join(sql.SQL("{}.{}").format(table, sql.Identifier(name)) for name in others),
         new=sql.SQL(", ").join(sql.SQL("excluded.{}").format(sql.Identifier(name)) for name in others),
     )
-    withdraw = sql.SQL("delete from {} where decision_id = any(%s)").format(table)
-    count = sql.SQL("select count(*) from {} where as_of = %s").format(table)
+    day = sql.SQL("from {} where business = %s and as_of = %s").format(table)
+    withdraw = sql.SQL("delete {} and decision_id <> all(%s)").format(day)
+    count = sql.SQL("select count(*) {}").format(day)
     try:
         with (
             psycopg.connect(target.connection, connect_timeout=_CONNECT_SECONDS) as connection,
@@ -96,15 +99,20 @@ def upsert(target: Target, as_of: date, contacts: pa.Table, refused: pa.Table) -
             cursor.execute("set local client_min_messages = warning")
             cursor.execute(create)
             cursor.execute(widen)
-            cursor.execute(withdraw, [refused["decision_id"].to_pylist()])
-            cursor.executemany(insert, [tuple(row.values()) for row in rows.to_pylist()])
-            found = cursor.execute(count, [as_of]).fetchone()
+            cursor.execute(withdraw, [business.slug, as_of, contacts["decision_id"].to_pylist()])
+            cursor.executemany(insert, [tuple(map(_storable, row.values())) for row in rows.to_pylist()])
+            found = cursor.execute(count, [business.slug, as_of]).fetchone()
     except psycopg.Error as error:
         raise OperatorError(
             f"delivery.postgres: table {target.table}: the database refused ({_kind(error)}). Nothing was changed"
             " there. Check the server, the connection string and the permissions, then run this again."
         ) from None
     return int(found[0]) if found else 0
+
+
+def _storable(value: object) -> object:
+    """PostgreSQL has no place for the character 0 in a text; it means nothing there."""
+    return value.replace("\0", "") if isinstance(value, str) else value
 
 
 def _kind(error: Exception) -> str:
