@@ -27,6 +27,14 @@ from tests.campaigns.delivery.company import (
     write_ledger,
 )
 
+CORRECTED = {"as_of": AS_OF, "kind": "corrected", "entry_id": "c1"}
+HALTED = {"as_of": AS_OF, "kind": "halted", "entry_id": "h1", "version": 1}
+
+
+def earlier(days: int, outcome: str = "sent", **more: Any) -> dict[str, Any]:
+    """What was reported of somebody's contact with ana, days ago."""
+    return sending("ana", outcome, at=NOON - timedelta(days=days), decision=None, **more)
+
 
 def refused(workspace: Workspace, today: date | None = None) -> dict[str, str]:
     rows = check_contacts(workspace, AS_OF, today=today).refused.to_pylist()
@@ -80,7 +88,7 @@ def test_only_decisions_of_the_day_for_an_action_that_nobody_withdrew_are_contac
         assigned("ida"),
         decided("ida", "none"),
         decided("ana", on=TOMORROW),
-        {"as_of": AS_OF, "kind": "corrected", "entry_id": "c1", "corrects": f"d-eva-{AS_OF}"},
+        {**CORRECTED, "corrects": f"d-eva-{AS_OF}"},
     )
     assert listed(workspace) == ["ana", "bea"]
     assert refused(workspace) == {}
@@ -114,11 +122,11 @@ def test_a_company_without_a_table_of_customers_has_contacts_without_a_key(tmp_p
         (assigned("bea", "holdout"), None),
         (assigned("bea", "holdout", unit_id="ana"), "held out of spring"),
         (
-            {"as_of": AS_OF, "kind": "corrected", "entry_id": "c", "corrects": f"a-spring-ana-{AS_OF}", "group": "holdout"},
+            {**CORRECTED, "corrects": f"a-spring-ana-{AS_OF}", "group": "holdout"},
             "held out of spring",
         ),
-        ({"as_of": AS_OF, "kind": "halted", "entry_id": "h", "campaign": "spring", "version": 1}, "the campaign is halted"),
-        ({"as_of": AS_OF, "kind": "halted", "entry_id": "h", "campaign": "loyalty", "version": 1}, None),
+        ({**HALTED, "campaign": "spring"}, "the campaign is halted"),
+        ({**HALTED, "campaign": "loyalty"}, None),
     ],
 )  # fmt: skip
 def test_nobody_held_out_leaves_the_house_even_if_a_row_was_forged(
@@ -223,11 +231,11 @@ def test_who_opted_out_or_complained_since_the_decision_is_not_contacted(tmp_pat
 @pytest.mark.parametrize(
     ("feed_rows", "because"),
     [
-        ([sending("ana", "opted_out", at=datetime(2025, 3, 1), decision=None)], "suppressed: opted out"),
-        ([sending("ana", at=NOON - timedelta(days=d), decision=None) for d in (5, 9)], "suppressed: contacted too often"),
-        ([sending("ana", at=NOON - timedelta(days=5), decision=None)], None),
-        ([sending("ana", "bounced", at=NOON - timedelta(days=5), decision=None)], "suppressed: bounced"),
-        ([sending("ana", "bounced", at=NOON - timedelta(days=5), decision=None, channel="email")], None),
+        ([earlier(366, "opted_out")], "suppressed: opted out"),
+        ([earlier(5), earlier(9)], "suppressed: contacted too often"),
+        ([earlier(5)], None),
+        ([earlier(5, "bounced")], "suppressed: bounced"),
+        ([earlier(5, "bounced", channel="email")], None),
     ],
 )  # fmt: skip
 def test_a_decision_for_somebody_suppressed_on_its_day_is_refused_even_if_it_was_forged(
@@ -260,10 +268,7 @@ def test_a_day_delivered_again_later_is_the_same_although_others_were_decided_si
 def test_an_ended_halt_holds_nobody(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
     stock(workspace, "ana")
-    words = [
-        {"as_of": AS_OF, "kind": k, "entry_id": k, "campaign": "spring", "version": 1} for k in ("halted", "resumed")
-    ]
-    write_ledger(workspace, *words)
+    write_ledger(workspace, *({**HALTED, "kind": kind, "campaign": "spring"} for kind in ("halted", "resumed")))
     assert listed(workspace) == ["ana"]
 
 

@@ -14,7 +14,8 @@ from campaigns.delivery.spreadsheets import neutralised, restored
 PIECES = st.text(alphabet="'=+-@\t\r\n;, ab1\ufeff\u00a0\u200b\uff1d\uff0b") | st.text()
 #: The cells of OWASP's page on CSV injection, and their kin.
 ATTACKS = [
-    "=1+1", "+1", "-1+cmd", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\tx", "\rx", " =1", "\u00a0=1", "\ufeff=1", "'=1", "'' =1",
+    "=1+1", "+1", "-1+cmd", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\tx", "\rx", " =1", "\u00a0=1", "\ufeff=1", "'=1",
+    "'' =1",
     '=HYPERLINK("http://x","y")', "=cmd|'/C calc'!A0", "\uff1d1+1", "\uff0b1", "\uff0d1", "\uff201", "\x00=1",
 ]  # fmt: skip
 

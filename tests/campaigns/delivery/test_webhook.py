@@ -270,7 +270,9 @@ def test_an_address_to_which_nobody_may_send_contacts_is_refused_and_not_repeate
     assert "example" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["http://localhost:8000/", "http://127.0.0.2/x", "http://[::1]:80/", "https://crm.example.com"])  # fmt: skip
+@pytest.mark.parametrize(
+    "url", ["http://localhost:8000/", "http://127.0.0.2/x", "http://[::1]:80/", "https://crm.example.com"]
+)
 def test_an_address_on_this_machine_or_encrypted_is_taken(tmp_path: Path, url: str) -> None:
     endpoint = address(url, tmp_path)
     assert endpoint.is_encrypted == url.startswith("https")
