@@ -114,7 +114,7 @@ def current_customers(warehouse: Warehouse, business: Business, as_of: date) -> 
     name, clock = revenue_feed(business), Clock.of(business, as_of)
     role, corrected = business.feeds[name].role, name in corrected_tables(warehouse)
     if role == "subscriptions":
-        contract = _contract(business, name)
+        contract = contract_key(business, name)
         columns = (f"{contract} as contract_id", "kind", *ORDER)
         events = known_rows(name, columns, clock, corrected=corrected, spine=False)
         newest = ["customer_id", f"arg_max(kind, row({', '.join(ORDER)})) as last_kind"]
@@ -195,7 +195,7 @@ def _subscriptions(
     warehouse: Warehouse, business: Business, feed: str, clock: Clock, corrected: Corrected, customers: pa.Table
 ) -> tuple[pa.Table, str]:
     order = f"row({', '.join(ORDER)})"
-    columns = (f"{_contract(business, feed)} as contract_id", "kind", "price_cents", *ORDER)
+    columns = (f"{contract_key(business, feed)} as contract_id", "kind", "price_cents", *ORDER)
     contracts = [
         "customer_id",
         f"arg_max(kind, {order}) as last_kind",
@@ -378,7 +378,8 @@ def _segment(business: Business, clock: Clock, corrected: Corrected) -> tuple[st
     )
 
 
-def _contract(business: Business, feed: str) -> str:
+def contract_key(business: Business, feed: str) -> str:
+    """SQL of the key of a contract: the customer itself, when the feed has no contract column."""
     has_key = business.feeds[feed].has("subscription_id")
     return "coalesce(subscription_id, customer_id)" if has_key else "customer_id"
 

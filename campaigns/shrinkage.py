@@ -83,10 +83,10 @@ def gamma_poisson(counts: Integers, months: Floats) -> GammaPrior:
     events, total = int(counts.sum()), float(months.sum())
     if events == 0:
         return GammaPrior(0.0, max(total, 1.0), "never seen", counts.size, 0)
-    cells, weights = np.unique(
-        np.stack([counts, np.rint(months * _CELLS_PER_MONTH).astype(np.int64)]), axis=1, return_counts=True
-    )
-    n, t = cells[0].astype(np.float64), np.maximum(cells[1] / _CELLS_PER_MONTH, 1 / _CELLS_PER_MONTH)
+    steps = np.maximum(np.rint(months * _CELLS_PER_MONTH).astype(np.int64), 1)
+    width = int(steps.max()) + 1
+    cells, weights = np.unique(counts * width + steps, return_counts=True)
+    n, t = (cells // width).astype(np.float64), (cells % width) / _CELLS_PER_MONTH
     mean = events / total
     shape = _shape_by_moments(n, t, weights.astype(np.float64), mean)
 

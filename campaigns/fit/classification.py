@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from campaigns.fit.assessment import Assessment, assess
+from campaigns.fit.assessment import assess
 from campaigns.fit.audit import FitAudit, audit_fit
 from campaigns.fit.classes import AUDIT, DO_NOT_SPEND, INVEST, MAINTAIN
 from campaigns.fit.facts import Facts, gather, seen_channels
 from campaigns.fit.rates import contact_rates
-from campaigns.fit.records import batch_of, fit_rows, stored_fit
+from campaigns.fit.records import batch_of, fit_rows
 from campaigns.lifts import Lift
 from campaigns.margins import MonthlyMargins, revenue_feed
 from holdback.business import Business, Churn, ColumnChurn
 from holdback.progress import Progress, silent
 from holdback.warehouse import Warehouse
 
+_TOTALS = ("margin_cents", "cost_to_serve_cents", "retention_cents", "net_cents")
 _NO_FEED = (
     "no feed of role interactions: the cost to serve counts as 0, so nobody is classed out for what his contacts cost"
 )
@@ -104,73 +103,87 @@ def classify(
     """
     revenue_feed(business)
     if warehouse.has_batch("fit", batch_of(as_of)):
-        return _result(
-            warehouse, business, as_of, stored_fit(warehouse, as_of), lifts, None, was_classified_already=True
-        )
+        return _result(warehouse, business, as_of, lifts, was_classified_already=True)
     progress("what is known of each customer", 0, 3)
     facts = gather(warehouse, business, as_of, churn=churn or business.churn_named(None), margins=margins)
     if facts is None:
-        return _result(
-            warehouse, business, as_of, stored_fit(warehouse, as_of), lifts, None, was_classified_already=False
-        )
+        return _result(warehouse, business, as_of, lifts)
     progress(f"arithmetic of {facts.table.num_rows:,} customers", 1, 3)
-    rows = _audited(warehouse, business, as_of, facts, lifts)
+    rows, notes, unscored_count = (
+        _rows(warehouse, business, as_of, facts, lifts),
+        _notes(business, facts),
+        facts.unscored_count,
+    )
+    del facts  # a million customers are a quarter of a gigabyte
+    pa.default_memory_pool().release_unused()
     progress(f"writing {rows.num_rows:,} classes", 2, 3)
     written = warehouse.append("fit", rows, batch=batch_of(as_of))
     del rows
     # Whether this process wrote the rows or another was faster: what stands is what counts.
-    stored = stored_fit(warehouse, as_of)
-    return _result(warehouse, business, as_of, stored, lifts, facts, was_classified_already=not written)
+    return _result(
+        warehouse,
+        business,
+        as_of,
+        lifts,
+        notes=notes,
+        unscored_count=unscored_count,
+        was_classified_already=not written,
+    )
 
 
-def _audited(
-    warehouse: Warehouse, business: Business, as_of: date, facts: Facts, lifts: Mapping[str, Lift]
-) -> pa.Table:
+def _rows(warehouse: Warehouse, business: Business, as_of: date, facts: Facts, lifts: Mapping[str, Lift]) -> pa.Table:
     """The day's rows; with nobody classed out when the classes fall on a protected group."""
     rates = contact_rates(facts)
-    found: Assessment = assess(facts, rates, business, lifts)
-    rows = fit_rows(found, facts, rates, business, lifts, as_of)
-    if not audit_fit(warehouse, business, as_of, rows, with_proxies=False).must_stop:
-        return rows
-    suspended = replace(found, classes=found.classes.suspended(AUDIT))
-    return fit_rows(suspended, facts, rates, business, lifts, as_of)
+    found = assess(facts, rates, business, lifts)
+    named = pa.table(
+        {"customer_id": facts.table["customer_id"], "fit_class": pa.array(found.classes.names, pa.string())}
+    )
+    if audit_fit(warehouse, business, as_of, named, with_proxies=False).must_stop:
+        found = replace(found, classes=found.classes.suspended(AUDIT))
+    return fit_rows(found, facts, rates, business, lifts, as_of)
 
 
 def _result(
     warehouse: Warehouse,
     business: Business,
     as_of: date,
-    stored: pa.Table,
     lifts: Mapping[str, Lift],
-    facts: Facts | None,
     *,
-    was_classified_already: bool,
+    notes: tuple[str, ...] = (),
+    unscored_count: int | None = None,
+    was_classified_already: bool = False,
 ) -> FitResult:
-    counts = Counter(stored["fit_class"].to_pylist())
-    guarded = Counter(name for text in stored["guardrail"].drop_null().to_pylist() for name in text.split(", "))
-    audit = audit_fit(warehouse, business, as_of, stored, with_proxies=False)
-    sums = {name: int(pc.sum(stored[name]).as_py() or 0) for name in stored.column_names if name.endswith("_cents")}
+    day = f"from fit where as_of = date '{as_of.isoformat()}'"
+    totals = ", ".join(f"cast(coalesce(sum({name}), 0) as bigint) as {name}" for name in _TOTALS)
+    sums = warehouse.query(f"select count(*) as customers, {totals} {day}").to_pylist()[0]
+    counts = _counted(warehouse.query(f"select fit_class as name, count(*) as customers {day} group by fit_class"))
+    guards = "unnest(string_split(guardrail, ', '))"
+    guarded = _counted(
+        warehouse.query(f"select name, count(*) as customers from (select {guards} as name {day}) as g group by name")
+    )
+    classes = warehouse.query(f"select customer_id, fit_class {day} order by customer_id")
     return FitResult(
         as_of=as_of,
-        customer_count=stored.num_rows,
-        invest_count=counts[INVEST],
-        maintain_count=counts[MAINTAIN],
-        do_not_spend_count=counts[DO_NOT_SPEND],
-        guarded_counts=dict(sorted(guarded.items())),
-        margin_cents=sums["margin_cents"],
-        cost_to_serve_cents=sums["cost_to_serve_cents"],
-        retention_cents=sums["retention_cents"],
-        net_cents=sums["net_cents"],
-        unscored_count=None if facts is None else facts.unscored_count,
+        customer_count=sums.pop("customers"),
+        invest_count=counts.get(INVEST, 0),
+        maintain_count=counts.get(MAINTAIN, 0),
+        do_not_spend_count=counts.get(DO_NOT_SPEND, 0),
+        guarded_counts=guarded,
+        **sums,
+        unscored_count=unscored_count,
         assumed_actions=tuple(name for name, lift in sorted(lifts.items()) if lift.status != "measured"),
-        audit=audit,
-        warnings=_warnings(warehouse, business, as_of, guarded),
-        notes=_notes(business, facts),
+        audit=audit_fit(warehouse, business, as_of, classes, with_proxies=False),
+        warnings=_warnings(warehouse, business, as_of, guarded.get(AUDIT, 0)),
+        notes=notes,
         was_classified_already=was_classified_already,
     )
 
 
-def _warnings(warehouse: Warehouse, business: Business, as_of: date, guarded: Counter[str]) -> tuple[str, ...]:
+def _counted(rows: pa.Table) -> dict[str, int]:
+    return dict(sorted(zip(rows["name"].to_pylist(), rows["customers"].to_pylist(), strict=True)))
+
+
+def _warnings(warehouse: Warehouse, business: Business, as_of: date, suspended_count: int) -> tuple[str, ...]:
     found = []
     costs = business.fit.cost_to_serve
     if not business.feeds_with_role("interactions"):
@@ -186,16 +199,15 @@ def _warnings(warehouse: Warehouse, business: Business, as_of: date, guarded: Co
             found.append(f"fit.cost_to_serve: channel {channel!r} never occurs in the interactions (seen: {known})")
         for channel in sorted(seen - set(costs)):
             found.append(f"fit.cost_to_serve: channel {channel!r} occurs but has no cost; its contacts count as free")
-    if guarded[AUDIT]:
+    if suspended_count:
         found.append(
-            f"the classes fall on a protected group: {guarded[AUDIT]} customers were not classed out. Look at the audit"
+            f"the classes fall on a protected group: {suspended_count:,} customers were not classed out. Look at the "
+            "audit"
         )
     return tuple(found)
 
 
-def _notes(business: Business, facts: Facts | None) -> tuple[str, ...]:
-    if facts is None:
-        return ()
+def _notes(business: Business, facts: Facts) -> tuple[str, ...]:
     notes = [f"margin: {facts.margins.method} (feed {facts.margins.feed})"]
     if facts.unscored_count:
         notes.append(

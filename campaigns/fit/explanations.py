@@ -114,43 +114,44 @@ def shared_out(total: int, parts: list[float]) -> list[int]:
     """
     rounded = [int(part // 1) for part in parts]
     order = sorted(range(len(parts)), key=lambda i: (-(parts[i] % 1), i))
-    for position in range(total - sum(rounded)):
-        rounded[order[position % len(order)]] += 1
+    difference = total - sum(rounded)
+    for position in range(abs(difference)):
+        rounded[order[position % len(order)]] += 1 if difference > 0 else -1
     return rounded
 
 
 def _lines(row: dict[str, Any], facts: dict[str, Any]) -> tuple[FitLine, ...]:
-    months = facts["months_expected"]
-    chance = f"{facts['probability']:.1%} leave in {facts['outcome_days']} days"
-    chance += "" if facts["has_score"] else " (the mean of the scored: this customer has no score)"
-    lines = [
-        FitLine(
-            "margin", row["margin_cents"], f"{facts['margin_cents'] / 100:,.2f} a month x {months:.2f} months; {chance}"
-        )
-    ]
+    months, margin = facts["months"], facts["margin"] / 100
+    chance = f"{facts['p']:.1%} leave in {facts['days']} days"
+    chance += "" if facts["scored"] else " (the mean of the scored: this customer has no score)"
+    lines = [FitLine("margin", row["margin_cents"], f"{margin:,.2f} a month x {months:.2f} months; {chance}")]
     contacts = facts["contacts"]
-    costs = [c["monthly_rate"] * c["unit_cost_cents"] * months for c in contacts]
-    for contact, cents in zip(contacts, shared_out(row["cost_to_serve_cents"], costs), strict=True):
-        a, b = contact["prior_shape"], contact["prior_months"]
-        rate = f"({a:.3g} + {contact['count']}) / ({b:.3g} + {contact['months']:.1f}) a month"
-        how = f"{rate} x {contact['unit_cost_cents'] / 100:,.2f} x {months:.2f} months"
-        lines.append(FitLine(f"contacts by {contact['channel']}", -cents, how))
+    costs = [_monthly_rate(c) * c["cost"] * months for c in contacts.values()]
+    shares = shared_out(row["cost_to_serve_cents"], costs) if costs else []
+    for (channel, contact), cents in zip(contacts.items(), shares, strict=True):
+        rate = f"({contact['a']:.3g} + {contact['n']}) / ({contact['b']:.3g} + {contact['months']:.1f}) a month"
+        how = f"{rate} x {contact['cost'] / 100:,.2f} x {months:.2f} months"
+        lines.append(FitLine(f"contacts by {channel}", -cents, how))
     action = facts["action"]
     how = f"one {action['name']}; its lift is {action['lift_status']}" if action else "nothing is planned"
     return (*lines, FitLine("retention", -row["retention_cents"], how))
 
 
+def _monthly_rate(contact: dict[str, Any]) -> float:
+    return float((contact["a"] + contact["n"]) / (contact["b"] + contact["months"]))
+
+
 def _changes(row: dict[str, Any], facts: dict[str, Any], business: Business) -> tuple[str, ...]:
     changes = []
-    short, months = -row["net_cents"], facts["months_expected"]
+    short, months = -row["net_cents"], facts["months"]
     if short > 0 and months > 0:
         margin = (row["cost_to_serve_cents"] + row["retention_cents"]) / months / 100
         changes.append(f"breaks even at a margin of {margin:,.2f} {business.currency} a month")
-        dearest = max(facts["contacts"], key=lambda c: c["monthly_rate"] * c["unit_cost_cents"], default=None)
-        if dearest is not None and dearest["unit_cost_cents"] > 0:
-            fewer = short / months / dearest["unit_cost_cents"]
-            if fewer <= dearest["monthly_rate"]:
-                changes.append(f"or with {fewer:.2g} fewer contacts a month by {dearest['channel']}")
-    if facts["fault_contact_count"]:
-        changes.append(f"{facts['fault_contact_count']} contacts that we caused are not counted")
+        costs = {channel: _monthly_rate(c) * c["cost"] for channel, c in facts["contacts"].items()}
+        dearest = max(costs, key=costs.__getitem__, default=None)
+        if dearest is not None and short / months <= costs[dearest]:
+            fewer = short / months / facts["contacts"][dearest]["cost"]
+            changes.append(f"or with {fewer:.2g} fewer contacts a month by {dearest}")
+    if facts["faults"]:
+        changes.append(f"{facts['faults']} contacts that we caused are not counted")
     return tuple(changes)

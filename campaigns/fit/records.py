@@ -8,7 +8,6 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,6 +22,8 @@ _COLUMNS = (
     "as_of", "customer_id", "segment", "months_known", "margin_cents", "cost_to_serve_cents", "retention_cents",
     "net_cents", "net_low_cents", "net_high_cents", "kept_cents", "fit", "fit_class", "guardrail", "expires_on",
 )  # fmt: skip
+
+_ROWS_PER_CHUNK = 100_000  # what is put together at once: the parts of a text need more memory than the text
 
 
 def batch_of(as_of: date) -> str:
@@ -92,37 +93,55 @@ def _arithmetic(
     rates: tuple[ChannelRates, ...],
     business: Business,
     lifts: Mapping[str, Lift],
-) -> pa.Array:
-    """One JSON object per customer, put together column by column: a million take seconds, not minutes."""
+) -> pa.ChunkedArray:
+    """One JSON object per customer, put together column by column: a million take seconds, not minutes.
+
+    ``p`` and the ``days`` of its outcome window, ``scored`` or the mean; discounted ``months`` expected; ``revenue``,
+    ``discount`` and ``margin`` of a month in cents; by channel of ``contacts`` the ``cost`` of one in cents, ``n`` of
+    them in ``months``, and the prior ``a, b`` of the monthly rate ``(a + n) / (b + months)``; ``faults`` are contacts
+    that we caused; the planned ``action``.
+    """
     parts: list[Any] = [
-        '{"probability":', _text(facts.numbers("probability"), 6),
-        ',"has_score":', facts.table["has_score"].combine_chunks().cast(pa.string()),
-        f',"outcome_days":{facts.outcome_days},"months_expected":', _text(found.months, 6),
-        ',"revenue_cents":', _text(facts.numbers("revenue_cents"), 2),
-        ',"discount_cents":', _text(facts.numbers("discount_cents"), 2),
-        ',"margin_cents":', _text(found.monthly_margin, 2),
-        ',"contacts":[',
+        '{"p":', (facts.numbers("probability"), 6),
+        ',"scored":', facts.table["has_score"].combine_chunks().cast(pa.string()),
+        f',"days":{facts.outcome_days},"months":', (found.months, 6),
+        ',"revenue":', (facts.numbers("revenue_cents"), 2),
+        ',"discount":', (facts.numbers("discount_cents"), 2),
+        ',"margin":', (found.monthly_margin, 2),
+        ',"contacts":{',
     ]  # fmt: skip
     for position, rate in enumerate(rates):
         unit = found.unit_costs[rate.channel]
         parts += [
-            ("," if position else "") + f'{{"channel":{json.dumps(rate.channel)},"unit_cost_cents":{unit:g},"count":',
-            pa.array(rate.counts).cast(pa.string()),
-            ',"months":', _text(rate.months, 4),
-            ',"prior_shape":', _text(rate.prior_shapes, 6),
-            ',"prior_months":', _text(rate.prior_rates, 6),
-            ',"monthly_rate":', _text(rate.mean, 6),
+            ("," if position else "") + f'{json.dumps(rate.channel)}:{{"cost":{unit:g},"n":', rate.counts,
+            ',"months":', (rate.months, 4),
+            ',"a":', (rate.prior_shapes, 5),
+            ',"b":', (rate.prior_rates, 5),
             "}",
         ]  # fmt: skip
     planned = pa.array([*(_planned(action.name, lifts) for action in business.actions), "null"])
     parts += [
-        '],"fault_contact_count":', facts.table["fault_count"].combine_chunks().cast(pa.string()),
+        '},"faults":', facts.table["fault_count"].to_numpy(),
         ',"action":', planned.take(pa.array(found.action.position % len(planned))),
         "}",
     ]  # fmt: skip
     n = facts.table.num_rows
-    columns = [pa.repeat(pa.scalar(p), n) if isinstance(p, str) else p for p in parts]
+    ranges = [(start, min(start + _ROWS_PER_CHUNK, n)) for start in range(0, n, _ROWS_PER_CHUNK)]
+    return pa.chunked_array([_joined(parts, start, stop) for start, stop in ranges], pa.string())
+
+
+def _joined(parts: list[Any], start: int, stop: int) -> pa.Array:
+    """The text of some customers: literals as they are, numbers of these customers only."""
+    columns = [part if isinstance(part, str) else _as_text(part, start, stop) for part in parts]
     return pc.binary_join_element_wise(*columns, "")
+
+
+def _as_text(part: Any, start: int, stop: int) -> Any:
+    if isinstance(part, tuple):
+        numbers, digits = part
+        # Adding zero turns -0.0 into 0.0.
+        return pa.array(np.round(numbers[start:stop], digits) + 0.0).cast(pa.string())
+    return pa.array(part[start:stop]).cast(pa.string()) if isinstance(part, np.ndarray) else part[start:stop]
 
 
 def _planned(name: str, lifts: Mapping[str, Lift]) -> str:
@@ -130,8 +149,3 @@ def _planned(name: str, lifts: Mapping[str, Lift]) -> str:
     if lift is None:
         return "null"
     return json.dumps({"name": name, "save_rate": lift.save_rate, "lift_status": lift.status})
-
-
-def _text(numbers: npt.NDArray[np.float64], digits: int) -> pa.Array:
-    # Adding zero turns -0.0 into 0.0.
-    return pa.array(np.round(numbers, digits) + 0.0).cast(pa.string())
