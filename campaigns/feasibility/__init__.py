@@ -1,7 +1,7 @@
 """Can a campaign be read, when, and which design reads it sooner: asked before its launch.
 
 :mod:`~campaigns.feasibility.history` reads the company's past, :mod:`~campaigns.feasibility.entries` plays the entry
-forward, :mod:`~campaigns.feasibility.planning` compares the designs, :mod:`~campaigns.feasibility.plans` finds the words.
+forward, :mod:`~campaigns.feasibility.planning` compares designs, :mod:`~campaigns.feasibility.plans` finds the words.
 """
 
 from campaigns.feasibility.entries import ActionLimit, BaseRate, Flow

@@ -120,7 +120,11 @@ def _write_contracts(
     workspace: Workspace, ids: list[str], starts: np.ndarray[Any, Any], ends: np.ndarray[Any, Any], days: int
 ) -> None:
     opens = workspace.business.instant(OPENS)
-    events = [(at, name, kind) for kind, ats in (("start", starts), ("cancel", ends)) for at, name in zip(ats, ids)]
+    events = [
+        (at, name, kind)
+        for kind, ats in (("start", starts), ("cancel", ends))
+        for at, name in zip(ats, ids, strict=True)
+    ]
     events = sorted(event for event in events if event[0] < days)
     at = [opens + timedelta(seconds=int(86_400 * event[0])) for event in events]
     known = [workspace.business.instant(workspace.business.day_of(when) + timedelta(days=1)) for when in at]
