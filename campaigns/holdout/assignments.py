@@ -211,17 +211,18 @@ def taken_units(units: pa.Table, taken: pa.Table) -> pa.Table:
         taken: Result of :func:`open_holdouts`.
 
     Returns:
-        ``customer_id, unit_id`` (today's), ``campaign, group, until_on``: one row per customer of such a unit. A unit
-        that grew out of several is described by one of theirs: held out before treated, then the one that ends last.
+        ``customer_id, unit_id`` (today's), ``campaign, version, group, until_on``: one row per customer of such a unit.
+        A unit that grew out of several is described by one of theirs: held out before treated, then the one that ends
+        last.
     """
     order = [(column, "ascending") for column in ("unit", "group")] + [("until_on", "descending")]
     order += [(column, "ascending") for column in ("campaign", "version")]
     ids, unit_ids = units["customer_id"].cast(pa.string()), units["unit_id"].cast(pa.string())
-    facts = ["campaign", "group", "until_on"]
+    facts = ["campaign", "version", "group", "until_on"]
     by_unit = []
     for named_by in ("customer_id", "unit_id"):
         position = pc.index_in(taken[named_by].cast(pa.string()), value_set=ids)
-        by_unit.append(taken.select([*facts, "version"]).append_column("unit", unit_ids.take(position)))
+        by_unit.append(taken.select(facts).append_column("unit", unit_ids.take(position)))
     found = pa.concat_tables(by_unit).filter(pc.field("unit").is_valid()).sort_by(order)
     first = pc.unique(found["unit"])
     described = found.take(pc.index_in(first, value_set=found["unit"]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 from datetime import date
 from hashlib import blake2b
+from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
@@ -13,17 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from campaigns import exploration, units
 from campaigns.holdout import (
     EARLIER,
     Group,
     Layer,
     assign,
     assign_group,
+    balance,
     campaign_layer,
     check_balance,
     draw,
     earlier_groups,
     global_layer,
+    layers,
     open_holdouts,
     taken_units,
 )
@@ -53,6 +58,13 @@ def ledger(*facts: tuple[str, str, str]) -> pa.Table:
 
 def group_of(assigned: pa.Table) -> dict[str, str]:
     return dict(rows(assigned, "customer_id", "group"))
+
+
+@pytest.mark.parametrize("module", [exploration, units, layers, balance], ids=lambda module: module.__name__)
+def test_the_examples_in_the_docstrings_are_true(module: ModuleType) -> None:
+    found = doctest.testmod(module)
+    assert found.failed == 0
+    assert found.attempted > 0
 
 
 # The draw
@@ -331,10 +343,10 @@ def test_the_whole_of_todays_unit_is_taken_by_what_any_member_is_in() -> None:
     )
     today = units_of({"a": "a", "b": "a", "c": "a", "x": "x", "y": "y"})
     assert rows(taken_units(today, open_holdouts(lake, business, AS_OF))) == [
-        ("a", "a", "spring", "holdout", date(2026, 4, 2)),
-        ("b", "a", "spring", "holdout", date(2026, 4, 2)),
-        ("c", "a", "spring", "holdout", date(2026, 4, 2)),
-        ("y", "y", "autumn", "treatment", date(2026, 3, 31)),
+        ("a", "a", "spring", 1, "holdout", date(2026, 4, 2)),
+        ("b", "a", "spring", 1, "holdout", date(2026, 4, 2)),
+        ("c", "a", "spring", 1, "holdout", date(2026, 4, 2)),
+        ("y", "y", "autumn", 1, "treatment", date(2026, 3, 31)),
     ]
     assert taken_units(today, open_holdouts(warehouse(business), business, AS_OF)).num_rows == 0
 
@@ -390,9 +402,9 @@ def test_units_are_counted_not_customers() -> None:
 def test_daily_balance_is_silent_when_nothing_is_wrong() -> None:
     ids = pa.array([f"c{i}" for i in range(400)])
     risk = pa.table({"customer_id": ids, "risk": np.random.default_rng(3).beta(1, 6, 400)})
-    units = pa.table({"customer_id": ids, "unit_id": ids})
+    alone = pa.table({"customer_id": ids, "unit_id": ids})
     worlds = 400
-    found = [check_balance(assign(units, layer(0.2, salt=f"w/{world}"), NOBODY), risk) for world in range(worlds)]
+    found = [check_balance(assign(alone, layer(0.2, salt=f"w/{world}"), NOBODY), risk) for world in range(worlds)]
     # Each of two checks alarms with probability below 0.001 (0.002 allows for the normal approximation with 80 held
     # out); more than this many alarms have a probability below 1e-6.
     most = stats.binom.isf(1e-6, worlds, 0.004)
