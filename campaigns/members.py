@@ -14,7 +14,7 @@ from features.clocks import Clock, newest_versions
 from features.corrections import corrected_tables
 from features.spine import build_spine
 from features.steps import with_steps
-from holdback.business import Audience, Business, Campaign, Churn
+from holdback.business import Action, Audience, Business, Campaign, Churn
 from holdback.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def read_members(
         f"    {tier} as tier, {probability} as probability, _busy.customer_id is null as is_free\n"
         "from spine\nleft join _customers_rows on _customers_rows.customer_id = spine.customer_id\n"
         "left join _busy on _busy.customer_id = spine.customer_id\n"
-        f"where {_contactable(business, campaign)} and {audience_condition(campaign.audience)}\n"
+        f"where {_contactable(business, campaign, is_scored=is_scored)} and {audience_condition(campaign.audience)}\n"
         "order by spine.customer_id",
         frames={"spine": population},
     )
@@ -133,24 +133,32 @@ def _scores(warehouse: Warehouse, churn: Churn, day: date) -> pa.Table:
 
 
 def _attributes(business: Business, campaign: Campaign) -> tuple[str, ...]:
-    audience, contact = campaign.audience, business.contact
-    flags = [*contact.reachable.values(), *_forbidding(business)]
-    own = dict.fromkeys([*audience.where, *audience.between, *flags])
+    audiences = [campaign.audience, *(business.action_named(name).eligible for name in campaign.actions)]
+    asked = [name for audience in audiences for name in (*audience.where, *audience.between)]
+    own = dict.fromkeys([*asked, *business.contact.reachable.values(), *_forbidding(business)])
     return ("household_id", "contact_key", "has_consent", *(f'"{name}"' for name in own))
 
 
-def _contactable(business: Business, campaign: Campaign) -> str:
-    """SQL condition: the customer agreed, nothing lasting forbids it, and one of the campaign's channels is open.
+def _contactable(business: Business, campaign: Campaign, *, is_scored: bool) -> str:
+    """SQL condition: the customer agreed, nothing lasting forbids it, and one of the campaign's actions is open.
 
     What passes (too many contacts lately, an open complaint) is left to the day's own suppression.
     """
-    customers, contact = business.customers, business.contact
+    customers = business.customers
     conditions = ["has_consent"] if customers is not None and "consent" in customers.columns else []
     conditions += [f'coalesce(not "{flag}", true)' for flag in _forbidding(business)]
-    channels = {business.action_named(name).channel for name in campaign.actions}
-    if channels <= set(contact.reachable):
-        conditions.append("(" + " or ".join(f'"{contact.reachable[name]}"' for name in sorted(channels)) + ")")
-    return " and ".join(conditions) or "true"
+    actions = [business.action_named(name) for name in campaign.actions]
+    conditions.append(f"({' or '.join(_open(business, action, is_scored=is_scored) for action in actions)})")
+    return " and ".join(conditions)
+
+
+def _open(business: Business, action: Action, *, is_scored: bool) -> str:
+    """SQL condition: a customer can be reached by an action's channel and may be given it."""
+    flag, tiers = business.contact.reachable.get(action.channel), action.eligible.risk_tiers
+    conditions = [audience_condition(action.eligible), *([f'"{flag}"'] if flag else [])]
+    if is_scored and tiers:
+        conditions.append(f"risk_tier in ({', '.join(map(quoted, tiers))})")
+    return f"({' and '.join(conditions)})"
 
 
 def _forbidding(business: Business) -> tuple[str, ...]:

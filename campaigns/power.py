@@ -41,10 +41,10 @@ def reading_alpha(alpha: float) -> float:
     """Return the part of ``alpha`` that is spent on the planned date; the daily page spends the rest.
 
     Examples:
-        >>> round(reading_alpha(0.05), 4)
+        >>> reading_alpha(0.05)
         0.04
     """
-    return alpha * READING_SHARE_OF_ALPHA
+    return round(alpha * READING_SHARE_OF_ALPHA, 12)
 
 
 def holdout_needed(

@@ -13,10 +13,12 @@ from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from campaigns.feasibility.plans import Plan, percent
 from campaigns.holdout import campaign_layer
 from campaigns.power import reading_alpha
-from holdback.business import Audience, Business, Campaign
+from holdback.business import Audience, Business, Campaign, Churn
 from holdback.errors import BusinessFileError
 
 #: What only a new version may change, by the name of the key in the business file.
@@ -90,7 +92,7 @@ class Design:
     @property
     def daily_alpha(self) -> float:
         """The part of alpha that the page spends that is looked at daily."""
-        return self.alpha - self.reading_alpha
+        return round(self.alpha - self.reading_alpha, 12)
 
     @property
     def hash(self) -> str:
@@ -183,7 +185,10 @@ def check_unchanged(business: Business, design: Design) -> tuple[str, ...]:
         "audience": campaign.audience.model_dump(mode="json"),
         "churn": business.churn_named(campaign.churn).model_dump(mode="json"),
     }
-    then = {name: getattr(design, name) for name in FIXED} | {"audience": design.audience.model_dump(mode="json")}
+    then = {name: getattr(design, name) for name in FIXED}
+    # Read again by today's rules: a key that a later release adds, with a default, is no change of the company's.
+    then["audience"] = design.audience.model_dump(mode="json")
+    then["churn"] = TypeAdapter(Churn).validate_python(design.churn).model_dump(mode="json")
     changed = [name for name in FIXED if now[name] != then[name]]
     if changed:
         listed = "; ".join(f"{name} {_shown(then[name])} became {_shown(now[name])}" for name in changed)

@@ -258,7 +258,10 @@ def tell_design(design: Design) -> Iterator[Any]:
     """Write a launched design for people."""
     from campaigns.feasibility import percent, points
 
-    audience = design.audience.model_dump(mode="json", exclude_defaults=True)
+    tiers, audience = design.audience.risk_tiers, design.audience
+    conditions = [f"risk tier {' or '.join(tiers)}"] if tiers else []
+    conditions += [f"{name} {' or '.join(values)}" for name, values in audience.where.items()]
+    conditions += [f"{name} from {low:g} to {high:g}" for name, (low, high) in audience.between.items()]
     needed = (
         "no number of customers is enough"
         if design.holdout_count is None or design.treatment_count is None
@@ -269,7 +272,7 @@ def tell_design(design: Design) -> Iterator[Any]:
         "primary outcome": f"{design.primary_outcome} ({design.churn['name']}) within {design.horizon_days} days",
         "decision rests on": design.decision_metric,
         "actions": ", ".join(design.actions),
-        "audience": ", ".join(f"{key}: {value}" for key, value in audience.items()) or "everybody",
+        "audience": ", and ".join(conditions) or "everybody",
         "held out": f"{percent(design.holdout_share)}, explored {percent(design.explore_share)}, salt {design.salt}",
         "alpha and power": f"{design.alpha:g} ({design.reading_alpha:g} for the reading), {percent(design.power)}",
         "expected": f"{points(design.effect)} of {percent(design.base_rate)} (save rate {percent(design.lift)})",

@@ -183,6 +183,9 @@ def test_only_those_are_counted_whom_the_campaign_is_for(planned: Make) -> None:
     assert old.flow.stock == pytest.approx(everyone / 2, rel=0.15)
     by_phone = planned(contact={"reachable": {"phone": "reachable"}})
     assert by_phone.flow.stock == pytest.approx(everyone / 2, rel=0.15)
+    by_action = planned(call={"eligible": {"risk_tiers": ["high"], "where": {"city": ["Vigo"]}}})
+    high = planned(**HIGH).flow.stock
+    assert by_action.flow.stock == pytest.approx(high * 3 / 4, rel=0.15)
 
 
 def test_who_is_in_a_campaign_does_not_enter_until_its_horizon_ends(tmp_path: Path) -> None:
