@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from scipy.stats import norm
@@ -18,9 +19,12 @@ from campaigns.feasibility.entries import base_rate, flow, household_effect, sco
 from campaigns.feasibility.history import History, Labelled, read_history
 from campaigns.members import Members
 from campaigns.power import sample_needed
+from features.labels import build_labels
+from holdback.business import Business
 from holdback.errors import BusinessFileError, DataError, NotKnowableYet
 from holdback.workspace import Workspace
 from tests.campaigns.contracts import AS_OF, CHURN_30D, FILE, HORIZON_DAYS, OPENS, open_telecom, telecom
+from tests.training.companies import open_shop, snapshot
 
 SCORED_ON = tuple(AS_OF - timedelta(days=back) for back in (98, 84, 70, 56, 42, 28, 14, 0))
 HIGH = {"campaign": {"audience": {"risk_tiers": ["high"]}}}
@@ -401,6 +405,48 @@ def test_without_scores_everybody_described_stands_for_the_tiers(planned: Make) 
     assert any("No scores yet" in note for note in found.notes)
     assert "later trigger" not in [option.name for option in found.options]
     assert "no scores tell the risk tiers yet" in found.base_rate.source
+
+
+def test_a_company_that_says_itself_who_left_can_plan(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"id": [f"c{i}" for i in range(4_000)], "gone": rng.random(4_000) < 0.2})
+    workspace = snapshot(tmp_path, frame, key="id", label="gone")
+    content = workspace.business.model_dump(mode="json")
+    content["actions"] = FILE["actions"]
+    content["campaigns"] = [{"name": "spring", "actions": ["call"], "audience": {}, "holdout_share": 0.5}]
+    found = plan(workspace.warehouse, Business.model_validate(content), "spring", AS_OF)
+    assert found.base_rate.rate == pytest.approx(float(frame["gone"].mean()))
+    assert (found.horizon_days, found.maturity_days) == (30, 1)
+    assert found.as_written.reads_on is not None
+
+
+def test_a_shop_whose_customers_lapse_can_plan(tmp_path: Path) -> None:
+    campaign = {"name": "spring", "actions": ["call"], "audience": {}, "holdout_share": 0.5}
+    workspace = open_shop(tmp_path, actions=[FILE["actions"][0]], campaigns=[campaign], customers=600)
+    day = date(2025, 10, 20)
+    found = plan(workspace.warehouse, workspace.business, "spring", day)
+    months = churn_rates(workspace, day)
+    assert min(months) <= found.base_rate.rate <= max(months)
+    # A longer horizon, under which fewer lapse, describes the same customers.
+    longer = with_campaign(workspace, horizon_days=60)
+    assert plan(workspace.warehouse, longer, "spring", day).base_rate.rate < found.base_rate.rate
+
+
+def churn_rates(workspace: Workspace, day: date) -> list[float]:
+    """The churn rate of some days, 30 to 120 days ago, from the labels themselves."""
+    churn = workspace.business.churn[0]
+    rates = []
+    for back in range(30, 121, 10):
+        labels = build_labels(workspace.warehouse, workspace.business, churn, day - timedelta(days=back), known_on=day)
+        known = labels["churned"].drop_null().to_pylist()
+        rates += [sum(known) / len(known)] if known else []
+    return rates
+
+
+def with_campaign(workspace: Workspace, **changes: Any) -> Business:
+    content = workspace.business.model_dump(mode="json")
+    content["campaigns"] = [{**content["campaigns"][0], **changes}]
+    return Business.model_validate(content)
 
 
 # What cannot be planned
