@@ -23,6 +23,27 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _TO_UNIT = 2.0**-53
 
 
+def split_mix(start: int, places: Integers) -> npt.NDArray[np.uint64]:
+    """Return the numbers that stand at some places (from 0) of the SplitMix64 sequence that begins at ``start``.
+
+    Examples:
+        >>> int(split_mix(1234567, np.array([0]))[0])
+        6457827717110365317
+    """
+    state = places.astype(np.uint64)
+    state *= np.uint64(_GAMMA)
+    state += np.uint64((start + _GAMMA) % 2**64)
+    shifted = state >> np.uint64(30)
+    state ^= shifted
+    state *= _FIRST
+    np.right_shift(state, np.uint64(27), out=shifted)
+    state ^= shifted
+    state *= _SECOND
+    np.right_shift(state, np.uint64(31), out=shifted)
+    state ^= shifted
+    return state
+
+
 @dataclass(frozen=True)
 class Chance:
     """A world's luck.
@@ -49,19 +70,9 @@ class Chance:
         """
         name = f"{self.world}/{purpose}/{day}".encode()
         start = int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little")
-        state = customers.astype(np.uint64)
-        state *= np.uint64(_GAMMA)
-        state += np.uint64((start + _GAMMA) % 2**64)
-        shifted = state >> np.uint64(30)
-        state ^= shifted
-        state *= _FIRST
-        np.right_shift(state, np.uint64(27), out=shifted)
-        state ^= shifted
-        state *= _SECOND
-        np.right_shift(state, np.uint64(31), out=shifted)
-        state ^= shifted
-        state >>= np.uint64(11)
-        return state.astype(np.float64) * _TO_UNIT
+        bits = split_mix(start, customers)
+        bits >>= np.uint64(11)
+        return bits.astype(np.float64) * _TO_UNIT
 
     def bell(self, purpose: str, day: int, customers: Integers) -> Floats:
         """Return numbers of mean 0 and standard deviation 1, bell-shaped, within [-3, 3]: the sum of three uniforms."""

@@ -125,7 +125,7 @@ class Company:
 
     def return_probability(self, today: Today) -> Floats:
         """Return the probability that a customer who stays away comes back today."""
-        back = -1.5 * self.lives.nudge[today.first] - 0.5 * self.people.frailty[today.first]
+        back = -1.0 * self.lives.nudge[today.first] - 0.5 * self.people.frailty[today.first]
         return np.minimum(self.trade.returns_per_day * np.exp(back), 0.5)
 
     def feeds(self, day: date) -> Mapping[str, pa.Table]:

@@ -147,7 +147,7 @@ class Crm:
             if self.scenario.strangers_share:
                 self._send_to_strangers(chance, day, campaign, action, channel, customers, lives, out)
         if self.reaches_everybody is not None:
-            self.move(self.reaches_everybody, np.flatnonzero(lives.is_active[:known]), lives)
+            self.move(self.reaches_everybody, np.arange(known, dtype=np.int64), lives)
             self.reaches_everybody = None
         self._send_newsletter(chance, day, known, lives, out)
 
@@ -212,7 +212,7 @@ class Crm:
         if not perfect:
             repeated = is_sent & ~bounces & (drawn("repeated") < REPEATED_SHARE)
             report(day, repeated, np.full(len(customers), _SENT), cost, later_seconds=1800)
-        self.move(action, customers[is_reached & lives_on], lives)
+        self.move(action, customers[is_reached], lives)
         lives.has_consent[customers[opts_out]] = False
 
     def _send_to_strangers(

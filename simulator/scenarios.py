@@ -86,7 +86,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         Scenario(
             "risk_is_not_uplift",
             "The highest risk are lost causes and sleeping dogs: to contact by risk is worse than at random.",
-            kind_offsets=(-0.4, -0.8, 1.4, 1.0),
+            kind_offsets=(-0.6, -0.9, 1.4, 1.3),
         ),
         Scenario("small_company", "At most 300 customers: no effect can be read within a year.", customers_at_most=300),
         Scenario(
