@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Final
 
 import pyarrow as pa
 
@@ -18,7 +19,10 @@ from features.clocks import Clock
 from holdback.business import Business
 from holdback.workspace import Workspace
 
-_SAYS_NO = ("opted_out", "complained")
+#: SQL over a row of kind ``launched``: the horizon that the campaign was launched with, in days.
+LAUNCHED_DAYS: Final = "try_cast(coalesce(detail ->> '$.design.horizon_days', detail ->> '$.horizon_days') as integer)"
+
+_SAYS_NO: Final = ("opted_out", "complained")
 
 
 def refusals(workspace: Workspace, decided: pa.Table, *, as_of: date, today: date) -> Mapping[str, str]:
@@ -109,7 +113,7 @@ def _held_out(business: Business, today: date) -> str:
     version = business.holdout.version(today)
     return f"""
     with launched as (
-        select campaign, version, max(try_cast(detail ->> '$.horizon_days' as integer)) as days
+        select campaign, version, max({LAUNCHED_DAYS}) as days
         from ledger where kind = 'launched' group by campaign, version
     ),
     held as (

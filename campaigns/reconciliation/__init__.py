@@ -4,7 +4,8 @@
 :func:`~campaigns.reconciliation.findings.findings` says what does not fit, at any time.
 """
 
-from campaigns.reconciliation.findings import Finding, FindingKind, findings, found_rows
+from campaigns.reconciliation.findings import Finding, findings, found_rows
+from campaigns.reconciliation.questions import FindingKind
 from campaigns.reconciliation.reconciling import Reconciliation, reconcile
 
 __all__ = ["Finding", "FindingKind", "Reconciliation", "findings", "found_rows", "reconcile"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 import pyarrow as pa
 
 from campaigns.suppression.contacts import REACTION_DAYS, REPORT_DAYS
-from features.clocks import Clock, newest_versions, not_replaced, timestamp
+from features.clocks import Clock, known_rows, newest_versions, not_replaced
 from features.corrections import corrected_tables
 from features.steps import Step
 from holdback.business import Business
@@ -30,15 +30,17 @@ def days_frame(warehouse: Warehouse, business: Business) -> pa.Table:
     return pa.table({"as_of": pa.array(days, pa.date32()), "starts_at": starts})
 
 
-def reported_steps(warehouse: Warehouse, business: Business, as_of: date) -> list[Step]:
+def reported_steps(
+    warehouse: Warehouse, business: Business, as_of: date, *, since_days: int | None = None
+) -> list[Step]:
     """Return the steps that end in ``_events``: every event that was known at ``as_of``, once, with its ``event_id``.
 
-    A line without an outcome is a message that was sent: so the role says.
+    A line without an outcome is a message that was sent: so the role says. ``since_days`` leaves older events out.
     """
     clock = Clock.of(business, as_of)
     corrected = corrected_tables(warehouse)
     lines = [
-        _lines(feed, clock, is_replaced=False, corrected=feed in corrected)
+        _lines(feed, clock, is_replaced=False, corrected=feed in corrected, since_days=since_days)
         for feed in business.feeds_with_role("campaign_contacts")
     ]
     identified = "select distinct on (event_id) * exclude (batch_id, row_number) from _lines order by event_id"
@@ -106,13 +108,21 @@ def known_customers(warehouse: Warehouse, business: Business, as_of: date, colum
     return newest_versions(Clock.of(business, as_of), columns, corrected_tables(warehouse))
 
 
-def since(business: Business, as_of: date, days: int) -> str:
-    """SQL of the instant ``days`` days before ``as_of``."""
-    return timestamp(business.instant(as_of - timedelta(days=days)))
+def no_step(warehouse: Warehouse, business: Business, as_of: date) -> Step:
+    """Return the step ``_no``: when each customer ever opted out or complained, as known at ``as_of``."""
+    clock, corrected = Clock.of(business, as_of), corrected_tables(warehouse)
+    said = "lower(trim(outcome)) in ('opted_out', 'complained')"
+    columns = ("event_at", "lower(trim(outcome)) as outcome")
+    parts = [
+        known_rows(feed, columns, clock, corrected=feed in corrected, also=said, spine=False)
+        for feed in business.feeds_with_role("campaign_contacts")
+    ]
+    return Step("_no", "who opted out or complained, and when", "\n    union all\n    ".join(parts))
 
 
-def _lines(feed: str, clock: Clock, *, is_replaced: bool, corrected: bool) -> str:
+def _lines(feed: str, clock: Clock, *, is_replaced: bool, corrected: bool, since_days: int | None = None) -> str:
     visible = [f"event_at < {clock.now}", f"loaded_at <= {clock.now}"]
+    visible += [f"event_at >= {clock.days_ago(since_days)}"] if since_days is not None else []
     if corrected:
         kept = not_replaced(feed, clock)
         visible.append(f"not ({kept})" if is_replaced else kept)

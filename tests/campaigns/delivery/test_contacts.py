@@ -139,14 +139,15 @@ def test_nobody_held_out_leaves_the_house_even_if_a_row_was_forged(
     assert listed(workspace) == ([] if because else ["ana"])
 
 
-def test_the_horizon_that_a_campaign_was_launched_with_counts_more_than_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("detail", ['{"design": {"horizon_days": 51}}', '{"horizon_days": 51}'])
+def test_the_horizon_that_a_campaign_was_launched_with_counts_more_than_the_file(tmp_path: Path, detail: str) -> None:
     workspace = make_workspace(tmp_path)
     stock(workspace, "ana")
     held_on = AS_OF - timedelta(days=50)
     launch = {"as_of": held_on, "kind": "launched", "entry_id": "l", "campaign": "loyalty", "version": 1}
     write_ledger(workspace, assigned("ana", "holdout", campaign="loyalty", on=held_on))
     assert refused(workspace) == {}
-    write_ledger(workspace, {**launch, "detail": '{"horizon_days": 51}'})
+    write_ledger(workspace, {**launch, "detail": detail})
     assert refused(workspace) == {"ana": "held out of loyalty"}
 
 
