@@ -15,13 +15,13 @@ from simulator.bank import Bank
 from simulator.chance import Chance, Floats
 from simulator.contacts import CONTACTS_FILE, FEED, Action, Contact, Crm, read_contact_lists
 from simulator.dealer import Dealer
+from simulator.desk import Desk
 from simulator.files import append_dirt, write_csv
 from simulator.lives import Lives
 from simulator.people import draw_people
 from simulator.resort import Resort
 from simulator.rows import FeedFile, Outgoing, Rows, as_table, instants
 from simulator.scenarios import SCENARIOS
-from simulator.service import Desk
 from simulator.telecom import Telecom
 from simulator.trades import Today, Trade, customers_file
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from simulator.chance import Chance, Flags, Floats, Integers
 from simulator.contacts import Action, shifts
+from simulator.desk import Service
 from simulator.people import Market, People
 from simulator.rows import UNKNOWN, FeedFile, FileColumn, Outgoing, instants
-from simulator.service import Service
 from simulator.trades import Today, competitor_pull
 
 CATEGORIES = ("service", "repair", "tyres", "car")

@@ -10,10 +10,10 @@ import numpy as np
 
 from simulator.chance import Chance, Floats, Integers
 from simulator.contacts import Action, shifts
+from simulator.desk import Service
 from simulator.people import Market, People
 from simulator.rows import UNKNOWN, FeedFile, FileColumn, Outgoing, instants
 from simulator.scenarios import LOST_CAUSE
-from simulator.service import Service
 from simulator.trades import Today, competitor_pull
 
 PLANS = ("mobile", "fibre", "bundle", "flex")

@@ -12,11 +12,11 @@ import numpy as np
 
 from simulator.chance import Chance, Flags, Floats, Integers
 from simulator.contacts import Action
+from simulator.desk import Service
 from simulator.lives import Lives
 from simulator.people import AGE_BANDS, GENDERS, LANGUAGES, Market, People
 from simulator.rows import FeedFile, FileColumn, Outgoing, instants
 from simulator.scenarios import Scenario
-from simulator.service import Service
 
 
 @dataclass(frozen=True)
