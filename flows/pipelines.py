@@ -41,6 +41,9 @@ ingest_task = _step(steps.ingest_step)
 retrain_task = _step(steps.retrain_step)
 first_model_task = _step(steps.first_model_step)
 score_task = _step(steps.score_step)
+reconcile_task = _step(steps.reconcile_step)
+decide_task = _step(steps.decide_step)
+deliver_task = _step(steps.deliver_step)
 report_task = _step(steps.report_step)
 
 
@@ -97,6 +100,13 @@ def score_daily(business: str | None = None, as_of: date | None = None, churn: s
 
 
 @flow(flow_run_name=_run_name)
+def decide_daily(business: str | None = None, as_of: date | None = None) -> list[Outcome]:
+    """Enter what was sent, decide whom to contact today, and write the contact lists."""
+    workspace, day = _opened(business, as_of)
+    return [_published(outcome) for outcome in _decided(workspace, day)]
+
+
+@flow(flow_run_name=_run_name)
 def report(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> list[Outcome]:
     """Write the day's report."""
     workspace, day = _opened(business, as_of)
@@ -108,7 +118,7 @@ def report(business: str | None = None, as_of: date | None = None, churn: str | 
 def daily(business: str | None = None, as_of: date | None = None) -> list[Outcome]:
     """Everything a day needs, in order: what the schedule runs."""
     workspace, day = _opened(business, as_of)
-    return _one_day(workspace, day)
+    return one_day(workspace, day)
 
 
 @flow(flow_run_name=_run_name)
@@ -128,11 +138,11 @@ def backfill(
         if only_ingest:
             outcomes.append(ingest_task(workspace, day, wait_seconds=_WAIT_SECONDS))
         else:
-            outcomes.extend(_one_day(workspace, day))
+            outcomes.extend(one_day(workspace, day))
     return outcomes
 
 
-def _one_day(workspace: Workspace, day: date) -> list[Outcome]:
+def one_day(workspace: Workspace, day: date, *, with_report: bool = True) -> list[Outcome]:
     """Do a day's work. A definition that cannot be scored stops no other, and the report is written all the same."""
     outcomes = [_published(ingest_task(workspace, day, wait_seconds=_WAIT_SECONDS))]
     faults: list[OperatorError] = []
@@ -143,10 +153,24 @@ def _one_day(workspace: Workspace, day: date) -> list[Outcome]:
             outcomes.append(Outcome("score_daily", workspace.business.slug, day, {"waits": str(wait)}, False))
         except OperatorError as fault:
             faults.append(fault)
-        outcomes.append(_published(report_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS)))
+    first = workspace.business.churn_named(None).name
+    if any(outcome.flow == "score_daily" and outcome.receipt.get("churn") == first for outcome in outcomes):
+        outcomes.extend(_published(outcome) for outcome in _decided(workspace, day))
+    if with_report:
+        outcomes.extend(
+            _published(report_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS))
+            for name in _names(workspace, None)
+        )
     if faults:
         raise faults[0]
     return outcomes
+
+
+def _decided(workspace: Workspace, day: date) -> Iterator[Outcome]:
+    """What was sent, what is decided, what leaves the house; nothing where the business file has no campaign."""
+    if workspace.business.campaigns:
+        for step in (reconcile_task, decide_task, deliver_task):
+            yield step(workspace, day, wait_seconds=_WAIT_SECONDS)
 
 
 def _scored(workspace: Workspace, day: date, churn: str) -> Iterator[Outcome]:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows import settings
 from flows.runs import Outcome, Receipt, inputs_key, once
 from flows.watching import tell
 from holdback.errors import ContractBroken
@@ -90,6 +93,51 @@ def score_step(workspace: Workspace, as_of: date, *, churn: str | None = None, w
     return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_scored_already"]))
 
 
+def reconcile_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome:
+    """Enter in the ledger what was really sent, and find leaks, misses and duplicates."""
+    from campaigns.reconciliation import reconcile
+
+    def work() -> Receipt:
+        return _receipt(reconcile(workspace, as_of))
+
+    return _in_order(workspace, as_of, "reconcile", work, wait_seconds)
+
+
+def decide_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome:
+    """Decide whom to contact today, within holdouts, suppression, capacities and budget, once and for ever."""
+    from campaigns.decisions import decide
+
+    def work() -> Receipt:
+        return _receipt(decide(workspace, as_of, progress=tell))
+
+    outcome = _in_order(workspace, as_of, "decide_daily", work, wait_seconds)
+    return dataclasses.replace(outcome, was_done_already=outcome.receipt.get("was_decided_already", True))
+
+
+def deliver_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome:
+    """Write the contact lists, and send them where the business file says."""
+    from campaigns.delivery import deliver
+
+    def work() -> Receipt:
+        _compact_ledger(workspace)
+        return _receipt(deliver(workspace, as_of, now=settings.now(), wait=time.sleep))
+
+    return once("deliver", workspace, as_of, work, wait_seconds=wait_seconds)
+
+
+def _in_order(
+    workspace: Workspace, as_of: date, flow: str, work: Callable[[], Receipt], wait_seconds: float
+) -> Outcome:
+    """Run a step that writes the ledger, unless the ledger is ahead: the past is read, never decided."""
+    from campaigns.ledger import newest_day
+
+    newest = newest_day(workspace.warehouse)
+    if newest is not None and newest > as_of and not workspace.warehouse.has_batch("ledger", f"decide/{as_of}"):
+        why = f"the ledger has rows of {newest} already: nobody can be contacted in the past. Nothing was decided."
+        return Outcome(flow, workspace.business.slug, as_of, {"waits": why}, was_done_already=True)
+    return once(flow, workspace, as_of, work, wait_seconds=wait_seconds)
+
+
 def report_step(workspace: Workspace, as_of: date, *, churn: str | None = None, wait_seconds: float = 0) -> Outcome:
     """Write the day's report: drift, quality, performance on matured labels."""
     from monitoring.report import write_report
@@ -124,6 +172,14 @@ def _compact(workspace: Workspace, feeds: set[str]) -> None:
             tell(f"sorting {feed}", 0, 1)
             with workspace.lock("ingest", wait_seconds=_PATIENCE_SECONDS):
                 warehouse.compact(feed, by="customer_id")
+
+
+def _compact_ledger(workspace: Workspace) -> None:
+    """Put the ledger's many small files into one; its rows and their hashes stay what they are."""
+    if workspace.warehouse.file_count("ledger") > _MOST_FILES:
+        tell("sorting the ledger", 0, 1)
+        with workspace.lock("ledger", wait_seconds=_PATIENCE_SECONDS):
+            workspace.warehouse.compact("ledger", by="as_of")
 
 
 def _sources(workspace: Workspace) -> tuple[str, ...]:

@@ -130,14 +130,14 @@ class Lake:
         """
         snapshots: dict[str, DeltaTable | None] = {}
         for name in sorted(names, key=lambda name: name == _SUPERSEDED):
-            snapshots[name] = self._open(name)
+            snapshots[name] = self._read(name)
             connection.execute(f'create temp view "{name}" as {self._select(name, snapshots[name])}')
         if snapshots.get(_SUPERSEDED) is None:
             return
         undecided = []
         for feed, batch in connection.sql(f"select distinct feed, replaced_by from {_SUPERSEDED}").fetchall():
             if feed not in snapshots:
-                snapshots[feed] = self._open(feed)
+                snapshots[feed] = self._read(feed)
             snapshot = snapshots[feed]
             if snapshot is None or snapshot.transaction_version(batch) is None:
                 undecided.append(f"('{feed}', '{batch}')")
@@ -205,17 +205,17 @@ class Lake:
 
     def version(self, table: str) -> int | None:
         """See :meth:`Warehouse.version`."""
-        existing = self._open(table)
+        existing = self._read(table)
         return None if existing is None else existing.version()
 
     def has_batch(self, table: str, batch: str) -> bool:
         """See :meth:`Warehouse.has_batch`."""
-        existing = self._open(table)
+        existing = self._read(table)
         return existing is not None and existing.transaction_version(batch) is not None
 
     def file_count(self, table: str) -> int:
         """Return how many files the table's newest version consists of."""
-        existing = self._open(table)
+        existing = self._read(table)
         return 0 if existing is None else len(existing.file_uris())
 
     def compact(self, table: str, *, by: str) -> None:
@@ -265,6 +265,15 @@ class Lake:
         folder = str(self._folder(table))
         return DeltaTable(folder) if DeltaTable.is_deltatable(folder) else None
 
+    def _read(self, table: str) -> DeltaTable | None:
+        """Open the newest version to read; it is shared, so nobody writes with it."""
+        log = self._folder(table) / "_delta_log"
+        try:
+            newest = max((path.name for path in log.iterdir() if path.suffix == ".json"), default=None)
+        except FileNotFoundError:
+            return None
+        return None if newest is None else _opened(str(self._folder(table)), newest)
+
     def _partition(self, table: str) -> list[str] | None:
         declared = self.tables.get(table)
         return ["as_of"] if declared is not None and declared.is_keyed_by_day else None
@@ -281,7 +290,9 @@ class Lake:
             if "as_of=" in files[0]
             else "hive_partitioning = false"
         )
-        stored = f"read_parquet([{listed}], union_by_name = true, {days})"
+        # By name costs a look at every file for each query; most tables never got another column.
+        by_name = "true" if len({_columns(file) for file in files}) > 1 else "false"
+        stored = f"read_parquet([{listed}], union_by_name = {by_name}, {days})"
         if declared is None or existing is None:
             return f"select * from {stored}"
         present = _fields(existing)
@@ -340,6 +351,22 @@ def _engine(_process: int, threads: int, memory_limit: str, spill: str) -> duckd
             "enable_external_file_cache": False,  # it would hold on to what was read, up to the memory limit
         }
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _opened(folder: str, _newest: str) -> DeltaTable:
+    """Open a table at its newest commit; to open one takes longer than to list its commits."""
+    from deltalake import DeltaTable
+
+    return DeltaTable(folder)
+
+
+@functools.lru_cache(maxsize=65_536)
+def _columns(file: str) -> tuple[tuple[str, str], ...]:
+    """The columns of a file and their types; files are never changed."""
+    import pyarrow.parquet as pq
+
+    return tuple((field.name, str(field.type)) for field in pq.read_schema(file))
 
 
 def _fields(table: DeltaTable) -> list[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+from flows.cli.decisions import why
 from flows.cli.options import bold, print_json, show, table_of
 from flows.runs import Outcome
 
 Receipt = Any  # a receipt is JSON: each teller below knows the keys of its own flow
 
 _MOST_FINDINGS = 3
+_MOST_REFUSALS = 4
 _MODEL_NAMES = {
     "catboost": "CatBoost",
     "rule": "one rule",
@@ -112,6 +115,70 @@ def tell_score(receipt: Receipt) -> Iterator[Any]:
         yield table
 
 
+def tell_reconcile(receipt: Receipt) -> Iterator[Any]:
+    """What was really sent, and what does not fit."""
+    if "waits" in receipt:
+        yield receipt["waits"]
+        return
+    if not receipt["is_reported"]:
+        yield "no feed of role campaign_contacts: nobody knows what was really sent"
+        return
+    recorded = ", ".join(f"{count:,} {kind}" for kind, count in receipt["recorded"].items())
+    yield f"entered in the ledger: {recorded or 'nothing new'}"
+    for finding in receipt["findings"]:
+        if finding["count"]:
+            examples = f" (such as {', '.join(finding['examples'])})" if finding["examples"] else ""
+            yield f"{finding['kind']}: {finding['count']:,}{examples}"
+
+
+def tell_decide(receipt: Receipt) -> Iterator[Any]:
+    """Whom the day contacts, who is held back, what it costs."""
+    if "waits" in receipt:
+        yield receipt["waits"]
+        return
+    count, held = receipt["customer_count"], receipt["globally_held_count"]
+    yield f"{held:,} of {count:,} customers are never contacted: the global holdout"
+    if not receipt["campaigns"]:
+        yield "no campaign is in force: launch one with `holdback campaign launch NAME`"
+        return
+    table = table_of(
+        "", "campaign", "#audience", "#contacted", "#of them by chance", "#entered today", "#of them held back", "#cost"
+    )
+    for one in receipt["campaigns"]:
+        table.add_row(
+            f"{one['name']}/{one['version']}",
+            *(
+                f"{one[name]:,}"
+                for name in ("audience_count", "contact_count", "explored_count", "entered_count", "held_back_count")
+            ),
+            f"{one['spent_cents'] / 100:,.2f}",
+        )
+    yield table
+    budget = receipt["budget_cents"]
+    limit = f" of {budget / 100:,.2f}" if budget is not None else ""
+    yield f"to be spent today: {receipt['spent_cents'] / 100:,.2f}{limit}"
+    refused = [f"{why(code)} {n:,}" for code, n in list(receipt["refused_counts"].items())[:_MOST_REFUSALS]]
+    if refused:
+        yield f"not contacted: {'; '.join(refused)}"
+    yield from (
+        bold(f"groups of {one['layer']}: {one['verdict']}") for one in receipt["balances"] if not one["is_sound"]
+    )
+
+
+def tell_deliver(receipt: Receipt) -> Iterator[Any]:
+    """Where the lists lie, and what became of the calls."""
+    listed = ", ".join(f"{channel} {count:,}" for channel, count in receipt["contacts"].items())
+    yield f"contact lists: {listed or 'nobody today'}"
+    yield from (f"refused at the door, {reason}: {count:,}" for reason, count in receipt["refused"].items())
+    if receipt["paths"]:
+        yield f"outbox: {Path(receipt['paths'][-1]).parent}"
+    if receipt["table_rows"] is not None:
+        yield f"PostgreSQL table: {receipt['table_rows']:,} rows"
+    if receipt["webhook"] is not None:
+        counts = ", ".join(f"{name} {value}" for name, value in receipt["webhook"].items() if isinstance(value, int))
+        yield f"webhook: {counts}"
+
+
 def tell_report(receipt: Receipt) -> Iterator[Any]:
     """Where the report lies."""
     yield f"report: {receipt['path']}"
@@ -121,6 +188,9 @@ _TELLERS: dict[str, Callable[[Receipt], Iterator[Any]]] = {
     "ingest_daily": tell_ingest,
     "retrain": tell_retrain,
     "score_daily": tell_score,
+    "reconcile": tell_reconcile,
+    "decide_daily": tell_decide,
+    "deliver": tell_deliver,
     "report": tell_report,
 }
 

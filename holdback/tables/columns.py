@@ -51,11 +51,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: what a row is (``grain``), and its columns in order."""
+    """One table: what a row is (``grain``), its columns in order; in one piece, or in one folder per ``as_of``."""
 
     name: str
     grain: str
     columns: tuple[Column, ...]
+    is_in_one_piece: bool = False
 
     def column(self, name: str) -> Column:
         """Return the column stored under ``name``; raise ``KeyError`` when there is none."""
@@ -72,7 +73,7 @@ class Table:
     @property
     def is_keyed_by_day(self) -> bool:
         """True when the table holds one set of rows per ``as_of`` and is stored in one folder per day."""
-        return "as_of" in self.column_names
+        return "as_of" in self.column_names and not self.is_in_one_piece
 
     def named(self, name: str, extra: Iterable[Column] = ()) -> Table:
         """Return this shape under another name, with ``extra`` columns before the load columns."""

@@ -98,6 +98,7 @@ RESULTS: tuple[Table, ...] = (
             Column("previous_hash", "text", "hash of the row before it", required=True),
             Column("hash", "text", "SHA-256 of previous_hash and of everything in this row", required=True),
         ),
+        is_in_one_piece=True,  # nearly every question is about all of its days
     ),
     Table(
         "evaluations",

@@ -1,0 +1,185 @@
+"""The way of one decision day, from the scores to one commit of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from campaigns.decisions.candidates import Candidates, Known, read_candidates
+from campaigns.decisions.choices import Choices, choose_actions
+from campaigns.decisions.days import DecisionDay, decided_day
+from campaigns.decisions.rows import assigned_rows, decided_rows, policy_version
+from campaigns.designs import check_unchanged, launched
+from campaigns.fit import classify, stored_fit
+from campaigns.holdout import Group, assign, campaign_layer, earlier_groups, global_layer, open_holdouts, taken_units
+from campaigns.ledger import newest_day, record
+from campaigns.lifts import lifts
+from campaigns.members import quoted
+from campaigns.suppression import cooling_off, suppressed
+from campaigns.units import contact_units
+from features.clocks import Clock, newest_versions
+from features.corrections import corrected_tables
+from features.steps import with_steps
+from holdback.business import Business, Campaign
+from holdback.errors import DataError
+from holdback.progress import Progress, silent
+from holdback.warehouse import Warehouse
+from holdback.workspace import Workspace
+
+_STEPS = 5
+
+
+def decide_batch(as_of: date) -> str:
+    """Return the name under which a day's decision is committed."""
+    return f"decide/{as_of}"
+
+
+def decide(workspace: Workspace, as_of: date, *, progress: Progress = silent) -> DecisionDay:
+    """Decide the day, or answer with what the ledger says was decided.
+
+    Args:
+        workspace: The business.
+        as_of: The day; nothing later is visible.
+        progress: Told about each step.
+
+    Raises:
+        DataError: the day was not scored, or a later day was decided before: a contact list of the past helps nobody.
+        BusinessFileError: a campaign was changed since its launch without a new version.
+        Busy: another process is deciding.
+    """
+    with workspace.lock("decide"):
+        warehouse, business = workspace.warehouse, workspace.business
+        if warehouse.has_batch("ledger", decide_batch(as_of)):
+            return decided_day(warehouse, business, as_of, was_decided_already=True)
+        _refuse_the_past(business, warehouse, as_of)
+        campaigns = _in_force(warehouse, business, as_of)
+        known_lifts = lifts(business, as_of)
+        progress("fit", 0, _STEPS)
+        classify(warehouse, business, as_of, lifts=known_lifts, progress=silent)
+        progress("units, holdouts and suppression", 1, _STEPS)
+        layer = global_layer(business, as_of)
+        units = contact_units(_customers(warehouse, business, as_of))
+        everybody = assign(units, layer, earlier_groups(warehouse, layer))
+        known = _known(warehouse, business, as_of, everybody)
+        rows = [assigned_rows(layer, everybody, _frozen(warehouse, business, as_of))]
+        if campaigns:
+            progress("candidates", 2, _STEPS)
+            candidates = read_candidates(warehouse, business, campaigns, as_of, known, known_lifts)
+            groups = _campaign_groups(warehouse, business, campaigns, units, candidates)
+            is_held_out = _is_held_out(candidates, campaigns, groups)
+            progress(f"choosing for {candidates.rows.num_rows:,} candidates", 3, _STEPS)
+            choices = choose_actions(business, campaigns, as_of, candidates, is_held_out)
+            rows += _entries(business, campaigns, candidates, choices, groups, known)
+            rows.append(decided_rows(business, campaigns, as_of, candidates, choices, _group_names(is_held_out)))
+        progress("writing the ledger", 4, _STEPS)
+        written = record(workspace, as_of, pa.concat_tables(rows, promote_options="default"), batch=decide_batch(as_of))
+        return decided_day(warehouse, business, as_of, was_decided_already=not written)
+
+
+def _in_force(warehouse: Warehouse, business: Business, as_of: date) -> list[Campaign]:
+    """The launched campaigns, as the file has them; what the launch fixed must not have changed."""
+    designs = launched(warehouse, business, as_of)
+    for design in designs:
+        check_unchanged(business, design)
+    return [business.campaign_named(design.campaign) for design in designs]
+
+
+def _refuse_the_past(business: Business, warehouse: Warehouse, as_of: date) -> None:
+    newest = newest_day(warehouse)
+    if newest is not None and newest > as_of:
+        raise DataError(
+            f"{business.slug}: decisions of {as_of}: the ledger has rows of {newest} already. Nobody can be contacted "
+            f"in the past, so nothing was decided. Decide {newest} or a later day."
+        )
+
+
+def _customers(warehouse: Warehouse, business: Business, as_of: date) -> pa.Table:
+    """Everybody known or scored at ``as_of``, with what tells who is contacted together."""
+    steps = newest_versions(Clock.of(business, as_of), ("household_id", "contact_key"), corrected_tables(warehouse))
+    return warehouse.query(
+        f"{with_steps(steps)}\n\n"
+        "select customer_id, any_value(household_id) as household_id, any_value(contact_key) as contact_key\n"
+        "from (\n    select customer_id, household_id, contact_key from _customers_rows\n    union all by name\n"
+        f"    select customer_id from scores where as_of = date '{as_of}'\n)\n"
+        "group by customer_id\norder by customer_id"
+    )
+
+
+def _frozen(warehouse: Warehouse, business: Business, as_of: date) -> pa.Table:
+    """Everybody's score and value of the day, to be kept with the assignment."""
+    name = business.churn_named(None).name
+    return warehouse.query(
+        "select customer_id, probability, kept_cents, fit_class, model_version, "
+        f"{quoted(policy_version(business))} as policy_version\nfrom fit\n"
+        f"left join (select * from scores where as_of = date '{as_of}' and churn = {quoted(name)}) as scored "
+        f"using (customer_id)\nwhere fit.as_of = date '{as_of}'"
+    )
+
+
+def _known(warehouse: Warehouse, business: Business, as_of: date, everybody: pa.Table) -> Known:
+    units = everybody.select(["customer_id", "unit_id"])
+    return Known(
+        units=everybody.select(["customer_id", "unit_id", "group"]),
+        taken=taken_units(units, open_holdouts(warehouse, business, as_of)),
+        suppressed=suppressed(warehouse, business, as_of, units),
+        cooling=cooling_off(warehouse, business, as_of, units),
+        fit=stored_fit(warehouse, as_of).select(["customer_id", "kept_cents", "fit_class"]),
+    )
+
+
+def _campaign_groups(
+    warehouse: Warehouse, business: Business, campaigns: Sequence[Campaign], units: pa.Table, candidates: Candidates
+) -> list[pa.Table]:
+    """The group of every member of every candidate's unit in the candidate's campaign, one table per campaign."""
+    own = candidates.rows["campaign_index"]
+    found = []
+    for index, campaign in enumerate(campaigns):
+        theirs = pc.unique(candidates.rows.filter(pc.equal(own, index))["unit_id"])
+        layer = campaign_layer(business, campaign)
+        members = units.filter(pc.is_in(units["unit_id"], value_set=theirs))
+        found.append(assign(members, layer, earlier_groups(warehouse, layer)))
+    return found
+
+
+def _is_held_out(
+    candidates: Candidates, campaigns: Sequence[Campaign], groups: Sequence[pa.Table]
+) -> npt.NDArray[np.bool_]:
+    own = np.asarray(candidates.rows["campaign_index"].to_numpy(), dtype=np.int64)
+    held = np.zeros(own.size, dtype=bool)
+    for index in range(len(campaigns)):
+        mine = np.flatnonzero(own == index)
+        position = pc.index_in(candidates.rows["customer_id"].take(mine), value_set=groups[index]["customer_id"])
+        group = groups[index]["group"].take(position)
+        held[mine] = np.asarray(pc.equal(group, Group.HOLDOUT.value).to_numpy(zero_copy_only=False), dtype=bool)
+    return held
+
+
+def _group_names(is_held_out: npt.NDArray[np.bool_]) -> npt.NDArray[np.object_]:
+    return np.where(is_held_out, Group.HOLDOUT.value, Group.TREATMENT.value).astype(object)
+
+
+def _entries(
+    business: Business,
+    campaigns: Sequence[Campaign],
+    candidates: Candidates,
+    choices: Choices,
+    groups: Sequence[pa.Table],
+    known: Known,
+) -> list[pa.Table]:
+    """The rows of kind ``assigned`` of those units that enter a campaign today, all their members."""
+    own = np.asarray(candidates.rows["campaign_index"].to_numpy(), dtype=np.int64)
+    seen = candidates.rows.select(["customer_id", "probability", "kept_cents", "fit_class", "model_version"])
+    seen = seen.append_column("policy_version", pa.array([policy_version(business)] * seen.num_rows, pa.string()))
+    taken = pc.unique(known.taken["customer_id"])
+    is_free = np.asarray(pc.invert(pc.is_in(candidates.rows["customer_id"], value_set=taken)), dtype=bool)
+    found = []
+    for index, campaign in enumerate(campaigns):
+        entering = candidates.rows["unit_id"].filter(pa.array(choices.enters & is_free & (own == index)))
+        members = groups[index].filter(pc.is_in(groups[index]["unit_id"], value_set=pc.unique(entering)))
+        found.append(assigned_rows(campaign_layer(business, campaign), members, seen))
+    return found

@@ -1,0 +1,99 @@
+"""What was decided for one customer on one day, from the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from campaigns.holdout import earlier_groups, global_layer
+from campaigns.members import quoted
+from holdback.business import Business
+from holdback.errors import DataError
+from holdback.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class ExplainedDecision:
+    """One customer's decision.
+
+    Attributes:
+        customer_id: Whom it is about.
+        as_of: The day.
+        group_everywhere: Group in the global layer.
+        assigned_on: Day on which that was drawn.
+        campaign: The campaign whose audience the customer was in; None when in none.
+        group: Group in it.
+        action: What is done; None when the customer was in no audience.
+        intended_action: What the policy chose.
+        is_exploration: True when chance chose.
+        propensity: Probability with which the action was chosen.
+        probability: Churn probability that was seen.
+        kept_amount: What would be lost with the customer, in the business' currency.
+        gain_amount: Expected incremental margin of the action, in the business' currency.
+        lift: Save rate that was used.
+        lift_status: What it rests on.
+        fit_class: Fit that was seen.
+        refused: Why each other action was not chosen, by action.
+        reason: What the model associates with leaving.
+    """
+
+    customer_id: str
+    as_of: date
+    group_everywhere: str
+    assigned_on: date
+    campaign: str | None = None
+    group: str | None = None
+    action: str | None = None
+    intended_action: str | None = None
+    is_exploration: bool | None = None
+    propensity: float | None = None
+    probability: float | None = None
+    kept_amount: float | None = None
+    gain_amount: float | None = None
+    lift: float | None = None
+    lift_status: str | None = None
+    fit_class: str | None = None
+    refused: Mapping[str, str] | None = None
+    reason: str | None = None
+
+
+def explain_decision(warehouse: Warehouse, business: Business, as_of: date, customer_id: str) -> ExplainedDecision:
+    """Return what was decided for one customer.
+
+    Raises:
+        DataError: the day was not decided, or nobody of this name was known then.
+    """
+    who, day = quoted(customer_id), f"date '{as_of}'"
+    version = global_layer(business, as_of).version
+    drawn = warehouse.query(
+        f"select \"group\", as_of from ledger where kind = 'assigned' and campaign is null and version = {version} "
+        f"and customer_id = {who} and as_of <= {day} order by as_of, sequence"
+    ).to_pylist()
+    if not drawn:
+        raise DataError(
+            f"{business.slug}: customer {customer_id!r}: the ledger knows nobody of this name on {as_of}. Check the "
+            "name, and that the day was decided (`holdback ledger show`)."
+        )
+    rows = warehouse.query(
+        'select campaign, "group", action, intended_action, is_exploration, propensity, probability, '
+        "kept_cents / 100 as kept_amount, gain_cents / 100 as gain_amount, lift, lift_status, fit_class, refused, "
+        "reason "
+        f"from ledger where kind = 'decided' and as_of = {day} and customer_id = {who}"
+    ).to_pylist()
+    row = rows[0] if rows else {}
+    return ExplainedDecision(
+        customer_id=customer_id,
+        as_of=as_of,
+        group_everywhere=_group(warehouse, business, as_of, customer_id),
+        assigned_on=drawn[0]["as_of"],
+        **{name: json.loads(value) if name == "refused" and value else value for name, value in row.items()},
+    )
+
+
+def _group(warehouse: Warehouse, business: Business, as_of: date, customer_id: str) -> str:
+    """The group that counts: held out in any row is held out."""
+    rows = earlier_groups(warehouse, global_layer(business, as_of)).to_pylist()
+    groups = {row["group"] for row in rows if row["customer_id"] == customer_id}
+    return "holdout" if "holdout" in groups else "treatment"

@@ -1,0 +1,161 @@
+"""Commands about decisions: ``decide``, ``decisions``, ``ledger``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.options import AsJson, AsOf, BusinessFile, print_json, show, table_of, text_of, workspace_of
+
+decided = typer.Typer(help="Who is contacted today, why, and what was refused.", no_args_is_help=True)
+ledger = typer.Typer(help="The record of what was decided and done, which nobody can change.", no_args_is_help=True)
+
+#: Words for what the ledger writes as a code, for people.
+_WHY = {
+    "in_campaign": "takes part in another campaign",
+    "held_out": "held out",
+    "suppressed": "must not be contacted",
+    "not_eligible": "not eligible",
+    "fit": "keeping costs more than it brings",
+    "channel": "cannot be reached by this channel",
+    "cooling_off": "had it recently",
+    "other_member": "somebody else of the household comes first",
+    "no_gain": "costs more than it saves",
+    "price": "others gain more from the budget or the capacity",
+    "weaker": "another action gains more",
+    "explored": "chance chose otherwise",
+}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    app.command(epilog="\b\nExamples:\n  holdback decide\n  holdback decide --as-of 2026-11-01 --json")(decide)
+    app.add_typer(decided, name="decisions")
+    app.add_typer(ledger, name="ledger")
+
+
+def why(code: str) -> str:
+    """Say in words what a code of the ledger means.
+
+    Examples:
+        >>> why("suppressed: opted_out")
+        'must not be contacted: opted_out'
+    """
+    name, colon, rest = code.partition(":")
+    return f"{_WHY.get(name, name)}{colon}{rest}"
+
+
+def decide(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Enter what was really sent, decide whom to contact today, once, and write the contact lists."""
+    from flows.cli.answers import print_outcomes
+    from flows.running import run
+
+    print_outcomes(run("decide_daily", quiet=as_json, business=text_of(business), as_of=as_of), as_json=as_json)
+
+
+@decided.command(
+    "list", epilog="\b\nExamples:\n  holdback decisions list\n  holdback decisions list --as-of 2026-11-01 --limit 50"
+)
+def decisions_list(
+    business: BusinessFile = None,
+    as_of: AsOf = None,
+    limit: Annotated[int, typer.Option(min=1, help="Contacts at most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the day's contacts, masked. The whole list, for those who call and write, lies in the outbox."""
+    from campaigns.delivery import contacts, masked
+    from flows import settings
+
+    workspace = workspace_of(business)
+    day = settings.chosen_day(workspace, as_of)
+    found = masked(contacts(workspace, day)).slice(0, limit).to_pylist()
+    if as_json:
+        print_json(found)
+    else:
+        show(contact_table(found) if found else f"Nobody is contacted on {day}.")
+        show(f"The whole list, readable by its owner only: {workspace.outbox / str(day)}")
+
+
+def contact_table(rows: list[dict[str, Any]]) -> Any:
+    """Contacts as a table for people; give it masked ones."""
+    table = table_of("Contacts", "customer", "campaign", "action", "channel", "why (an association, not a cause)")
+    for row in rows:
+        table.add_row(row["customer"], row["campaign"], row["action"], row["channel"], row.get("reason") or "")
+    return table
+
+
+@decided.command(
+    "explain", epilog="\b\nExamples:\n  holdback decisions explain c-0042\n  holdback decisions explain c-0042 --json"
+)
+def decisions_explain(
+    customer: Annotated[str, typer.Argument(help="The customer's id.")],
+    business: BusinessFile = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what was decided for one customer, with the arithmetic and all that was refused."""
+    from campaigns.decisions import explain_decision
+    from flows import settings
+
+    workspace = workspace_of(business)
+    day = settings.chosen_day(workspace, as_of)
+    found = explain_decision(workspace.warehouse, workspace.business, day, customer)
+    print_json(found) if as_json else show(*_told(found, workspace.business.currency))
+
+
+def _told(found: Any, currency: str) -> list[str]:
+    if found.group_everywhere == "holdout":
+        return [
+            f"{found.customer_id}: in the global holdout since {found.assigned_on}: nothing contacts this customer."
+        ]
+    if found.action is None:
+        return [f"{found.customer_id}: in no campaign's audience on {found.as_of}."]
+    lines = [f"{found.customer_id} on {found.as_of}: {found.action} ({found.campaign}, {found.group})"]
+    if found.intended_action not in (found.action, "none"):
+        lines.append(f"the policy would have chosen {found.intended_action}")
+    if found.is_exploration:
+        lines.append(f"drawn at random, with probability {found.propensity:.4f}")
+    lines.append(f"churn probability {found.probability:.1%}; {found.kept_amount:,.2f} {currency} at stake")
+    if found.lift is not None:
+        lines.append(
+            f"save rate {found.lift:.1%} ({found.lift_status}); expected gain {found.gain_amount:,.2f} {currency}"
+        )
+    lines += [f"  {action}: {why(code)}" for action, code in found.refused.items()]
+    return lines
+
+
+@ledger.command("verify", epilog="\b\nExamples:\n  holdback ledger verify\n  holdback ledger verify --json")
+def ledger_verify(business: BusinessFile = None, as_json: AsJson = False) -> None:
+    """Recompute the chain of hashes, and say whether a row was changed, added or taken away."""
+    from campaigns.ledger import verify
+
+    found = verify(workspace_of(business))
+    print_json(found) if as_json else show(str(found))
+    if not found.is_whole:
+        raise typer.Exit(6)
+
+
+@ledger.command(
+    "show", epilog="\b\nExamples:\n  holdback ledger show\n  holdback ledger show --as-of 2026-11-01 --json"
+)
+def ledger_show(
+    business: BusinessFile = None,
+    as_of: AsOf = None,
+    limit: Annotated[int, typer.Option(min=1, help="Days at most.")] = 14,
+    as_json: AsJson = False,
+) -> None:
+    """Count what the ledger recorded, day by day, newest first."""
+    from campaigns.ledger import counts_by_day
+    from flows import settings
+
+    workspace = workspace_of(business)
+    rows = counts_by_day(workspace.warehouse, settings.chosen_day(workspace, as_of), days=limit)
+    if as_json:
+        print_json(rows)
+        return
+    kinds = list(dict.fromkeys(kind for row in rows for kind in row.counts))
+    table = table_of("Ledger", "as of", *(f"#{kind}" for kind in kinds))
+    for row in rows:
+        table.add_row(str(row.as_of), *(f"{row.counts.get(kind, 0):,}" for kind in kinds))
+    show(table if rows else "The ledger is empty: nothing was decided yet.")
