@@ -18,7 +18,6 @@ from holdback.business import Business
 from holdback.errors import DataError, NotKnowableYet
 from holdback.warehouse import Warehouse
 
-_Z95 = 1.959964
 #: Records that end earlier than this before the end of the period do not tell it.
 _REACH_DAYS = 31
 _CLASSES = ("invest", "maintain", "do_not_spend")
@@ -151,7 +150,7 @@ def _outcome(name: str, rows: pa.Table) -> ClassOutcome:
     margin, cost, retention = (rows[column].to_numpy() for column in ("margin", "cost", "retention"))
     net = margin - cost - retention
     n, negative = net.size, int((net < 0).sum())
-    low, high = wilson_interval(negative, n)
+    share = stats.binomtest(negative, n).proportion_ci(confidence_level=0.95, method="wilson")
     return ClassOutcome(
         fit_class=name,
         customer_count=n,
@@ -160,21 +159,6 @@ def _outcome(name: str, rows: pa.Table) -> ClassOutcome:
         retention_cents=int(retention.sum()),
         net_cents=int(net.sum()),
         negative_share=negative / n,
-        negative_share_low=low,
-        negative_share_high=high,
+        negative_share_low=float(share.low),
+        negative_share_high=float(share.high),
     )
-
-
-def wilson_interval(events: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927).
-
-    Examples:
-        As ``scipy.stats.binomtest(10, 100).proportion_ci(method="wilson")``:
-
-        >>> [round(end, 4) for end in wilson_interval(10, 100)]
-        [0.0552, 0.1744]
-    """
-    share, z2 = events / n, _Z95**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z95 / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return float(max(middle - half, 0.0)), float(min(middle + half, 1.0))

@@ -115,7 +115,7 @@ def _contacts(business: Business, known: Clock, start: str, end: str, corrected:
     costs = business.fit.cost_to_serve
     parts = []
     for feed in business.feeds_with_role("interactions"):
-        columns = (f"{channel_of(business, feed)} as channel", f"{is_fault(business, feed)} as is_fault")
+        columns = (f"{channel_of(business, feed)} as channel", f"{is_fault(business)} as is_fault")
         within = f"event_at >= {start} and event_at < {end}"
         rows = known_rows(feed, columns, known, corrected=feed in corrected, also=within, spine=False)
         parts.append(f"select * from ({rows})")

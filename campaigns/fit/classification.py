@@ -11,7 +11,7 @@ import pyarrow as pa
 from campaigns.fit.assessment import assess
 from campaigns.fit.audit import FitAudit, audit_fit
 from campaigns.fit.classes import AUDIT, DO_NOT_SPEND, INVEST, MAINTAIN
-from campaigns.fit.facts import Facts, gather, seen_channels
+from campaigns.fit.facts import Facts, gather, scored_definition, seen_channels
 from campaigns.fit.rates import contact_rates
 from campaigns.fit.records import batch_of, fit_rows
 from campaigns.lifts import Lift
@@ -87,7 +87,7 @@ def classify(
         business: The company; sections ``value`` and ``fit``.
         as_of: The day; nothing later is visible.
         lifts: Lift of each action that has one (:func:`campaigns.lifts.lifts`).
-        churn: Whose scores; the first definition by default.
+        churn: Whose scores; the first definition of the file that was scored on the day by default.
         margins: What customers bring a month, from another source than the records.
         progress: Told about each step.
 
@@ -105,7 +105,9 @@ def classify(
     if warehouse.has_batch("fit", batch_of(as_of)):
         return _result(warehouse, business, as_of, lifts, was_classified_already=True)
     progress("what is known of each customer", 0, 3)
-    facts = gather(warehouse, business, as_of, churn=churn or business.churn_named(None), margins=margins)
+    facts = gather(
+        warehouse, business, as_of, churn=churn or scored_definition(warehouse, business, as_of), margins=margins
+    )
     if facts is None:
         return _result(warehouse, business, as_of, lifts)
     progress(f"arithmetic of {facts.table.num_rows:,} customers", 1, 3)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from campaigns.margins import DAYS_PER_MONTH, MonthlyMargins, current_customers, monthly_margins
+from campaigns.members import audience_condition
 from features.clocks import Clock, known_rows, newest_versions
 from features.corrections import corrected_tables
 from features.families.declaring import literal
@@ -118,15 +119,18 @@ def gather(
     return Facts(table, channels, churn, outcome_days, known, float(mean), unscored)
 
 
-def is_fault(business: Business, feed: str) -> str:
+def scored_definition(warehouse: Warehouse, business: Business, as_of: date) -> Churn:
+    """Return the first churn definition of the file that was scored on the day; the first of all when none was."""
+    day = f"select distinct churn from scores where as_of = date '{as_of.isoformat()}'"
+    scored = set(warehouse.query(day)["churn"].to_pylist())
+    return next((definition for definition in business.churn if definition.name in scored), business.churn[0])
+
+
+def is_fault(business: Business) -> str:
     """SQL: did we cause this contact? Marked so (outage, billing error), or a complaint that was upheld."""
-    has, parts = business.feeds[feed].has, []
-    if has("is_caused_by_us"):
-        parts.append("coalesce(is_caused_by_us, false)")
-    if has("topic") and has("outcome"):
-        topics = ", ".join(literal(topic) for topic in business.fit.complaint_topics)
-        parts.append(f"coalesce(topic in ({topics}) and outcome = 'upheld', false)")
-    return f"({' or '.join(parts)})" if parts else "false"
+    topics = ", ".join(literal(topic) for topic in business.fit.complaint_topics)
+    upheld = f" or coalesce(topic in ({topics}) and outcome = 'upheld', false)" if topics else ""
+    return f"(coalesce(is_caused_by_us, false){upheld})"
 
 
 def channel_of(business: Business, feed: str) -> str:
@@ -155,25 +159,20 @@ def _facts_sql(
         Step("_scores", "probabilities of the day", _scores(churn, clock.as_of)),
         *_contact_steps(business, clock, channels, corrected),
     ]
-    if business.customers is not None:
-        steps += newest_versions(clock, _attributes(business), corrected, spine=True)
-    else:
-        nobody = "select customer_id, cast(null as timestamp) as signed_up_at\n    from spine\n    where false"
-        steps.append(Step("_customers_rows", "the company has no table of customers", nobody))
-    segment = f'_customers_rows."{business.fit.segment}"' if business.fit.segment else "cast(null as varchar)"
+    steps += _customer_steps(business, clock, corrected)
     tiers = churn.risk_tiers
     tier = (
         f"when probability >= {tiers.high!r} then 'high' when probability >= {tiers.medium!r} then 'medium' else 'low'"
     )
-    flags = business.fit.never_classed_out
+    protected = range(len(business.fit.never_classed_out))
     extra = [
         *(f"cast(coalesce(contacts_{i}, 0) as bigint) as contacts_{i}" for i in range(len(channels))),
-        *(f'coalesce(_customers_rows."{flag}", false) as protected_{i}' for i, flag in enumerate(flags)),
-        *(f"coalesce({_open_to(business, a)}, false) as open_to_{i}" for i, a in enumerate(business.actions)),
+        *(f"coalesce(_suits.protected_{i}, false) as protected_{i}" for i in protected),
+        *(f"{_open_to(business, action, i)} as open_to_{i}" for i, action in enumerate(business.actions)),
     ]
     columns = [
         "spine.customer_id",
-        f"{segment} as segment",
+        "_suits.segment",
         f"coalesce(scored_probability, {mean!r}) as probability",
         "scored_probability is not null as has_score",
         f"coalesce(scored_tier, case {tier} end) as risk_tier",
@@ -189,7 +188,7 @@ def _facts_sql(
     ]
     joined = "\n    ".join(
         f"left join {table} on {table}.customer_id = spine.customer_id"
-        for table in ("_scores", "monthly_margins", "_contacts", "_customers_rows")
+        for table in ("_scores", "monthly_margins", "_contacts", "_suits")
     )
     rest = f"from spine\n    {joined}\n    cross join _reach\n    order by spine.customer_id"
     return f"{with_steps(steps)}\n{select(columns, rest)}"
@@ -213,8 +212,8 @@ def _contact_steps(
         columns = (
             "event_at",
             f"{channel_of(business, name)} as channel",
-            f"{is_fault(business, name)} as is_fault",
-            f"{_is_open_complaint(business, name, clock)} as is_open_complaint",
+            f"{is_fault(business)} as is_fault",
+            f"{_is_open_complaint(business, clock)} as is_open_complaint",
         )
         parts.append(known_rows(name, columns, clock, corrected=name in corrected))
     all_rows = "\n    union all\n    ".join(f"select * from ({part})" for part in parts)
@@ -234,15 +233,36 @@ def _contact_steps(
     ]
 
 
-def _is_open_complaint(business: Business, feed: str, clock: Clock) -> str:
-    """SQL: a recent complaint that was not known to be solved; without such a column, any recent complaint."""
-    if not business.feeds[feed].has("topic"):
-        return "false"
+def _is_open_complaint(business: Business, clock: Clock) -> str:
+    """SQL: a recent complaint that was not known to be solved."""
     topics = ", ".join(literal(topic) for topic in business.fit.complaint_topics)
-    condition = f"topic in ({topics}) and event_at >= {clock.days_ago(business.contact.open_complaint_days)}"
-    if business.feeds[feed].has("resolved_at"):
-        condition += f" and (resolved_at is null or resolved_at >= {clock.now})"
-    return f"coalesce({condition}, false)"
+    since = clock.days_ago(business.contact.open_complaint_days)
+    unsolved = f"(resolved_at is null or resolved_at >= {clock.now})"
+    return f"coalesce(topic in ({topics}) and event_at >= {since} and {unsolved}, false)" if topics else "false"
+
+
+def _customer_steps(business: Business, clock: Clock, corrected: Collection[str]) -> list[Step]:
+    """Steps that end in ``_suits``: of the customers' attributes, what the classification may know."""
+    protecting, segment = business.fit.never_classed_out, business.fit.segment
+    if business.customers is None:
+        nobody = "select customer_id, null::timestamp as signed_up_at, null::varchar as segment"
+        rows = [*(f"false as action_{i}" for i in range(len(business.actions)))]
+        rows += [f"false as campaign_{i}" for i in range(len(business.campaigns))]
+        sql = f"{', '.join([nobody, *rows])}\n    from spine\n    where false"
+        return [Step("_suits", "the company has no table of customers", sql)]
+    columns = [
+        "customer_id",
+        "signed_up_at",
+        f'"{segment}" as segment' if segment else "null::varchar as segment",
+        *(f'"{flag}" as protected_{i}' for i, flag in enumerate(protecting)),
+        *(f"{audience_condition(a.eligible)} as action_{i}" for i, a in enumerate(business.actions)),
+        *(f"{audience_condition(c.audience)} as campaign_{i}" for i, c in enumerate(business.campaigns)),
+    ]
+    suits = select(columns, "from _customers_rows")
+    return [
+        *newest_versions(clock, _attributes(business), corrected, spine=True),
+        Step("_suits", "whom flags protect, and for whom actions and campaigns are", suits),
+    ]
 
 
 def _attributes(business: Business) -> tuple[str, ...]:
@@ -253,25 +273,23 @@ def _attributes(business: Business) -> tuple[str, ...]:
     return ("signed_up_at", *(f'"{name}"' for name in dict.fromkeys(names)))
 
 
-def _open_to(business: Business, action: Action) -> str:
+def _open_to(business: Business, action: Action, position: int) -> str:
     """SQL: may the action be planned? It is for such customers, and they are in the audience of a campaign with it."""
-    audiences = [c.audience for c in business.campaigns if action.name in c.actions]
+    audiences = [
+        _is_for(campaign.audience, f"campaign_{index}")
+        for index, campaign in enumerate(business.campaigns)
+        if action.name in campaign.actions
+    ]
     if not business.campaigns:
-        audiences = [Audience(risk_tiers=("high", "medium"))]
-    if not audiences:
-        return "false"
-    return f"({_holds(action.eligible)}) and ({' or '.join(f'({_holds(audience)})' for audience in audiences)})"
+        audiences = ["risk_tier in ('high', 'medium')"]  # whom a campaign is for unless it says otherwise
+    return f"({_is_for(action.eligible, f'action_{position}')} and ({' or '.join(audiences) or 'false'}))"
 
 
-def _holds(audience: Audience) -> str:
-    parts = []
-    if audience.risk_tiers:
-        parts.append(f"risk_tier in ({', '.join(literal(tier) for tier in audience.risk_tiers)})")
-    for name, allowed in audience.where.items():
-        parts.append(f'cast(_customers_rows."{name}" as varchar) in ({", ".join(literal(a) for a in allowed)})')
-    for name, (low, high) in audience.between.items():
-        parts.append(f'_customers_rows."{name}" between {low!r} and {high!r}')
-    return " and ".join(parts) or "true"
+def _is_for(audience: Audience, suits: str) -> str:
+    """SQL: in the audience? One that asks for no attribute is also for those of whom none is known."""
+    attributes = f"coalesce(_suits.{suits}, false)" if audience.where or audience.between else "true"
+    tiers = ", ".join(literal(tier) for tier in audience.risk_tiers)
+    return f"({attributes} and risk_tier in ({tiers}))" if tiers else attributes
 
 
 def _scores(churn: Churn, as_of: date) -> str:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from campaigns.fit.assessment import Prices, assess
 from campaigns.fit.booked import CONTACTS, COST_OF_SALES, DISCOUNTS, FAULTS, RETENTION, REVENUE, booked
 from campaigns.fit.classes import DO_NOT_SPEND
-from campaigns.fit.facts import gather
+from campaigns.fit.facts import gather, scored_definition
 from campaigns.fit.rates import contact_rates
 from campaigns.lifts import Lift
 from campaigns.margins import revenue_feed
@@ -164,7 +164,7 @@ def sensitivity(
         DataError: as :func:`campaigns.fit.classify`.
         BusinessFileError: as :func:`campaigns.fit.classify`.
     """
-    facts = gather(warehouse, business, as_of, churn=churn or business.churn_named(None))
+    facts = gather(warehouse, business, as_of, churn=churn or scored_definition(warehouse, business, as_of))
     if facts is None:
         return ()
     rates = contact_rates(facts)

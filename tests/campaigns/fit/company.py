@@ -88,6 +88,9 @@ def company(**changes: Any) -> Business:
     return Business.model_validate(content)
 
 
+_NOW = company().instant(AS_OF)
+
+
 def lift(action: str = "call", save_rate: float = 0.2) -> dict[str, Lift]:
     """The lift of one action, as assumed."""
     return {action: Lift(action, save_rate, "assumed", "finance", date(2030, 1, 1))}
@@ -103,7 +106,7 @@ def opened(root: Path, business: Business, rows: Mapping[str, Iterable[Row]], *,
 
 def days_ago(days: float) -> datetime:
     """An instant before the start of the day."""
-    return company().instant(AS_OF) - timedelta(days=days)
+    return _NOW - timedelta(days=days)
 
 
 def score(customer: str, probability: float = 0.1, *, as_of: date = AS_OF, churn: str = "left") -> Row:

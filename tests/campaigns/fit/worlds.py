@@ -13,7 +13,7 @@ import pyarrow as pa
 from holdback.business import Business
 from holdback.tables import Table
 from holdback.workspace import Workspace
-from tests.campaigns.fit.company import AS_OF, company
+from tests.campaigns.fit.company import AS_OF, company, days_ago
 
 Floats = npt.NDArray[np.float64]
 CALL_COST = 4.2
@@ -85,7 +85,7 @@ def known_truth(
 
 def ago(days: Floats) -> npt.NDArray[np.datetime64]:
     """Instants so many days before the day."""
-    now = np.datetime64(company().instant(AS_OF)).astype("datetime64[us]")
+    now = np.datetime64(days_ago(0)).astype("datetime64[us]")
     return np.asarray(now - (days * 86_400e6).astype("timedelta64[us]"))
 
 
