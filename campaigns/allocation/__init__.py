@@ -8,9 +8,9 @@ every customer decides alone: the column with the largest gain net of prices, if
 The prices are found in three steps. A smoothed dual (log-sum-exp with falling temperature) is minimised by Newton's
 method; exact moves of one price at a time then bring the rule below every limit and as close to it as customers, who
 cannot be divided, allow; at last the few places that are left go to the best customers who fit. Only the last step
-departs from the rule, mostly in at most twice as many customers as there are limits that bind, never in more than
-eight times as many. So who was chosen and who, held out, would have been chosen, are selected by one rule and can be
-compared; the few others are marked (``by_price``).
+departs from the rule, mostly in at most twice as many customers as there are limits that bind, hardly ever in more
+than eight times as many. So who was chosen and who, held out, would have been chosen, are selected by one rule and can
+be compared; the few others are marked (``by_price``).
 
 Greedy rules leave a good part of the value, because a dear resource goes to those for whom a cheap one would have done.
 """
@@ -127,9 +127,9 @@ def allocate(
     problem = Problem.of(given[order], cents[order], allowed[order], hashes[order], limits)
     prices = minimise(problem)
     bound = dual_value(problem, prices)
-    prices, chosen = settle(problem, prices)
+    prices, chosen, kept = settle(problem, prices)
     bound = min(bound, dual_value(problem, prices))
-    filled = fill(problem, prices, chosen, bound)
+    filled = fill(problem, prices, kept, bound)
     choice = np.full(count, NONE, dtype=np.int64)
     by_price = np.ones(count, dtype=np.bool_)
     choice[order], by_price[order] = filled, filled == chosen

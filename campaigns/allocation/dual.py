@@ -17,11 +17,12 @@ from campaigns.allocation.problem import Problem
 from campaigns.allocation.rule import Floats, choose, reduced
 
 _COOLING = 8.0
-_IN_DOUBT = 200.0  # temperatures between the best choice and the next
+_IN_DOUBT = 200.0  # temperatures between the best choice and the next, at least
 _REACH = 75.0  # temperatures that prices may move: the next choice stays 50 away, and exp(-50) is nothing
 _CHUNK = 1 << 15  # stays in the processor's cache
 _STEPS = 100
 _STAGES = 200
+_MANY, _SAMPLE = 50_000, 16
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,34 @@ def dual_value(problem: Problem, prices: Floats) -> float:
 
 def minimise(problem: Problem) -> Floats:
     """Return prices, one per limit, at which the dual is as small as can be told."""
+    count = problem.gains.shape[1]
     prices: Floats = np.zeros(len(problem.limits))
     choice, best = choose(problem.gains, problem.costs, *problem.by_column(prices))
     if (problem.used(choice) <= problem.limits).all():
         return prices
     temperature = float(best.max()) / 4
-    lowest = float(best.max()) * 1e-13
+    if count > _MANY:
+        # Customers stand in the order of a hash: every so many of them are a random sample, with prices much the same.
+        prices = minimise(
+            replace(
+                problem,
+                gains=np.ascontiguousarray(problem.gains[:, ::_SAMPLE]),
+                costs=np.ascontiguousarray(problem.costs[:, ::_SAMPLE]),
+                limits=problem.limits / _SAMPLE,
+            )
+        )
+        temperature = temperature / 256
+    lowest = float(best.max()) * 1e-12
+    width = 1.0
     for _ in range(_STAGES):
-        near, rest = _split(problem, prices, temperature)
-        prices, is_found = _newton(near, rest, prices, temperature, problem.costs.max(axis=1))
+        near, rest = _split(problem, prices, width * temperature)
+        reach = _REACH * width * temperature
+        prices, is_found = _newton(near, rest, prices, temperature, problem.costs.max(axis=1), reach)
         if not is_found:
+            width *= 2  # else two places, between which nobody stands, could send the prices to and fro
             continue
-        if near.gains.shape[1] <= 2 * len(prices) or temperature < lowest:
+        width = 1.0
+        if temperature < lowest:
             break
         temperature /= _COOLING
     return prices
@@ -75,7 +92,9 @@ def _split(problem: Problem, prices: Floats, temperature: float) -> tuple[Proble
     return near, problem.used(np.where(doubtful, -1, choice))
 
 
-def _newton(near: Problem, rest: Floats, start: Floats, temperature: float, dearest: Floats) -> tuple[Floats, bool]:
+def _newton(
+    near: Problem, rest: Floats, start: Floats, temperature: float, dearest: Floats, reach: float
+) -> tuple[Floats, bool]:
     """Minimise the smoothed dual from where the last temperature left it; False when more customers come in doubt."""
     prices = start
     left = near.limits - rest
@@ -88,13 +107,14 @@ def _newton(near: Problem, rest: Floats, start: Floats, temperature: float, dear
         if not (np.abs(now.slope) > tolerance)[free].any():
             break
         # Limits may be alike (a budget and that of its only group): without damping there would be no one step.
-        scale = np.diag(now.curvature) + 1e-12 * unit**2 / temperature
+        # Where nobody stands near, there is no curvature either; that of one customer keeps steps within reach.
+        scale = np.diag(now.curvature) + unit**2 / temperature
         system = (now.curvature + np.diag(damping * scale))[np.ix_(free, free)]
         step = np.zeros_like(prices)
         step[free] = np.linalg.solve(system, -now.slope[free])
         tried = np.maximum(prices + step, 0.0)
         is_far = False
-        while _moved(near, tried - start, dearest) > _REACH * temperature:
+        while _moved(near, tried - start, dearest) > reach:
             step /= 2
             tried, is_far = np.maximum(prices + step, 0.0), True
         then = _smoothed(near, left, tried, temperature)
@@ -102,7 +122,7 @@ def _newton(near: Problem, rest: Floats, start: Floats, temperature: float, dear
             if is_far:
                 return tried, False
             prices, now, damping = tried, then, max(damping / 10, 1e-9)
-        elif damping > 1e6:
+        elif damping > 1e9:
             break
         else:
             damping *= 10

@@ -8,39 +8,69 @@ from campaigns.allocation.problem import Problem
 from campaigns.allocation.rule import Floats, Integers, choose, reduced
 
 _ROUNDS = 60
+_PATIENCE = 10
 _ENOUGH = 0.9995
 _CLOSEST = 200  # changes of which every pair is tried
 _LOOK_AHEAD = 256  # switches looked at in one move downwards
 
 
-def settle(problem: Problem, prices: Floats) -> tuple[Floats, Integers]:
+def settle(problem: Problem, prices: Floats) -> tuple[Floats, Integers, Integers]:
     """Move prices until the rule exceeds no limit, and no single price can be lowered without exceeding one.
 
     Returns:
-        The prices, and the choice by the rule.
+        The prices, the choice by the rule, and the same without those for whom there is no room (hardly ever any).
     """
     prices, choice = _keep_limits(problem, prices)
+    kept = _without_excess(problem, prices, choice)
+    if (kept != choice).any():
+        return prices, choice, kept
     for _ in range(_ROUNDS):
         before = prices.copy()
         for limit in np.flatnonzero(prices > 0):
             prices, choice = _lower(problem, prices, choice, int(limit))
         if (prices == before).all():
             break
-    return prices, choice
+    return prices, choice, choice
 
 
 def _keep_limits(problem: Problem, prices: Floats) -> tuple[Floats, Integers]:
-    """Raise prices until no limit is exceeded; ends, because prices only rise and nobody is chosen at the highest."""
-    choice, best = choose(problem.gains, problem.costs, *problem.by_column(prices))
-    while True:
-        over = problem.used(choice) - problem.limits
-        if not (over > 0).any():
-            return prices, choice
-        limit = int(np.argmax(over / np.maximum(problem.limits, 1.0)))
-        prices = prices.copy()
-        risen = prices[limit] + _rise(problem, prices, choice, best, limit, float(over[limit]))
-        prices[limit] = max(risen, np.nextafter(prices[limit], np.inf))
+    """Raise prices until no limit is exceeded.
+
+    Limits whose users would all do with each other's can raise one another's prices by turns, for long and for nothing:
+    then those prices are returned at which least was exceeded.
+    """
+    nearest, least = prices, np.inf
+    for _ in range(_PATIENCE * len(prices) + 1):
         choice, best = choose(problem.gains, problem.costs, *problem.by_column(prices))
+        over = np.maximum(problem.used(choice) - problem.limits, 0.0) / np.maximum(problem.limits, 1.0)
+        if over.sum() < least:
+            nearest, least = prices, float(over.sum())
+        if not over.any():
+            break
+        limit = int(np.argmax(over))
+        excess = float(problem.used(choice)[limit] - problem.limits[limit])
+        risen = prices[limit] + _rise(problem, prices, choice, best, limit, excess)
+        prices = prices.copy()
+        prices[limit] = max(risen, np.nextafter(prices[limit], np.inf))
+    return nearest, choose(problem.gains, problem.costs, *problem.by_column(nearest))[0]
+
+
+def _without_excess(problem: Problem, prices: Floats, choice: Integers) -> Integers:
+    """Take the choice from those who gain least by it, net of prices, until every limit is kept."""
+    kept = choice.copy()
+    for limit, amount in enumerate(problem.limits):
+        rows = np.flatnonzero(kept >= 0)
+        weights = problem.weights(limit, rows, kept[rows])
+        excess = weights.sum() - amount
+        if excess <= 0:
+            continue
+        rows, weights = rows[weights > 0], weights[weights > 0]
+        per_cent, per_contact = problem.by_column(prices)
+        column = kept[rows]
+        nets = problem.gains[column, rows] - per_cent[column] * problem.costs[column, rows] - per_contact[column]
+        order = np.argsort(nets / weights, kind="stable")
+        kept[rows[order[: int(np.searchsorted(np.cumsum(weights[order]), excess)) + 1]]] = -1
+    return kept
 
 
 def _rise(problem: Problem, prices: Floats, choice: Integers, best: Floats, limit: int, over: float) -> float:
@@ -71,7 +101,7 @@ def _lower(problem: Problem, prices: Floats, choice: Integers, limit: int) -> tu
         if lowered[limit] == prices[limit]:
             break
         tried, _best = choose(problem.gains, problem.costs, *problem.by_column(lowered))
-        if (problem.used(tried) > problem.limits).any():
+        if (lowered[limit] > 0 and (tried == choice).all()) or (problem.used(tried) > problem.limits).any():
             break
         prices, choice = lowered, tried
         if prices[limit] == 0:
