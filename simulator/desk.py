@@ -13,6 +13,8 @@ from simulator.remarks import write_remarks
 from simulator.rows import UNKNOWN, FeedFile, FileColumn, Outgoing, instants
 
 CHANNELS = ("phone", "chat", "email", "branch")
+#: Share of the tickets by channel, the same for everybody.
+CHANNEL_SHARES = (0.5, 0.22, 0.18, 0.10)
 OUTCOMES = ("solved", "compensated", "rejected", "open")
 _SOLVED, _COMPENSATED, _REJECTED, _OPEN = range(len(OUTCOMES))
 KINDS_OF_FEEDBACK = ("nps",)
@@ -20,6 +22,9 @@ KINDS_OF_FEEDBACK = ("nps",)
 _ASKED_EVERY_WEEKS, _ASKED_AFTER_TICKET, _ANSWERS = 13, 0.25, 0.38
 _OUTAGE_PER_DAY, _OUTAGE_TICKETS = 0.008, 0.05
 _LATE_SHARE = 0.02
+_FAULT_IS_OURS, _WAVERS_ASK = 0.7, 0.6
+#: Some customers ask for help all the time, and mind it less: serving them may cost more than they bring.
+_DEMANDING_SHARE, _DEMANDING_FACTOR = 0.09, 45.0
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,24 @@ class Service:
 
 @dataclass
 class Desk:
-    """A service desk at work."""
+    """A service desk at work.
+
+    Args:
+        service: What it is for.
+        people: The customers.
+        demands: How much more often than others a customer asks for help without being upset by it.
+        proneness: How much more often than others something happens to a customer.
+        last_topic: What each customer's last ticket was about.
+        costly: Tickets that each customer was to be expected to open today and that no fault of ours caused.
+        asked_on: Whom to ask for feedback on which day, after a ticket.
+    """
 
     service: Service
     people: People
+    demands: Floats
     proneness: Floats
     last_topic: Integers
+    costly: Floats = field(default_factory=lambda: np.zeros(0))
     asked_on: dict[int, Integers] = field(default_factory=dict)
 
     @classmethod
@@ -87,7 +104,9 @@ class Desk:
         """Open the desk: nobody has a ticket yet."""
         everyone = np.arange(len(people), dtype=np.int64)
         proneness = np.exp(0.6 * chance.bell("service/proneness", 0, everyone))
-        return cls(service, people, proneness, np.zeros(len(people), dtype=np.int64))
+        is_demanding = chance.uniform("service/demanding", 0, everyone) < _DEMANDING_SHARE
+        demands = np.where(is_demanding, _DEMANDING_FACTOR, 1.0)
+        return cls(service, people, demands, proneness, np.zeros(len(people), dtype=np.int64))
 
     def happen(self, chance: Chance, day: int, everyone: Integers, lives: Lives, out: Outgoing) -> None:
         """Let a day's tickets and questions happen; both change moods, or tell of them."""
@@ -100,7 +119,9 @@ class Desk:
         provinces = np.arange(len(self.people.market.provinces), dtype=np.int64)
         outages = chance.uniform("service/outage", day, provinces) < _OUTAGE_PER_DAY
         rate = self.service.tickets_per_day * self.proneness[first] * (1 + 2.0 * (EVEN_MOOD - lives.mood[first]))
-        rate *= 1 + 1.5 * lives.fade[first]
+        rate *= (1 + 1.5 * lives.fade[first]) * self.demands[first]
+        ours = _FAULT_IS_OURS * len(self.service.our_faults) / len(self.service.topics)
+        self.costly = rate * (1 - ours * (1 - _WAVERS_ASK * lives.fade[first]))
         if outages.any():
             rate += _OUTAGE_TICKETS * outages[province]
         drawn = chance.uniform("service/ticket", day, everyone)
@@ -114,10 +135,11 @@ class Desk:
         topic = self._topics(chance, day, who, is_outage, lives)
         self.last_topic[who] = topic
         faults = np.array([topic_name in self.service.our_faults for topic_name in self.service.topics])
-        is_ours = faults[topic] & (is_outage | (chance.uniform("service/fault", day, who) < 0.7))
+        is_ours = faults[topic] & (is_outage | (chance.uniform("service/fault", day, who) < _FAULT_IS_OURS))
         waits = -np.log1p(-chance.uniform("service/wait", day, who)) * 1.6
         never = chance.uniform("service/never", day, who) < 0.03
-        lives.upset(who, 0.035 + 0.075 * is_ours + 0.03 * np.minimum(waits, 4) + 0.05 * never)
+        upset = 0.035 + 0.075 * is_ours + 0.03 * np.minimum(waits, 4) + 0.05 * never
+        lives.upset(who, upset / self.demands[who])
         opened_in_day = 8 * 3600 + chance.uniform("service/time", day, who) * 13 * 3600
         opened = instants(day, opened_in_day)
         # Whole minutes, and on this day or a later one: what is solved today is known with today's file.
@@ -129,7 +151,7 @@ class Desk:
         common = {
             "customer": who,
             "opened_at": opened,
-            "channel": chance.choice("service/channel", day, who, (0.5, 0.22, 0.18, 0.10)),
+            "channel": chance.choice("service/channel", day, who, CHANNEL_SHARES),
             "topic": topic,
             "seconds": seconds,
             "caused_by_us": is_ours,
@@ -144,13 +166,13 @@ class Desk:
         for at in np.unique(due[is_open & ~never]):
             chosen = is_open & ~never & (due == at)
             out.add("tickets", int(at), {name: values[chosen] for name, values in rows.items()})
-        follow_up = who[chance.uniform("service/follow_up", day, who) < _ASKED_AFTER_TICKET]
+        follow_up = who[chance.uniform("service/follow_up", day, who) < _ASKED_AFTER_TICKET / self.demands[who]]
         self.asked_on[day + 3] = follow_up
 
     def _topics(self, chance: Chance, day: int, who: Integers, is_outage: np.ndarray, lives: Lives) -> Integers:
         topics = self.service.topics
         topic = chance.choice("service/topic", day, who, np.ones(len(topics)))
-        wavers = chance.uniform("service/wavers", day, who) < 0.6 * lives.fade[who]
+        wavers = chance.uniform("service/wavers", day, who) < _WAVERS_ASK * lives.fade[who]
         topic = np.where(wavers, topics.index(self.service.fade_topic), topic)
         return np.where(is_outage, topics.index(self.service.our_faults[0]), topic)
 

@@ -45,7 +45,9 @@ def truth(
         * ``probability``: of churn when nothing is done;
         * ``effect_<action>``: what it changes in that probability to be put on today's contact list for this action
           (below 0: it keeps the customer). Contacts that are missed, bounce or are not answered change nothing;
-        * ``lifetime_value``: expected discounted margin in currency units when nothing is done.
+        * ``lifetime_value``: expected discounted margin in currency units when nothing is done;
+        * ``contact_count``: expected contacts of the customer in the same time that no fault of ours causes,
+          discounted too. By channel they are shared as :data:`simulator.desk.CHANNEL_SHARES` says.
 
     Raises:
         ValueError: the company was not played until the day before ``as_of``.
@@ -54,7 +56,7 @@ def truth(
         raise ValueError(f"as_of: the company was played until {company.played_until}. Play it until the day before.")
     known = company.people.known_on(as_of.toordinal() - 1)
     everyone = np.arange(known, dtype=np.int64)
-    leaves, value = np.zeros(known), np.zeros(known)
+    leaves, value, contacts = np.zeros(known), np.zeros(known), np.zeros(known)
     reached = {action.name: np.zeros(known) for action in company.actions}
     for number in range(worlds):
         alone = _Fate.of(company, everyone)
@@ -65,6 +67,7 @@ def truth(
                 alone.earn(day, discount)
         leaves += alone.gone(company) / worlds
         value += alone.value / worlds
+        contacts += alone.contacts / worlds
         for action in company.actions:
             contacted = _Fate.of(company, everyone)
             for day in _days(company, f"truth/{number}", horizon_days, action):
@@ -80,6 +83,7 @@ def truth(
         reach = company.crm.reach_probability(action, everyone)
         columns[f"effect_{action.name}"] = pa.array(reach * (reached[action.name] - leaves))
     columns["lifetime_value"] = pa.array(value)
+    columns["contact_count"] = pa.array(contacts)
     return pa.table(columns).filter(pa.array(present))
 
 
@@ -92,6 +96,7 @@ class _Day:
     returns: Floats
     buys: Floats
     margin: Floats
+    contacts: Floats
 
 
 def _days(company: Company, world: str, count: int, action: Action | None = None) -> Iterator[_Day]:
@@ -111,6 +116,7 @@ def _days(company: Company, world: str, count: int, action: Action | None = None
             returns[:known],
             fork.trade.purchase_probability(today)[:known],
             fork.trade.margin_per_day(today)[:known],
+            fork.desk.costly[:known],
         )
 
 
@@ -123,17 +129,19 @@ class _Fate:
         lost: Gone (and without a purchase since the start).
         active: Active, whatever was bought.
         value: Margin so far.
+        contacts: Contacts so far that no fault of ours caused.
     """
 
     silent: Floats
     lost: Floats
     active: Floats
     value: Floats
+    contacts: Floats
 
     @classmethod
     def of(cls, company: Company, customers: Integers) -> _Fate:
         active = company.lives.is_active[customers].astype(np.float64)
-        return cls(active.copy(), 1.0 - active, active.copy(), np.zeros(len(customers)))
+        return cls(active.copy(), 1.0 - active, active.copy(), np.zeros(len(customers)), np.zeros(len(customers)))
 
     def gone(self, company: Company) -> Floats:
         """Probability of churn: the contract ended; or, where leaving is silence, no purchase was made."""
@@ -146,5 +154,7 @@ class _Fate:
         self.lost = self.lost - back + still * day.leaves
 
     def earn(self, day: _Day, discount: float) -> None:
-        self.value += self.active * day.margin * (1 + discount) ** (-day.number / 365)
+        present = self.active * (1 + discount) ** (-day.number / 365)
+        self.value += present * day.margin
+        self.contacts += present * day.contacts
         self.active = self.active * (1 - day.leaves) + (1 - self.active) * day.returns
