@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from importlib import import_module
 from typing import Any, TypeVar
 
 from flows import settings
@@ -15,14 +16,15 @@ from holdback.errors import OperatorError
 R = TypeVar("R")
 
 
-def run(flow_name: str, *, quiet: bool, **parameters: Any) -> Any:
-    """Run the flow ``flow_name`` of :mod:`flows.pipelines` here and now, and return its result.
+def run(flow_name: str, *, quiet: bool, module: str = "flows.pipelines", **parameters: Any) -> Any:
+    """Run the flow ``flow_name`` here and now, and return its result.
 
     Prefect's own log is kept off the terminal: errors are told once, by the command line.
 
     Args:
         flow_name: Name of the flow.
         quiet: True when nobody watches: no progress is shown.
+        module: Where the flow is.
         parameters: The flow's parameters.
 
     Raises:
@@ -35,7 +37,6 @@ def run(flow_name: str, *, quiet: bool, **parameters: Any) -> Any:
     with watched(flow_name.replace("_", " "), quiet=quiet), ExitStack() as stack:
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-        from flows import pipelines
         from flows.watching import tell
 
         tell("starting Prefect", 0, 1)
@@ -43,7 +44,7 @@ def run(flow_name: str, *, quiet: bool, **parameters: Any) -> Any:
         stack.enter_context(temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}))
         for chatty in ("httpx", "great_expectations", "mlflow"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
-        flow: Callable[..., Any] = getattr(pipelines, flow_name)
+        flow: Callable[..., Any] = getattr(import_module(module), flow_name)
         try:
             return flow(**parameters)
         except RuntimeError as error:

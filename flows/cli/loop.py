@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="\b\nExamples:\n  holdback daily\n  holdback daily --as-of 2026-11-01 --json")(daily)
     app.command(epilog=_BACKFILL_EXAMPLES)(backfill)
     app.command(epilog="\b\nExamples:\n  holdback runs\n  holdback runs --limit 5 --json")(runs)
-    app.command(epilog="\b\nExamples:\n  holdback demo")(demo)
+    app.command(epilog="\b\nExamples:\n  holdback demo\n  holdback demo groceries")(demo)
 
 
 _BACKFILL_EXAMPLES = """\b
@@ -112,8 +112,26 @@ def runs(
     show(table if found else "Nothing was run yet.")
 
 
-def demo(as_json: AsJson = False) -> None:
-    """Run a real grocery retailer's year through the whole loop, and print what was found on one screen."""
-    from flows.demo import run_demo
+def demo(
+    company: Annotated[
+        str, typer.Argument(help="telecom (simulated, with campaigns) or groceries (real data).")
+    ] = "telecom",
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole loop on a company that everybody can run, and print what was found on one screen.
 
-    run_demo(as_json=as_json)
+    telecom: a simulated telephone company: a year of history, then 90 days with two campaigns and a global holdout.
+    groceries: a real grocery retailer's year, without campaigns.
+    """
+    from holdback.errors import BusinessFileError
+
+    if company == "telecom":
+        from flows.demo.telecom import run_telecom
+
+        run_telecom(as_json=as_json)
+    elif company == "groceries":
+        from flows.demo.groceries import run_groceries
+
+        run_groceries(as_json=as_json)
+    else:
+        raise BusinessFileError(f"demo: {company!r} is not a company of the demo. Choose telecom or groceries.")

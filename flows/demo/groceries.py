@@ -1,4 +1,4 @@
-"""``holdback demo``: a real grocery retailer's year through the whole loop, and what was found on one screen.
+"""``holdback demo groceries``: a real grocery retailer's year through the whole loop, and what was found on one screen.
 
 The loop runs as a company would have run it: data arrive month by month; on 1 November 2017 the first model is trained
 and every household is scored; on 1 January 2018 the outcomes of that day are known, a challenger is trained and judged,
@@ -16,17 +16,18 @@ import typer
 from flows import settings
 from flows.cli.answers import print_outcomes
 from flows.cli.options import bold, print_json, show
-from flows.demo_sources import write_sources
+from flows.demo.groceries_sources import write_sources
+from flows.demo.kept import again, plain
 from flows.running import run
 from flows.runs import Outcome, once
 from flows.watching import watched
 from holdback.workspace import Workspace
 
-BUSINESS_FILE = Path(__file__).resolve().parents[1] / "businesses" / "groceries.yaml"
+BUSINESS_FILE = Path(__file__).resolve().parents[2] / "businesses" / "groceries.yaml"
 FIRST_LOAD, FIRST_DAY, LAST_DAY = date(2017, 2, 1), date(2017, 11, 1), date(2018, 1, 1)
 
 
-def run_demo(*, as_json: bool) -> None:
+def run_groceries(*, as_json: bool) -> None:
     """Run the demo, or say that everything was done already; print the same screen either way."""
     root = settings.home() / "demo"
     folder = root / "sources"
@@ -36,7 +37,7 @@ def run_demo(*, as_json: bool) -> None:
         write_sources(folder)
     workspace = settings.open_workspace(BUSINESS_FILE)
     outcome = once("demo", workspace, LAST_DAY, lambda: {"outcomes": _whole_year(as_json)}, key=lambda: "2017")
-    outcomes = [_again(step) for step in outcome.receipt["outcomes"]]
+    outcomes = [again(step) for step in outcome.receipt["outcomes"]]
     if as_json:
         print_json({"was_done_already": outcome.was_done_already, "outcomes": outcomes})
         return
@@ -54,7 +55,7 @@ def _whole_year(quiet: bool) -> list[dict[str, object]]:
     [trained] = run("retrain", quiet=quiet, business=business, as_of=LAST_DAY)
     today = run("daily", quiet=quiet, business=business, as_of=LAST_DAY)
     rest = [step for step in today if step.flow in ("score_daily", "report")]
-    return [_plain(step) for step in (_all_loads(loads), trained, *rest)]
+    return [plain(step) for step in (_all_loads(loads), trained, *rest)]
 
 
 def _all_loads(loads: list[Outcome]) -> Outcome:
@@ -65,21 +66,6 @@ def _all_loads(loads: list[Outcome]) -> Outcome:
     batches = [{**batch, "was_known_already": False} for batch in known.values()]
     pages = [page for load in loads for page in load.receipt["pages"]]
     return Outcome("ingest_daily", loads[-1].business, LAST_DAY, {"batches": batches, "pages": pages}, False)
-
-
-def _plain(outcome: Outcome) -> dict[str, object]:
-    return {"flow": outcome.flow, "business": outcome.business, "as_of": outcome.as_of.isoformat(),
-            "receipt": outcome.receipt}  # fmt: skip
-
-
-def _again(step: dict[str, object]) -> Outcome:
-    return Outcome(
-        flow=str(step["flow"]),
-        business=str(step["business"]),
-        as_of=date.fromisoformat(str(step["as_of"])),
-        receipt=step["receipt"],  # type: ignore[arg-type]
-        was_done_already=False,
-    )
 
 
 def _where_to_go_on(workspace: Workspace, *, was_done_already: bool) -> None:
