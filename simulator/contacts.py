@@ -76,9 +76,12 @@ class Contact:
 
 
 def read_contact_lists(folder: Path) -> tuple[Contact, ...]:
-    """Read every ``*.csv`` of a day's outbox by its header; a folder that is not there holds no contacts."""
+    """Read every ``<channel>.csv`` of a day's outbox by its header; a folder that is not there holds no contacts.
+
+    Channels begin with a letter: what was refused (``_refused.csv``) and drafts are no lists.
+    """
     contacts = []
-    for path in sorted(folder.glob("*.csv")):
+    for path in sorted(folder.glob("[a-z]*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             for line in csv.DictReader(file):
                 contacts.append(

@@ -116,6 +116,10 @@ def test_contact_lists_are_read_by_their_header_whatever_the_order(tmp_path: Pat
     (tmp_path / "email.csv").write_text(
         "channel,customer_id,decision_id,campaign,action\nemail,T0000002,,spring,loyalty_offer\n", encoding="utf-8"
     )
+    for refused in ("_refused.csv", ".draft-phone.csv"):
+        (tmp_path / refused).write_text(
+            "decision_id,customer_id,campaign,action\nd9,T0000009,spring,x\n", encoding="utf-8"
+        )
     assert read_contact_lists(tmp_path) == (
         Contact(None, "T0000002", "spring", OFFER, "email"),
         Contact("d1", "T0000001", "spring", CALL, "phone"),
