@@ -31,8 +31,8 @@ def refusals(workspace: Workspace, decided: pa.Table, *, as_of: date, today: dat
     Refused is a contact
 
     - of a person in whose unit (as recorded, or as known now) somebody is held out, in the global layer or in any
-      campaign until his horizon ends, whatever day recorded it;
-    - of somebody who was not assigned to the treatment of that very campaign and version;
+      campaign until his horizon ends, and in the contact's own campaign for ever, whatever day recorded it;
+    - of a person in whose unit nobody was assigned to the treatment of that very campaign and version;
     - of a campaign that stands halted;
     - that is suppressed on the day of the decision, or today if that is later
       (:func:`campaigns.suppression.suppressed`);
@@ -83,14 +83,38 @@ select customer_id, household_id, contact_key from _newest
 union all
 select customer_id, null, null from _asked"""
 
-_NOT_ASSIGNED = """
--- contacts whose customer was never assigned to the treatment of their campaign and version.
+# A contact is about its customer and the unit, as recorded with the decision and as known now.
+_PERSONS = """
+    asked_persons as (
+        select decision_id, customer_id as person from _asked
+        union
+        select decision_id, unit_id from _asked
+        union
+        select decision_id, _units.unit_id from _asked inner join _units using (customer_id)
+    )"""
+
+# Who joins a household in a campaign has no assignment of his own: that of the unit holds for him.
+_NOT_ASSIGNED = f"""
+-- contacts of a unit in which nobody was assigned to the treatment of their campaign and version.
+with {_PERSONS},
+treated as (
+    select campaign, version, customer_id, unit_id from ledger where kind = 'assigned' and "group" = 'treatment'
+),
+treated_persons as (
+    select campaign, version, customer_id as person from treated
+    union
+    select campaign, version, unit_id from treated
+    union
+    select campaign, version, _units.unit_id from treated inner join _units using (customer_id)
+)
 select decision_id, 'not assigned to the treatment of ' || coalesce(campaign, 'any campaign') as because
 from _asked
-where not exists (
-    select 1 from ledger
-    where ledger.kind = 'assigned' and ledger."group" = 'treatment' and ledger.customer_id = _asked.customer_id
-        and ledger.campaign = _asked.campaign and ledger.version is not distinct from _asked.version
+where decision_id not in (
+    select a.decision_id
+    from _asked a
+        inner join asked_persons using (decision_id)
+        inner join treated_persons t
+            on t.person = asked_persons.person and t.campaign = a.campaign and t.version is not distinct from a.version
 )"""
 
 _SECOND = """
@@ -117,7 +141,10 @@ def _held_out(business: Business, today: date) -> str:
         from ledger where kind = 'launched' group by campaign, version
     ),
     held as (
-        select a.customer_id, a.unit_id, a.campaign
+        select a.customer_id, a.unit_id, a.campaign, a.version,
+            case when a.campaign is null then a.version = {version}
+                else a.as_of + coalesce(launched.days, _horizons.days, {LONGEST_HORIZON_DAYS}) > date '{today}'
+            end as is_open
         from ledger a
             left join launched on launched.campaign = a.campaign and launched.version = a.version
             left join _horizons on _horizons.campaign = a.campaign
@@ -125,26 +152,24 @@ def _held_out(business: Business, today: date) -> str:
             and (a."group" = 'holdout' or a.entry_id in (
                 select corrects from ledger where kind = 'corrected' and "group" = 'holdout' and corrects is not null
             ))
-            and case when a.campaign is null then a.version = {version}
-                else a.as_of + coalesce(launched.days, _horizons.days, {LONGEST_HORIZON_DAYS}) > date '{today}' end
     ),
     named as (
-        select campaign, customer_id as person from held union select campaign, unit_id from held
+        select campaign, version, is_open, customer_id as person from held
+        union
+        select campaign, version, is_open, unit_id from held
     ),
     held_persons as (
-        select campaign, person from named
+        select campaign, version, is_open, person from named
         union
-        select campaign, _units.unit_id from named inner join _units on _units.customer_id = named.person
+        select campaign, version, is_open, _units.unit_id
+        from named inner join _units on _units.customer_id = named.person
     ),
-    asked_persons as (
-        select decision_id, customer_id as person from _asked
-        union
-        select decision_id, unit_id from _asked
-        union
-        select decision_id, _units.unit_id from _asked inner join _units using (customer_id)
-    )
-    select decision_id, 'held out of ' || coalesce(min(campaign), 'all campaigns') as because
-    from asked_persons inner join held_persons using (person)
+    {_PERSONS}
+    select decision_id, 'held out of ' || coalesce(min(h.campaign), 'all campaigns') as because
+    from asked_persons
+        inner join held_persons h using (person)
+        inner join _asked a using (decision_id)
+    where h.is_open or (h.campaign = a.campaign and h.version is not distinct from a.version)
     group by decision_id"""
 
 

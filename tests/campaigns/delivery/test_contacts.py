@@ -118,6 +118,8 @@ def test_a_company_without_a_table_of_customers_has_contacts_without_a_key(tmp_p
         (assigned("ana", "holdout", campaign="loyalty", on=AS_OF - timedelta(days=29)), "held out of loyalty"),
         (assigned("ana", "holdout", campaign="loyalty", on=AS_OF - timedelta(days=30)), None),
         (assigned("ana", "holdout", campaign="gone", on=AS_OF - timedelta(days=400)), "held out of gone"),
+        (assigned("ana", "holdout", on=AS_OF - timedelta(days=400)), "held out of spring"),
+        (assigned("ana", "holdout", on=AS_OF - timedelta(days=400), version=2), None),
         (assigned("ana", "treatment", campaign=None), None),
         (assigned("bea", "holdout"), None),
         (assigned("bea", "holdout", unit_id="ana"), "held out of spring"),
@@ -264,6 +266,13 @@ def test_a_day_delivered_again_later_is_the_same_although_others_were_decided_si
     write_ledger(workspace, *(decided("ana", "mail", on=day) for day in later))
     put(workspace, "sendings", *(sending("ana", at=NOON + timedelta(days=d)) for d in range(3)))
     assert contacts(workspace, AS_OF, today=AS_OF + timedelta(days=9)).equals(before)
+
+
+def test_who_joined_the_household_of_somebody_treated_is_contacted(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    put(workspace, "customers", customer("ana", household_id="h"), customer("zoe", household_id="h"))
+    write_ledger(workspace, assigned("zoe", on=AS_OF - timedelta(days=20)), decided("ana", unit_id="ana"))
+    assert listed(workspace) == ["ana"]
 
 
 def test_an_ended_halt_holds_nobody(tmp_path: Path) -> None:
