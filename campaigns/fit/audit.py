@@ -1,9 +1,11 @@
 """Does the classification fall on a protected group? Looked at from outside: the classes are given, and stay as given.
 
 For each group of each protected attribute: the rate of ``do_not_spend`` in the group over that of everybody else, with
-its 95 % interval (Katz 1978, log scale). Wholly below 0.8 or above 1.25 it stops. And the proxy AUC: how well the
-inputs of the fit tell the group from the rest, by a logistic regression on held-out customers; far from 0.5, an input
-stands for the attribute although the attribute never entered.
+its interval (Katz 1978, log scale). The intervals of all groups hold together with 95 % (Bonferroni): one by one, chance
+alone would stop one company in twenty (simulated: 7 groups, 40 of 1,200 classed out: 5.5 %; together, 0.6 %). An
+interval wholly below 0.8 or above 1.25 stops. And the proxy AUC: how well the inputs of the fit tell the group from the
+rest, by a logistic regression on held-out customers; far from 0.5, an input stands for the attribute although the
+attribute never entered.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from scipy import special
 
 from campaigns.fit.classes import DO_NOT_SPEND
 from features.clocks import Clock, newest_versions
@@ -35,7 +38,6 @@ PROXY_WARNS_ABOVE = 0.7
 #: Smaller groups are not shown: their rate would tell about persons.
 LEAST_IN_GROUP = 30
 _LARGEST_SAMPLE = 20_000
-_Z95 = 1.959964
 _INPUTS = ("months_known", "margin_cents", "cost_to_serve_cents", "retention_cents", "net_cents", "fit")
 
 
@@ -49,7 +51,7 @@ class GroupAudit:
         customer_count: Customers in the group.
         do_not_spend_count: Of them classed out.
         ratio: Rate of the group over the rate of everybody else.
-        ratio_low: Lower end of its 95 % interval.
+        ratio_low: Lower end of its interval; those of all groups hold together with 95 %.
         ratio_high: Upper end.
         proxy_auc: How well the inputs tell the group; None when it was not asked for, or the group is nearly everybody.
     """
@@ -72,7 +74,7 @@ class GroupAudit:
         proxy = "" if self.proxy_auc is None else f", proxy AUC {self.proxy_auc:.2f}"
         return (
             f"{self.attribute} = {self.group}: {self.do_not_spend_count} of {self.customer_count:,} classed out, "
-            f"{self.ratio:.2f} times the others' rate (95 % interval {self.ratio_low:.2f} to "
+            f"{self.ratio:.2f} times the others' rate (interval {self.ratio_low:.2f} to "
             f"{self.ratio_high:.2f}){proxy}"
         )
 
@@ -128,17 +130,24 @@ def audit_fit(
     )
     rows = rows.sort_by("customer_id")
     out = np.asarray(rows["fit_class"].to_numpy(zero_copy_only=False) == DO_NOT_SPEND)
-    found = []
-    for position, name in enumerate(names):
-        for group, members in _groups(attributes[f"attribute_{position}"]):
-            if LEAST_IN_GROUP <= members.sum() <= members.size - LEAST_IN_GROUP:
-                proxy = proxy_auc(rows, members) if with_proxies else None
-                found.append(_compared(name, group, members, out, proxy))
+    groups = [
+        (name, group, members)
+        for position, name in enumerate(names)
+        for group, members in _groups(attributes[f"attribute_{position}"])
+        if LEAST_IN_GROUP <= members.sum() <= members.size - LEAST_IN_GROUP
+    ]
+    confidence = 1 - 0.05 / max(len(groups), 1)
+    found = [
+        _compared(name, group, members, out, confidence, proxy_auc(rows, members) if with_proxies else None)
+        for name, group, members in groups
+    ]
     return FitAudit(as_of, rows.num_rows, tuple(found))
 
 
-def rate_ratio(events: int, size: int, other_events: int, other_size: int) -> tuple[float, float, float]:
-    """Return the ratio of two rates and its 95 % interval (Katz 1978); half an event is added where there is none.
+def rate_ratio(
+    events: int, size: int, other_events: int, other_size: int, *, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Return the ratio of two rates and its interval (Katz 1978); half an event is added where there is none.
 
     Examples:
         >>> [round(x, 3) for x in rate_ratio(30, 100, 20, 100)]  # log-scale SE sqrt(1/30 + 1/20 - 2/100)
@@ -148,7 +157,8 @@ def rate_ratio(events: int, size: int, other_events: int, other_size: int) -> tu
     a, b = events + extra, other_events + extra
     n, m = size + 2 * extra, other_size + 2 * extra
     ratio = (a / n) / (b / m)
-    spread = np.exp(_Z95 * np.sqrt(max(1 / a - 1 / n + 1 / b - 1 / m, 0.0)))
+    z = special.ndtri((1 + confidence) / 2)
+    spread = np.exp(z * np.sqrt(max(1 / a - 1 / n + 1 / b - 1 / m, 0.0)))
     return float(ratio), float(ratio / spread), float(ratio * spread)
 
 
@@ -190,10 +200,16 @@ def _sample(customer_ids: pa.ChunkedArray) -> npt.NDArray[np.int64]:
 
 
 def _compared(
-    attribute: str, group: str, members: npt.NDArray[np.bool_], out: npt.NDArray[np.bool_], proxy: float | None
+    attribute: str,
+    group: str,
+    members: npt.NDArray[np.bool_],
+    out: npt.NDArray[np.bool_],
+    confidence: float,
+    proxy: float | None,
 ) -> GroupAudit:
     size, events, everybody = int(members.sum()), int(out[members].sum()), int(out.sum())
-    ratio, low, high = rate_ratio(events, size, everybody - events, members.size - size)
+    others = everybody - events, members.size - size
+    ratio, low, high = rate_ratio(events, size, *others, confidence=confidence)
     return GroupAudit(attribute, group, size, events, ratio, low, high, proxy)
 
 
