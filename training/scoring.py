@@ -115,8 +115,9 @@ def score(workspace: Workspace, churn_name: str, as_of: date, *, progress: Progr
     customer_ids = np.asarray(described["customer_id"].to_numpy(zero_copy_only=False), dtype=object)
     capacity = business.capacity_among(described.num_rows)
     above = above_capacity_line(probability, customer_ids, capacity)
-    progress(f"reasons of {capacity:,} customers", 2, 3)
-    reasons = _reasons(workspace, described, declared, model, above)
+    explained = above | explained_too(probability, customer_ids, churn)
+    progress(f"reasons of {int(explained.sum()):,} customers", 2, 3)
+    reasons = _reasons(workspace, described, declared, model, explained)
     rows = _rows(churn, as_of, version, customer_ids, probability, above, reasons)
     keep_features(warehouse, as_of, described)
     written = warehouse.append("scores", rows, batch=batch)
@@ -145,6 +146,18 @@ def above_capacity_line(probability: Floats, customer_ids: npt.NDArray[Any], cap
     above = np.zeros(probability.size, dtype=bool)
     above[order[:capacity]] = True
     return above
+
+
+def explained_too(probability: Floats, customer_ids: npt.NDArray[Any], churn: Churn) -> npt.NDArray[np.bool_]:
+    """Mark the customers at risk, whom a campaign may contact and must know why; at most one in five of all.
+
+    Args:
+        probability: Of each customer, shape (n,).
+        customer_ids: Their keys.
+        churn: Its tier ``medium`` is where risk begins.
+    """
+    most = -(-probability.size // 5)
+    return above_capacity_line(probability, customer_ids, most) & (probability >= churn.risk_tiers.medium)
 
 
 def risk_tiers(probability: Floats, churn: Churn) -> npt.NDArray[Any]:
@@ -224,16 +237,16 @@ def _probabilities(described: pa.Table, declared: FeatureSet, model: ChurnModel,
 
 
 def _reasons(
-    workspace: Workspace, described: pa.Table, declared: FeatureSet, model: ChurnModel, above: npt.NDArray[np.bool_]
+    workspace: Workspace, described: pa.Table, declared: FeatureSet, model: ChurnModel, explained: npt.NDArray[np.bool_]
 ) -> list[str | None]:
     business = workspace.business
-    positions = np.flatnonzero(above)
+    positions = np.flatnonzero(explained)
     frame = feature_frame(described.take(positions), declared)
-    explained = explain(
+    found = explain(
         model, frame, declared, language=business.language, currency=business.currency, threads=workspace.threads
     )
     texts: list[str | None] = [None] * described.num_rows
-    for position, reasons in zip(positions, explained, strict=True):
+    for position, reasons in zip(positions, found, strict=True):
         texts[position] = to_json(reasons)
     return texts
 

@@ -24,7 +24,11 @@ RESULTS: tuple[Table, ...] = (
             Column("probability", "number", "Calibrated probability of churn", required=True, minimum=0, maximum=1),
             Column("risk_tier", "text", "By the business' cut-offs", required=True, allowed=("high", "medium", "low")),
             Column("is_above_capacity_line", "flag", "True for those whom the team can reach today", required=True),
-            Column("reasons", "text", "JSON list of the main reasons; null below the capacity line"),
+            Column(
+                "reasons",
+                "text",
+                "JSON list of the main reasons; null for customers who are neither at risk nor above the line",
+            ),
         ),
     ),
     Table(
