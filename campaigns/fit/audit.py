@@ -1,8 +1,8 @@
 """Does the classification fall on a protected group? Looked at from outside: the classes are given, and stay as given.
 
 For each group of each protected attribute: the rate of ``do_not_spend`` in the group over that of everybody else, with
-its interval (Katz 1978, log scale). The intervals of all groups hold together with 95 % (Bonferroni): one by one, chance
-alone would stop one company in twenty (simulated: 7 groups, 40 of 1,200 classed out: 5.5 %; together, 0.6 %). An
+its interval (Katz 1978, log scale). The intervals of all groups hold together with 95 % (Bonferroni): one by one,
+chance alone would stop one company in twenty (simulated: 7 groups, 40 of 1,200 classed out: 5.5 %; together, 0.6 %). An
 interval wholly below 0.8 or above 1.25 stops. And the proxy AUC: how well the inputs of the fit tell the group from the
 rest, by a logistic regression on held-out customers; far from 0.5, an input stands for the attribute although the
 attribute never entered.
@@ -137,10 +137,12 @@ def audit_fit(
         if LEAST_IN_GROUP <= members.sum() <= members.size - LEAST_IN_GROUP
     ]
     confidence = 1 - 0.05 / max(len(groups), 1)
-    found = [
-        _compared(name, group, members, out, confidence, proxy_auc(rows, members) if with_proxies else None)
-        for name, group, members in groups
-    ]
+    keep = _sample(rows["customer_id"]) if with_proxies and groups else None
+    sampled = rows.take(pa.array(keep)) if keep is not None else None
+    found = []
+    for name, group, members in groups:
+        proxy = proxy_auc(sampled, members[keep]) if sampled is not None else None
+        found.append(_compared(name, group, members, out, confidence, proxy))
     return FitAudit(as_of, rows.num_rows, tuple(found))
 
 
@@ -165,7 +167,11 @@ def rate_ratio(
 def proxy_auc(rows: pa.Table, members: npt.NDArray[np.bool_]) -> float:
     """Return how well the inputs of the fit tell a group from the rest: 0.5 not at all, 1 perfectly.
 
-    Logistic regression on splines of the inputs, out of fold; at most 20,000 customers, chosen by a hash of the key.
+    Logistic regression on splines of the inputs, out of fold.
+
+    Args:
+        rows: The classes of some customers (:func:`audit_fit` takes 20,000, chosen by a hash of the key).
+        members: Who of them is in the group, shape (n,).
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
@@ -173,13 +179,11 @@ def proxy_auc(rows: pa.Table, members: npt.NDArray[np.bool_]) -> float:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import QuantileTransformer, SplineTransformer
 
-    keep = _sample(rows["customer_id"])
-    inputs = np.column_stack([rows[name].to_numpy()[keep].astype(np.float64) for name in _INPUTS])
-    segments = rows["segment"].fill_null("").to_numpy(zero_copy_only=False)[keep].astype(str)
+    inputs = np.column_stack([rows[name].to_numpy().astype(np.float64) for name in _INPUTS])
+    segments = rows["segment"].fill_null("").to_numpy(zero_copy_only=False).astype(str)
     levels, counts = np.unique(segments, return_counts=True)
     dummies = [segments == level for level in levels[np.argsort(-counts, kind="stable")[:20]]]
-    labels = members[keep]
-    if min(int(labels.sum()), int((~labels).sum())) < 5:
+    if min(int(members.sum()), int((~members).sum())) < 5:
         return 0.5
     quantiles = min(1000, inputs.shape[0])
     columns = QuantileTransformer(n_quantiles=quantiles, subsample=None, random_state=0).fit_transform(inputs)
@@ -187,8 +191,8 @@ def proxy_auc(rows: pa.Table, members: npt.NDArray[np.bool_]) -> float:
     columns = np.column_stack([columns, *dummies]).astype(np.float64)
     model = make_pipeline(LogisticRegression(C=1.0, max_iter=500))
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    scores = cross_val_predict(model, columns, labels, cv=folds, method="predict_proba")[:, 1]
-    return float(roc_auc_score(labels, scores))
+    scores = cross_val_predict(model, columns, members, cv=folds, method="predict_proba")[:, 1]
+    return float(roc_auc_score(members, scores))
 
 
 def _sample(customer_ids: pa.ChunkedArray) -> npt.NDArray[np.int64]:
