@@ -62,7 +62,9 @@ def reconcile(workspace: Workspace, as_of: date) -> Reconciliation:
         as_of: The day of knowledge.
 
     Raises:
-        OperatorError: the warehouse cannot be written.
+        DataError: there is something to record, and the ledger has a later day already.
+        OperatorError: the warehouse cannot be written, or the ledger is not what it was.
+        Busy: another process kept the ledger.
     """
     warehouse, business = workspace.warehouse, workspace.business
     is_reported = bool(business.feeds_with_role("campaign_contacts"))

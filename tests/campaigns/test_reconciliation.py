@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from campaigns.ledger import record, verify
 from campaigns.reconciliation import Finding, FindingKind, findings, found_rows, reconcile
 from holdback.commits import rows_of
 from holdback.ingest import ingest
@@ -297,6 +298,19 @@ def test_without_a_feed_nobody_knows_what_was_sent_and_that_is_said(tmp_path: Pa
     done = reconcile(workspace, IN_A_WEEK)
     assert (done.is_reported, done.findings, dict(done.recorded)) == (False, (), {})
     assert "nobody knows" in str(done)
+
+
+def test_what_is_recorded_keeps_the_chain_of_the_ledger_whole(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    put(workspace, "customers", customer("c-ana"))
+    columns = workspace.business.tables["ledger"]
+    own = ("sequence", "previous_hash", "hash")
+    rows = rows_of(columns, [assigned("c-ana"), decided("c-ana")]).drop_columns(list(own))
+    assert record(workspace, AS_OF, rows, batch=f"decide/{AS_OF}")
+    put(workspace, "sendings", sending("c-ana", cost_cents=7), sending("c-ana", "answered", decision=None))
+    assert dict(reconcile(workspace, TOMORROW).recorded) == {"answered": 1, "cost": 1, "sent": 1}
+    assert verify(workspace).is_whole
+    assert counts(workspace) == {}
 
 
 def test_a_delivery_file_that_came_in_by_the_front_door_is_reconciled(tmp_path: Path) -> None:
