@@ -1,8 +1,9 @@
 """The journal: small facts that must be settled by exactly one of several processes.
 
-Who runs what (``runs``), which model is champion (``champions``) and why (``verdicts``). One SQLite file per business
-by default; any database that SQLAlchemy knows can take its place. Rows of ``verdicts`` and ended ``runs`` are never
-changed; ``champions`` changes only by compare-and-set.
+Who runs what (``runs``), which model is champion (``champions``) and why (``verdicts``), and where the ledger ended
+each day (``ledger_heads``). One SQLite file per business by default; any database that SQLAlchemy knows can take its
+place. Rows of ``verdicts`` and ended ``runs`` are never changed; ``champions`` changes only by compare-and-set; a head
+of the ledger only moves forward.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _SCHEMA = (
     """create table if not exists verdicts (
         verdict_id integer primary key, model text not null, version text not null, as_of text not null,
         decision text not null, champion text, figures text not null)""",
+    "create table if not exists ledger_heads (as_of text primary key, row_count integer not null, hash text not null)",
 )
 
 
@@ -75,6 +77,15 @@ class StoredVerdict:
     decision: str
     champion: str | None
     figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LedgerHead:
+    """Where one day of the ledger ended when it was last written: how many rows it had, and the hash of the last."""
+
+    as_of: date
+    row_count: int
+    hash: str
 
 
 @dataclass(frozen=True)
@@ -186,6 +197,20 @@ class Journal:
             )
             for row in rows
         ]
+
+    def ledger_heads(self) -> list[LedgerHead]:
+        """Return where each day of the ledger ended, oldest first."""
+        rows = self._rows("select * from ledger_heads order by as_of")
+        return [LedgerHead(date.fromisoformat(row["as_of"]), row["row_count"], row["hash"]) for row in rows]
+
+    def move_ledger_head(self, head: LedgerHead) -> None:
+        """Store where a day of the ledger ends now; a head never goes back. Call it while holding the ledger's lock."""
+        self._execute(
+            "insert into ledger_heads (as_of, row_count, hash) values (:as_of, :row_count, :hash)"
+            " on conflict (as_of) do update set row_count = excluded.row_count, hash = excluded.hash"
+            " where excluded.row_count > ledger_heads.row_count",
+            as_of=head.as_of.isoformat(), row_count=head.row_count, hash=head.hash,
+        )  # fmt: skip
 
     @cached_property
     def _engine(self) -> Engine:
