@@ -96,10 +96,14 @@ def read_members(
     )
 
 
-def audience_condition(audience: Audience) -> str:
+def audience_condition(audience: Audience, *, of: str | None = None) -> str:
     """SQL condition of an audience's attributes over a row of ``customers``; its risk tiers are not part of it.
 
     A customer whose attribute is not known is not in the audience.
+
+    Args:
+        audience: The audience.
+        of: Relation that has the attributes, where another one may have columns of the same names.
 
     Examples:
         >>> print(audience_condition(Audience(where={"city": ("Lugo",)}, between={"age": (18, 30)})))
@@ -107,11 +111,12 @@ def audience_condition(audience: Audience) -> str:
         >>> audience_condition(Audience())
         'true'
     """
+    row = f"{of}." if of else ""
     conditions = [
-        f'cast("{name}" as varchar) in ({", ".join(map(quoted, values))})' if values else "false"
+        f'cast({row}"{name}" as varchar) in ({", ".join(map(quoted, values))})' if values else "false"
         for name, values in audience.where.items()
     ]
-    conditions += [f'"{name}" between {low} and {high}' for name, (low, high) in audience.between.items()]
+    conditions += [f'{row}"{name}" between {low} and {high}' for name, (low, high) in audience.between.items()]
     return " and ".join(conditions) or "true"
 
 

@@ -291,11 +291,14 @@ class Lake:
             else "hive_partitioning = false"
         )
         # By name costs a look at every file for each query; most tables never got another column.
-        by_name = "true" if len({_columns(file) for file in files}) > 1 else "false"
+        shapes = {_columns(file) for file in files}
+        by_name = "true" if len(shapes) > 1 else "false"
         stored = f"read_parquet([{listed}], union_by_name = {by_name}, {days})"
         if declared is None or existing is None:
             return f"select * from {stored}"
-        present = _fields(existing)
+        # The table may have a column that no file has yet: a commit without rows brought it.
+        in_files = {name for shape in shapes for name, _ in shape} | set(existing.metadata().partition_columns)
+        present = [name for name in _fields(existing) if name in in_files]
         shape = [
             f'"{c.name}"' if c.name in present else f'cast(null as {c.sql_type}) as "{c.name}"'
             for c in declared.columns

@@ -176,7 +176,7 @@ def _one_member_per_unit(found: pa.Table, refusal: npt.NDArray[np.int8], gain: F
     units = np.unique(np.asarray(found["unit_id"].to_pylist(), dtype=str), return_inverse=True)[1]
     order = np.lexsort((np.arange(found.num_rows), -best, units))
     is_first = np.zeros(found.num_rows, dtype=bool)
-    is_first[order[np.flatnonzero(np.r_[True, np.diff(units[order]) != 0])]] = True
+    is_first[order[np.diff(units[order], prepend=-1) != 0]] = True
     closed = refusal.copy()
     closed[~is_first[:, None] & (refusal == Refusal.OPEN)] = Refusal.OTHER_MEMBER
     return closed
@@ -228,8 +228,9 @@ def _audience(business: Business, campaign: Campaign, index: int, as_of: date) -
         for name in campaign.actions
     ]
     return (
-        f"    select scores.customer_id, units.unit_id, {index} as campaign_index, probability, risk_tier,\n"
-        "        model_version, reasons, day_fit.kept_cents, day_fit.fit_class, suppressed_by,\n"
+        f"    select scores.customer_id, units.unit_id, {index} as campaign_index, scores.probability,\n"
+        "        scores.risk_tier, scores.model_version, scores.reasons, day_fit.kept_cents, day_fit.fit_class,\n"
+        "        _reasons.suppressed_by,\n"
         f"        taken.campaign is not null and not ({here}) as is_elsewhere,\n" + ",\n".join(refusals) + "\n"
         "    from scores\n"
         "    inner join units on units.customer_id = scores.customer_id\n"
@@ -248,7 +249,7 @@ def _against(action: Action) -> list[tuple[str, Refusal]]:
     found = [(f"not coalesce({_belongs(action.eligible)}, false)", Refusal.NOT_ELIGIBLE)]
     if action.expected_cost > 0:
         found.append(("day_fit.fit_class = 'do_not_spend'", Refusal.FIT))
-    found.append((f"list_contains(closed_channels, {quoted(action.channel)})", Refusal.CHANNEL))
+    found.append((f"list_contains(_reasons.closed_channels, {quoted(action.channel)})", Refusal.CHANNEL))
     found.append((f"list_contains(_cooling.actions, {quoted(action.name)})", Refusal.COOLING_OFF))
     return found
 
@@ -261,7 +262,8 @@ def _first(closed: list[tuple[str, Refusal]]) -> str:
 def _belongs(audience: Audience) -> str:
     """SQL condition: the customer is in an audience."""
     tiers = ", ".join(quoted(tier) for tier in audience.risk_tiers)
-    return f"{f'risk_tier in ({tiers}) and ' if tiers else ''}{audience_condition(audience)}"
+    attributes = audience_condition(audience, of="_customers_rows")  # they may be called as columns of ours
+    return f"{f'scores.risk_tier in ({tiers}) and ' if tiers else ''}{attributes}"
 
 
 def _attributes(business: Business, campaigns: Sequence[Campaign]) -> tuple[str, ...]:

@@ -105,6 +105,12 @@ def test_columns_that_came_later_are_null_in_older_rows_and_missing_ones_are_dec
         lake.append("facts", pa.table({"value": [1]}), batch="c")
 
 
+def test_a_column_that_came_with_an_empty_batch_is_null_in_what_was_there(lake: Lake) -> None:
+    lake.append("facts", facts(1).select(["name"]), batch="a")
+    lake.append("facts", facts(), batch="b")
+    assert lake.query("select * from facts").to_pylist() == [{"name": "n1", "value": None}]
+
+
 def test_frames_stand_beside_tables_and_before_them(lake: Lake) -> None:
     lake.append("facts", facts(1), batch="a")
     assert lake.query("select * from facts join mine using (name)", frames={"mine": facts(1)}).num_rows == 1

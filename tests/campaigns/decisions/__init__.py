@@ -1,0 +1,1 @@
+"""The decision of a day, from the scores to the ledger."""
