@@ -6,6 +6,7 @@ the day lies within its period.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import date
@@ -203,8 +204,10 @@ def _switch(
     if (switches[-1] if switches else "resumed") == kind:
         return False
     rows = _row(kind, campaign, campaign_layer(business, campaign).salt, {"by": by.strip()}, written)
+    # A day may see several halts for the same reason: each is a fact of its own, so its batch names it.
     batch = f"{kind}/{campaign.name}/{campaign.version}/{1 + switches.count(kind)}"
-    return record(workspace, as_of, rows, batch=batch)
+    named = rows.append_column("entry_id", [[hashlib.sha256(batch.encode()).hexdigest()]])
+    return record(workspace, as_of, named, batch=batch)
 
 
 def _designs(warehouse: Warehouse, as_of: date) -> dict[str, Design]:
