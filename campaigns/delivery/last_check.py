@@ -31,7 +31,7 @@ def refusals(workspace: Workspace, decided: pa.Table, *, as_of: date, today: dat
     Refused is a contact
 
     - of a person in whose unit (as recorded, or as known now) somebody is held out, in the global layer or in any
-      campaign until his horizon ends, and in the contact's own campaign for ever, whatever day recorded it;
+      campaign until his horizon ends (as of the day of the decision: a late delivery sets nobody free), and in the contact's own campaign for ever, whatever day recorded it;
     - of a person in whose unit nobody was assigned to the treatment of that very campaign and version;
     - of a campaign that stands halted;
     - that is suppressed on the day of the decision, or today if that is later
@@ -54,7 +54,7 @@ def refusals(workspace: Workspace, decided: pa.Table, *, as_of: date, today: dat
     frames = {"_asked": asked, "_units": units, "_horizons": _horizons(business)}
     found: dict[str, str] = {}
     for sql in (
-        _held_out(business, today),
+        _held_out(business, as_of, today),
         _NOT_ASSIGNED,
         _halted(today),
         _unwilling(business),
@@ -132,9 +132,9 @@ def _horizons(business: Business) -> pa.Table:
     return pa.table({"campaign": pa.array(names, pa.string()), "days": pa.array(days, pa.int32())})
 
 
-def _held_out(business: Business, today: date) -> str:
+def _held_out(business: Business, as_of: date, today: date) -> str:
     """Contacts of a unit in which somebody is held out: the unit as recorded then, or as it is known now."""
-    version = business.holdout.version(today)
+    versions = f"{business.holdout.version(as_of)}, {business.holdout.version(today)}"
     return f"""
     with launched as (
         select campaign, version, max({LAUNCHED_DAYS}) as days
@@ -142,8 +142,8 @@ def _held_out(business: Business, today: date) -> str:
     ),
     held as (
         select a.customer_id, a.unit_id, a.campaign, a.version,
-            case when a.campaign is null then a.version = {version}
-                else a.as_of + coalesce(launched.days, _horizons.days, {LONGEST_HORIZON_DAYS}) > date '{today}'
+            case when a.campaign is null then a.version in ({versions})
+                else a.as_of + coalesce(launched.days, _horizons.days, {LONGEST_HORIZON_DAYS}) > date '{as_of}'
             end as is_open
         from ledger a
             left join launched on launched.campaign = a.campaign and launched.version = a.version

@@ -268,6 +268,13 @@ def test_a_day_delivered_again_later_is_the_same_although_others_were_decided_si
     assert contacts(workspace, AS_OF, today=AS_OF + timedelta(days=9)).equals(before)
 
 
+def test_a_late_delivery_sets_nobody_free(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path, holdout={"rotates_on": [(AS_OF + timedelta(days=10)).isoformat()]})
+    stock(workspace, "ana", "bea", "eva")
+    write_ledger(workspace, assigned("ana", "holdout", campaign="loyalty"), assigned("bea", "holdout", campaign=None))
+    assert sorted(refused(workspace, AS_OF + timedelta(days=300))) == ["ana", "bea"]
+
+
 def test_who_joined_the_household_of_somebody_treated_is_contacted(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
     put(workspace, "customers", customer("ana", household_id="h"), customer("zoe", household_id="h"))
