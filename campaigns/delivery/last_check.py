@@ -30,8 +30,9 @@ def refusals(workspace: Workspace, decided: pa.Table, *, as_of: date, today: dat
 
     Refused is a contact
 
-    - of a person in whose unit (as recorded, or as known now) somebody is held out, in the global layer or in any
-      campaign until his horizon ends (as of the day of the decision: a late delivery sets nobody free), and in the contact's own campaign for ever, whatever day recorded it;
+    - of a person in whose unit (as recorded, or as known now) somebody is held out, whatever day recorded it: in the
+      global layer, in any campaign until his horizon ends (seen from the day of the decision: a late delivery sets
+      nobody free), and in the contact's own campaign for ever;
     - of a person in whose unit nobody was assigned to the treatment of that very campaign and version;
     - of a campaign that stands halted;
     - that is suppressed on the day of the decision, or today if that is later
