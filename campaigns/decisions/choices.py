@@ -205,8 +205,8 @@ def explore_salt(business: Business, campaign: Campaign, as_of: date) -> str:
 
 
 def _total_cents(business: Business) -> int | None:
-    return None if business.budget is None else int(business.budget.per_day * 100)
+    return None if business.budget is None else round(business.budget.per_day * 100)
 
 
 def _own_cents(campaign: Campaign) -> int | None:
-    return None if campaign.budget_per_day is None else int(campaign.budget_per_day * 100)
+    return None if campaign.budget_per_day is None else round(campaign.budget_per_day * 100)

@@ -134,7 +134,7 @@ def _remembered(
 def open_holdouts(warehouse: Warehouse, business: Business, as_of: date) -> pa.Table:
     """Return who is in a campaign, in either group, whose horizon has not ended: nothing else may reach them.
 
-    The horizon is the one that the campaign was launched with (``horizon_days`` in the detail of its row of kind
+    The horizon is the one that the campaign was launched with (``design.horizon_days`` in the detail of its row of kind
     ``launched``), else the business file's; for a campaign that the file no longer has, the longest of all. So taking a
     campaign out of the file sets nobody free.
 
@@ -157,7 +157,9 @@ def open_holdouts(warehouse: Warehouse, business: Business, as_of: date) -> pa.T
             select
                 campaign,
                 version,
-                max(try_cast(detail ->> '$.horizon_days' as bigint)) as horizon_days
+                max(try_cast(
+                    coalesce(detail ->> '$.design.horizon_days', detail ->> '$.horizon_days') as bigint
+                )) as horizon_days
             from ledger
             where kind = 'launched'
             group by campaign, version

@@ -311,8 +311,9 @@ def test_a_campaign_takes_its_units_until_the_horizon_ends() -> None:
     assert open_holdouts(lake, business, date(2026, 3, 3)).num_rows == 0
 
 
-def test_the_horizon_of_the_launch_is_kept_when_the_file_changes_or_forgets_the_campaign() -> None:
-    launched = ledger_row("launched", None, date(2026, 1, 1), campaign="spring", detail='{"horizon_days": 90}')
+@pytest.mark.parametrize("detail", ['{"design": {"horizon_days": 90}, "hash": "0"}', '{"horizon_days": 90}'])
+def test_the_horizon_of_the_launch_is_kept_when_the_file_changes_or_forgets_the_campaign(detail: str) -> None:
+    launched = ledger_row("launched", None, date(2026, 1, 1), campaign="spring", detail=detail)
     taken = [assigned_on(date(2026, 1, 1), "a"), assigned_on(date(2026, 1, 1), "b", "unknown", "treatment")]
     without = company(campaigns=[])
     found = open_holdouts(warehouse(without, ledger=[launched, *taken]), without, AS_OF)
