@@ -62,7 +62,7 @@ def chain(previous: str, rows: Iterable[bytes]) -> Iterator[str]:
 
     Examples:
         >>> next(chain(GENESIS, [b"kind=7:decided;"]))[:16]
-        'd1f6ee1a1a5a6e8f'
+        '96adfb891a2adb95'
     """
     for content in rows:
         previous = hashlib.sha256(previous.encode() + content).hexdigest()
