@@ -103,6 +103,25 @@ def feature_lines(customers: int, folder: Path) -> tuple[list[Line], list[str]]:
     ], wrong
 
 
+def allocation_lines(customers: int) -> tuple[list[Line], list[str]]:
+    """Measure the allocation; return the lines, and what was wrong."""
+    allocated = measure(child("allocate", str(customers)), label="allocation")
+    share = json.loads(allocated.output)["share_of_bound"]
+    wrong = [f"the allocation reached {share:.5f} of its bound"] if not 0.999 <= share <= 1 + 1e-9 else []
+    if len(allocated.outputs) > 1:
+        wrong.append("two allocations differ")
+    what = f"allocating 5 actions to {customers:,} customers under 8 limits, to {share:.5f} of the bound"
+    return [
+        Line(what, f"{allocated.cpu_seconds:.1f} s of CPU", "60 s", verdict(allocated.cpu_seconds <= 60)),
+        Line(
+            "peak memory of the same",
+            f"{allocated.peak_megabytes:.0f} MB",
+            "2,000 MB",
+            verdict(allocated.peak_megabytes <= 2000),
+        ),
+    ], wrong
+
+
 def compile_line() -> Line:
     """Measure how long the feature set takes to declare and compile."""
     from bench.world import AS_OF, business
@@ -165,7 +184,9 @@ def main() -> int:
     customers = 20_000 if os.environ.get("BENCH_QUICK") == "1" else 100_000
     with tempfile.TemporaryDirectory(prefix="holdback-bench-") as folder:
         lines, wrong = feature_lines(customers, Path(folder))
-    lines += [compile_line(), help_line()]
+    allocations, wrong_allocations = allocation_lines(customers * 10)
+    lines += [*allocations, compile_line(), help_line()]
+    wrong += wrong_allocations
     print(table(lines))
     missed = [line.what for line in lines if line.verdict == "MISSED"]
     if missed:

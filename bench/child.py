@@ -1,4 +1,4 @@
-"""What is measured, each in a process of its own: ``python -m bench.child features|scan|build FOLDER [CUSTOMERS]``."""
+"""What is measured, each in a process of its own: ``python -m bench.child TASK FOLDER [CUSTOMERS]``."""
 
 from __future__ import annotations
 
@@ -66,12 +66,32 @@ def truth(folder: Path) -> dict[str, object]:
     return {"rows": found["customers"][0].as_py(), "orders": found["orders"][0].as_py()}
 
 
+def allocate(customers: int) -> dict[str, object]:
+    """Allocate five actions of two campaigns under every kind of limit."""
+    import numpy as np
+
+    from campaigns import allocation
+
+    rng = np.random.default_rng(5)
+    costs = np.array([5, 50, 300, 1200, 3000])
+    at_stake = (rng.beta(1.5, 8, customers) * rng.lognormal(6.5, 0.8, customers) * 100)[:, None]
+    saved = np.array([0.03, 0.06, 0.1, 0.15, 0.2]) * rng.uniform(0.3, 1.7, (customers, 5))
+    found = allocation.allocate(
+        at_stake * saved - costs, costs, keys=[f"c{i}" for i in range(customers)],
+        eligible=rng.random((customers, 5)) < 0.9, budget=customers * 55,
+        capacities=[customers * share for share in (0.3, 0.1, 0.05, 0.02, 0.004)],
+        groups=[0, 0, 0, 1, 1], group_budgets=[customers * 100.0, customers * 30.0],
+    )  # fmt: skip
+    return {"share_of_bound": found.value / found.upper_bound, "not_by_price": int((~found.by_price).sum())}
+
+
 if __name__ == "__main__":
     task, *arguments = sys.argv[1:]
     where = Path(arguments[0])
-    done = (
-        build(where, int(arguments[1]))
-        if task == "build"
-        else {"features": features, "scan": scan, "truth": truth}[task](where)
-    )
+    if task == "build":
+        done = build(where, int(arguments[1]))
+    elif task == "allocate":
+        done = allocate(int(arguments[0]))
+    else:
+        done = {"features": features, "scan": scan, "truth": truth}[task](where)
     print(json.dumps(done))
