@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed-demo  ## install, then run a real grocery retailer's year through the whole loop
+demo: $(VENV)/installed-demo  ## install, then run the whole loop on a simulated telephone company: who is contacted, who is held back
 	@$(BIN)/holdback demo
 
 install: $(VENV)/installed-dev  ## install what the tests and the checks need as well
