@@ -171,7 +171,7 @@ def test_what_is_set_aside_for_exploration_is_a_share_of_what_there_is() -> None
     limited = actions(call={"capacity_per_day": 40}, mail={"capacity_per_day": 9})
     business = exploring(0.1, actions=limited, budget={"per_day": 100.0}, campaigns=BOTH)
     columns = columns_of(business, business.campaigns, {})
-    # call: 4 of 40, but a tenth of the budget divided by four columns pays for none. mail: 1 of 9, for the first column.
+    # call: 4 of 40, but a tenth of the budget among four columns pays for none. mail: 1 of 9, for the first column.
     # gift: no capacity; 2.50 pay for two.
     assert explored_reserves(business, columns) == (0, 1, 0, 2)
     unlimited = exploring(0.1)
