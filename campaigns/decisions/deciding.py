@@ -63,7 +63,7 @@ def decide(workspace: Workspace, as_of: date, *, progress: Progress = silent) ->
         classify(warehouse, business, as_of, lifts=known_lifts, progress=silent)
         progress("units, holdouts and suppression", 1, _STEPS)
         layer = global_layer(business, as_of)
-        units = contact_units(_customers(warehouse, business, as_of))
+        units = contact_units(linked_customers(warehouse, business, as_of))
         everybody = assign(units, layer, earlier_groups(warehouse, layer))
         known = _known(warehouse, business, as_of, everybody)
         rows = [assigned_rows(layer, everybody, _frozen(warehouse, business, as_of))]
@@ -98,8 +98,8 @@ def _refuse_the_past(business: Business, warehouse: Warehouse, as_of: date) -> N
         )
 
 
-def _customers(warehouse: Warehouse, business: Business, as_of: date) -> pa.Table:
-    """Everybody known or scored at ``as_of``, with what tells who is contacted together."""
+def linked_customers(warehouse: Warehouse, business: Business, as_of: date) -> pa.Table:
+    """Return everybody known or scored at ``as_of``, with what tells who is contacted together."""
     steps = newest_versions(Clock.of(business, as_of), ("household_id", "contact_key"), corrected_tables(warehouse))
     return warehouse.query(
         f"{with_steps(steps)}\n\n"

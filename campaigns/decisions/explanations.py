@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from campaigns.holdout import earlier_groups, global_layer
+import pyarrow.compute as pc
+
+from campaigns.decisions.deciding import linked_customers
+from campaigns.holdout import assign, earlier_groups, global_layer
 from campaigns.members import quoted
+from campaigns.units import contact_units
 from holdback.business import Business
 from holdback.errors import DataError
 from holdback.warehouse import Warehouse
@@ -66,16 +70,7 @@ def explain_decision(warehouse: Warehouse, business: Business, as_of: date, cust
         DataError: the day was not decided, or nobody of this name was known then.
     """
     who, day = quoted(customer_id), f"date '{as_of}'"
-    version = global_layer(business, as_of).version
-    drawn = warehouse.query(
-        f"select \"group\", as_of from ledger where kind = 'assigned' and campaign is null and version = {version} "
-        f"and customer_id = {who} and as_of <= {day} order by as_of, sequence"
-    ).to_pylist()
-    if not drawn:
-        raise DataError(
-            f"{business.slug}: customer {customer_id!r}: the ledger knows nobody of this name on {as_of}. Check the "
-            "name, and that the day was decided (`holdback ledger show`)."
-        )
+    group, assigned_on = _everywhere(warehouse, business, as_of, customer_id)
     rows = warehouse.query(
         'select campaign, "group", action, intended_action, is_exploration, propensity, probability, '
         "kept_cents / 100 as kept_amount, gain_cents / 100 as gain_amount, lift, lift_status, fit_class, refused, "
@@ -86,14 +81,29 @@ def explain_decision(warehouse: Warehouse, business: Business, as_of: date, cust
     return ExplainedDecision(
         customer_id=customer_id,
         as_of=as_of,
-        group_everywhere=_group(warehouse, business, as_of, customer_id),
-        assigned_on=drawn[0]["as_of"],
+        group_everywhere=group,
+        assigned_on=assigned_on,
         **{name: json.loads(value) if name == "refused" and value else value for name, value in row.items()},
     )
 
 
-def _group(warehouse: Warehouse, business: Business, as_of: date, customer_id: str) -> str:
-    """The group that counts: held out in any row is held out."""
-    rows = earlier_groups(warehouse, global_layer(business, as_of)).to_pylist()
-    groups = {row["group"] for row in rows if row["customer_id"] == customer_id}
-    return "holdout" if "holdout" in groups else "treatment"
+def _everywhere(warehouse: Warehouse, business: Business, as_of: date, customer_id: str) -> tuple[str, date]:
+    """The group of the customer's unit, as it is made up on the day, and when a member of it was first drawn so."""
+    layer = global_layer(business, as_of)
+    units = contact_units(linked_customers(warehouse, business, as_of))
+    unit_ids = units.filter(pc.equal(units["customer_id"], customer_id))["unit_id"]
+    members = units.filter(pc.is_in(units["unit_id"], value_set=unit_ids))
+    drawn = warehouse.query(
+        "select customer_id, \"group\", as_of from ledger where kind = 'assigned' and campaign is null "
+        f"and version = {layer.version} and as_of <= date '{as_of}' "
+        "and customer_id in (select customer_id from members) order by as_of, sequence",
+        frames={"members": members},
+    ).to_pylist()
+    own = [row["as_of"] for row in drawn if row["customer_id"] == customer_id]
+    if not own:
+        raise DataError(
+            f"{business.slug}: customer {customer_id!r}: the ledger knows nobody of this name on {as_of}. Check the "
+            "name, and that the day was decided (`holdback ledger show`)."
+        )
+    group = assign(members, layer, earlier_groups(warehouse, layer))["group"][0].as_py()
+    return group, min((row["as_of"] for row in drawn if row["group"] == group), default=own[0])
