@@ -41,15 +41,13 @@ class FileColumn:
 class FeedFile:
     """How often a feed's file comes, and what stands in it; ``key`` names the columns that identify a row."""
 
-    comes: Literal["daily", "weekly", "monthly"]
+    comes: Literal["daily", "weekly"]
     columns: tuple[FileColumn, ...]
     key: tuple[str, ...] = ()
 
     def is_due(self, day: date) -> bool:
-        """True when a file is named by this day: weekly ones by Sundays, monthly ones by the last day of the month."""
-        if self.comes == "weekly":
-            return day.weekday() == calendar.SUNDAY
-        return self.comes == "daily" or day.day == calendar.monthrange(day.year, day.month)[1]
+        """True when a file is named by this day: weekly ones by Sundays."""
+        return self.comes == "daily" or day.weekday() == calendar.SUNDAY
 
 
 def instants(day: int, seconds: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -133,4 +133,4 @@ def customers_file(scenario: Scenario) -> FeedFile:
     )
     if scenario.knows_the_future:
         columns += (FileColumn("final_invoice_planned", "flag"),)
-    return FeedFile("monthly", columns)
+    return FeedFile("weekly", columns)
