@@ -75,6 +75,57 @@ def test_a_fault_names_its_path_its_value_and_its_rule(tmp_path: Path, change: d
     assert fault in found[0]
 
 
+CALL: dict[str, Any] = {"name": "call", "channel": "phone", "cost": 5}
+SPRING: dict[str, Any] = {"name": "spring", "actions": ["call"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"actions": [{"name": "call", "channel": "phone"}]}, "shop.yaml: actions[0].cost: is missing. Add it."),
+        ({"actions": [{**CALL, "capacity_per_day": 0}]}, "actions[0].capacity_per_day: must be at least 1 (got 0)."),
+        ({"actions": [{**CALL, "name": "none"}]}, "'none' is the action of doing nothing"),
+        ({"actions": [CALL, CALL]}, "actions: two actions have the same name"),
+        ({"actions": [{**CALL, "incentive_taken_share": 1.2}]}, "incentive_taken_share: must be at most 1.0 (got 1.2)."),
+        ({"actions": [{**CALL, "assumed_lift": {"value": 2, "source": "us", "expires_on": date(2027, 1, 1)}}]},
+         "assumed_lift.value: must be at most 1.0 (got 2)."),
+        ({"actions": [{**CALL, "eligible": {"where": {"town": ["Lugo"]}}}]}, "actions[0].eligible.where: 'town'"),
+        ({"actions": [{**CALL, "eligible": {"between": {"city": [1, 2]}}}]}, "actions[0].eligible.between: 'city'"),
+        ({"holdout": {"global_share": 1.5}}, "holdout.global_share: must be at most 1.0 (got 1.5)."),
+        ({"holdout": {"campaign_share": -0.1}}, "holdout.campaign_share: must be at least 0.0 (got -0.1)."),
+        ({"holdout": {"explore_share": float("nan")}}, "holdout.explore_share: "),
+        ({"holdout": {"rotates_on": [date(2027, 1, 1), date(2026, 1, 1)]}}, "must be dates in rising order"),
+        ({"campaigns": [{**SPRING, "holdout_share": 2}]}, "campaigns[0].holdout_share: must be at most 1.0 (got 2)."),
+        ({"campaigns": [SPRING, SPRING]}, "campaigns: two campaigns have the same name"),
+        ({"campaigns": [{**SPRING, "name": "global"}]}, "'global' is the holdout of all campaigns together"),
+        ({"campaigns": [{**SPRING, "actions": ["cal"]}]}, "campaigns[0].actions: 'cal'"),
+        ({"campaigns": [{**SPRING, "actions": []}]}, "campaigns[0].actions: needs at least 1"),
+        ({"campaigns": [{**SPRING, "actions": ["call", "call"]}]}, "actions: an action stands twice"),
+        ({"campaigns": [{**SPRING, "churn": "laps"}]}, "campaigns[0].churn: 'laps'"),
+        ({"campaigns": [{**SPRING, "audience": {"where": {"town": ["Lugo"]}}}]}, "campaigns[0].audience.where: 'town'"),
+        ({"campaigns": [{**SPRING, "audience": {"risk_tiers": ["highest"]}}]}, "campaigns[0].audience.risk_tiers[0]: "),
+        ({"campaigns": [{**SPRING, "budget_per_day": 4.99}]},
+         "campaigns[0].budget_per_day: 4.99 does not pay for one 'call', the cheapest action (5 each)"),
+        ({"campaigns": [{**SPRING, "budget_per_day": 0}]}, "campaigns[0].budget_per_day: must be more than 0.0"),
+        ({"campaigns": [{**SPRING, "starts_on": date(2026, 5, 1), "ends_on": date(2026, 5, 1)}]},
+         "ends_on: must lie after starts_on"),
+        ({"budget": {"per_day": 1}}, "budget.per_day: 1 does not pay for one 'call', the cheapest action (5 each)"),
+        ({"budget": {"per_day": -1}}, "budget.per_day: must be more than 0.0 (got -1)."),
+        ({"contact": {"at_most": 0}}, "contact.at_most: must be at least 1 (got 0)."),
+        ({"contact": {"opted_out": "city"}}, "contact.opted_out: 'city'"),
+        ({"contact": {"quiet_hours": ["09:00", "09:00"]}}, "two different times of the day"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_a_fault_of_what_decides_is_found_before_anything_is_decided(
+    tmp_path: Path, change: dict[str, Any], fault: str
+) -> None:
+    found = faults(tmp_path, **{"customers": CUSTOMERS, "actions": [CALL], "campaigns": [SPRING], **change})
+    assert len(found) == 1
+    assert found[0].startswith("shop.yaml: ")
+    assert fault in found[0]
+
+
 def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     found = faults(tmp_path, currency="euro", curency="EUR", time_zone="Madrid", churn__0__outcome_days=0)
     assert len(found) == 4
