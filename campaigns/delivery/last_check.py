@@ -215,21 +215,28 @@ def _suppressed(workspace: Workspace, asked: pa.Table, units: pa.Table, as_of: d
 def _unwilling(business: Business) -> str:
     """Contacts of customers whose newest version says that they must not be contacted (by this channel)."""
     return f"""{_NEWEST}
-    select decision_id, {unwilling_case(business)} as because
-    from _asked inner join _newest using (customer_id)
+    select _asked.decision_id, {unwilling_case(business, version="_newest", channel="_asked.channel")} as because
+    from _asked inner join _newest on _newest.customer_id = _asked.customer_id
     where because is not null"""
 
 
-def unwilling_case(business: Business) -> str:
-    """SQL expression over a version of a customer and a ``channel``: why he must not be contacted by it, else null."""
+def unwilling_case(business: Business, *, version: str, channel: str) -> str:
+    """SQL expression: why a customer must not be contacted by a channel, else null.
+
+    Args:
+        business: The company.
+        version: Relation with a version of the customer; its attributes may be called as our columns.
+        channel: Expression of the channel.
+    """
     contact = business.contact
     protecting = contact.suppressed_by if contact.suppressed_by is not None else business.fit.never_classed_out
-    cases = ["when not has_consent then 'no consent'"]
-    cases += [f"when \"{contact.opted_out}\" then 'opted out'"] if contact.opted_out else []
-    cases += [f"when \"{flag}\" then 'protected'" for flag in protecting]  # not which flag: it may be about health
+    cases = [f"when not {version}.has_consent then 'no consent'"]
+    cases += [f"when {version}.\"{contact.opted_out}\" then 'opted out'"] if contact.opted_out else []
+    # Not which flag protects: it may be about health.
+    cases += [f"when {version}.\"{flag}\" then 'protected'" for flag in protecting]
     cases += [
-        f"when channel = '{channel}' and not \"{flag}\" then 'cannot be reached by {channel}'"
-        for channel, flag in sorted(contact.reachable.items())
+        f"when {channel} = '{name}' and not {version}.\"{flag}\" then 'cannot be reached by {name}'"
+        for name, flag in sorted(contact.reachable.items())
     ]
     return f"case {' '.join(cases)} end"
 
@@ -238,7 +245,7 @@ def _said_no_since(business: Business, clock: Clock) -> str:
     """Contacts of customers who opted out or complained, which was not yet visible when the decision was taken."""
     no = ", ".join(f"'{outcome}'" for outcome in _SAYS_NO)
     told = [
-        f'select customer_id, outcome as word from "{feed}" where outcome in ({no})'
+        f'select customer_id, lower(trim(outcome)) as word from "{feed}" where lower(trim(outcome)) in ({no})'
         f" and (event_at >= {clock.now} or loaded_at > {clock.now})"
         for feed in business.feeds_with_role("campaign_contacts")
     ]

@@ -138,7 +138,7 @@ def _suppressed(business: Business, clock: Clock) -> str:
         select * from customers where loaded_at <= {clock.now}
         qualify row_number() over (partition by customer_id, loaded_at order by batch_id desc, row_number desc) = 1
     ) v on v.customer_id = c.customer_id and v.loaded_at <= c.event_at
-    where {unwilling_case(business)} is not null
+    where {unwilling_case(business, version="v", channel="c.channel")} is not null
     union
     select c.customer_id, c.campaign, c.event_at
     from _contacts c inner join _no using (customer_id)

@@ -11,6 +11,7 @@ import pytest
 
 from campaigns.delivery import check_contacts, contacts
 from campaigns.delivery.contacts import CONTACT_COLUMNS
+from campaigns.reconciliation import findings
 from holdback.workspace import Workspace
 from tests.campaigns.delivery.company import (
     AS_OF,
@@ -223,12 +224,22 @@ def test_who_withdrew_after_the_decision_is_not_contacted(
     assert refused(workspace) == ({"ana": because} if because else {})
 
 
-@pytest.mark.parametrize("word", ["opted_out", "complained"])
+def test_attributes_may_be_called_as_our_columns(tmp_path: Path) -> None:
+    attributes = {**FILE["customers"]["attributes"], "channel": "category", "decision_id": "category"}
+    workspace = make_workspace(tmp_path, customers={**FILE["customers"], "attributes": attributes})
+    stock(workspace, "ana")
+    put(workspace, "customers", customer("bea", channel="shop", has_phone=False))
+    write_ledger(workspace, assigned("bea"), decided("bea"))
+    assert refused(workspace) == {"bea": "cannot be reached by phone"}
+    assert not any(finding.count for finding in findings(workspace.warehouse, workspace.business, TOMORROW))
+
+
+@pytest.mark.parametrize("word", ["opted_out", " Opted_Out", "complained"])
 def test_who_opted_out_or_complained_since_the_decision_is_not_contacted(tmp_path: Path, word: str) -> None:
     workspace = make_workspace(tmp_path)
     stock(workspace, "ana", "bea")
     put(workspace, "sendings", sending("ana", word, decision=None, campaign="other"))
-    assert refused(workspace) == {"ana": f"{word.replace('_', ' ')} since the decision"}
+    assert refused(workspace) == {"ana": f"{word.strip().lower().replace('_', ' ')} since the decision"}
 
 
 @pytest.mark.parametrize(
