@@ -86,7 +86,7 @@ SPRING: dict[str, Any] = {"name": "spring", "actions": ["call"]}
         ({"actions": [{**CALL, "capacity_per_day": 0}]}, "actions[0].capacity_per_day: must be at least 1 (got 0)."),
         ({"actions": [{**CALL, "name": "none"}]}, "'none' is the action of doing nothing"),
         ({"actions": [CALL, CALL]}, "actions: two actions have the same name"),
-        ({"actions": [{**CALL, "incentive_taken_share": 1.2}]}, "incentive_taken_share: must be at most 1.0 (got 1.2)."),
+        ({"actions": [{**CALL, "incentive_taken_share": 1.2}]}, "taken_share: must be at most 1.0 (got 1.2)."),
         ({"actions": [{**CALL, "assumed_lift": {"value": 2, "source": "us", "expires_on": date(2027, 1, 1)}}]},
          "assumed_lift.value: must be at most 1.0 (got 2)."),
         ({"actions": [{**CALL, "eligible": {"where": {"town": ["Lugo"]}}}]}, "actions[0].eligible.where: 'town'"),
