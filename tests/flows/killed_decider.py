@@ -1,8 +1,9 @@
-"""Decide days in processes that are killed: `python -m tests.flows.killed_decider SECONDS:FOLDER...`.
+"""Decide days in processes that are killed: `python -m tests.flows.killed_decider MOMENT:FOLDER...`.
 
 One process imports everything, then forks a child for each folder in turn. The child reconciles, decides and delivers
-the day as a flow does; after so many seconds it is sent SIGKILL (`never`: it is left alone). Prints one line per
-folder: `killed`, or `finished` with the seconds that it took and the moments at which its steps ended.
+the day as a flow does. `MOMENT` is when it dies: `0.35s` after so many seconds, by SIGKILL; `0.35cpu` after so many
+seconds of work, however busy the machine is, by a timer of the system that leaves it no last word either; `never`.
+Prints one line per folder: `killed`, or `finished` with the seconds of work that it took.
 """
 
 from __future__ import annotations
@@ -83,20 +84,19 @@ def open_company(root: Path) -> Workspace:
     return workspace
 
 
-def live_today(root: Path) -> list[float]:
-    """Do the day's work as a flow does; return after how many seconds each step had ended."""
-    began = time.monotonic()
+def live_today(root: Path) -> None:
+    """Do the day's work as a flow does."""
     workspace = Workspace(root, business(), threads=1)
-    ends = []
     for step in (reconcile_step, decide_step, deliver_step):
         step(workspace, TODAY, wait_seconds=60)
-        ends.append(time.monotonic() - began)
-    return ends
 
 
-def _live_and_tell(folder: str) -> None:
-    ends = live_today(Path(folder))
-    sys.stdout.write(f"finished {' '.join(f'{end:.3f}' for end in ends)}\n")
+def _live_and_tell(folder: str, cpu_seconds: float) -> None:
+    before = time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)  # nobody listens to SIGPROF, so that it ends the process
+    live_today(Path(folder))
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    sys.stdout.write(f"finished {time.process_time() - before:.3f}\n")
     sys.stdout.flush()
     os._exit(0)
 
@@ -108,12 +108,12 @@ def main() -> None:
         importlib.import_module(name)
 
     for argument in sys.argv[1:]:
-        seconds, _, folder = argument.partition(":")
+        moment, _, folder = argument.partition(":")
         child = os.fork()
         if child == 0:
-            _live_and_tell(folder)
-        if seconds != "never":
-            time.sleep(float(seconds))
+            _live_and_tell(folder, float(moment.removesuffix("cpu")) if moment.endswith("cpu") else 0)
+        if moment.endswith("s"):
+            time.sleep(float(moment.removesuffix("s")))
             os.kill(child, signal.SIGKILL)  # a child that has finished waits to be asked after, and is not harmed
         _, status = os.waitpid(child, 0)
         if os.WIFSIGNALED(status):
