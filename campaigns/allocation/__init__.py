@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from campaigns.allocation.dual import dual_value, minimise
-from campaigns.allocation.moves import fill, settle
+from campaigns.allocation.moves import fill, settle, tighten
 from campaigns.allocation.problem import (
     Floats,
     Integers,
@@ -52,7 +52,10 @@ class Allocation:
         choice: By customer, in the order given: index of the column, or -1 for none.
         by_price: By customer: True when the price rule gives the same choice. The others are not part of the population
             that is measured.
-        prices: The prices, with which :func:`choose_at` repeats the rule for anybody.
+        has_room: By customer: False for those to whom the price rule gives something that no limit has room for; hardly
+            ever anybody. Whoever repeats the rule for the chosen has to leave them out.
+        prices: The prices, with which :func:`choose_at` repeats the rule for anybody: the highest at which it gives the
+            same, so that nobody from outside gets what he would have had to take from the last who was chosen.
         value: Sum of the chosen gains.
         upper_bound: No set of actions within the limits is worth more than this.
         spent: Total cost of what was chosen, in cents.
@@ -63,6 +66,7 @@ class Allocation:
 
     choice: Integers
     by_price: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    has_room: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
     prices: Prices
     value: float
     upper_bound: float
@@ -131,8 +135,9 @@ def allocate(
     bound = min(bound, dual_value(problem, prices))
     filled = fill(problem, prices, kept, bound)
     choice = np.full(count, NONE, dtype=np.int64)
-    by_price = np.ones(count, dtype=np.bool_)
-    choice[order], by_price[order] = filled, filled == chosen
+    by_price, has_room = np.ones((2, count), dtype=np.bool_)
+    choice[order], by_price[order], has_room[order] = filled, filled == chosen, kept == chosen
+    prices = tighten(problem, prices, chosen)
     rows = np.flatnonzero(choice != NONE)
     picked = choice[rows]
     spent = np.bincount(picked, weights=cents[rows, picked], minlength=columns)
@@ -140,6 +145,7 @@ def allocate(
     return Allocation(
         choice=choice,
         by_price=by_price,
+        has_room=has_room,
         prices=limits.priced(prices, problem, salt),
         value=math.fsum(given[rows, picked]),
         upper_bound=bound,

@@ -12,6 +12,7 @@ _PATIENCE = 10
 _ENOUGH = 0.9995
 _CLOSEST = 200  # changes of which every pair is tried
 _LOOK_AHEAD = 256  # switches looked at in one move downwards
+_JUST_BEFORE = 1 - 1e-6
 
 
 def settle(problem: Problem, prices: Floats) -> tuple[Floats, Integers, Integers]:
@@ -73,8 +74,34 @@ def _without_excess(problem: Problem, prices: Floats, choice: Integers) -> Integ
     return kept
 
 
+def tighten(problem: Problem, prices: Floats, choice: Integers) -> Floats:
+    """Raise each price that binds until just before somebody who was chosen would switch away.
+
+    The choice stays what it is, for all prices between the last who was chosen and the first who was not. But somebody
+    else who is judged by them (a held-out) would at any lower one be let in below the last who was chosen: with a
+    capacity of one, half as often again as those who compete for it.
+    """
+    for limit in np.flatnonzero(prices > 0):
+        _, best = choose(problem.gains, problem.costs, *problem.by_column(prices))
+        at, _freed = _switches(problem, prices, choice, best, int(limit))
+        if not at.size or not np.isfinite(at[0]):
+            continue
+        risen = prices.copy()
+        risen[limit] += at[0] * _JUST_BEFORE
+        if (choose(problem.gains, problem.costs, *problem.by_column(risen))[0] == choice).all():
+            prices = risen
+    return prices
+
+
 def _rise(problem: Problem, prices: Floats, choice: Integers, best: Floats, limit: int, over: float) -> float:
     """How far a price must rise until enough of those who use the limit have switched away."""
+    at, freed = _switches(problem, prices, choice, best, limit)
+    last = int(np.searchsorted(np.cumsum(freed), over))
+    return _between(at, min(last, len(at) - 1))
+
+
+def _switches(problem: Problem, prices: Floats, choice: Integers, best: Floats, limit: int) -> tuple[Floats, Floats]:
+    """How far a price must rise until each of those who use the limit switches, in order; and what he then frees."""
     rows = np.flatnonzero(choice >= 0)
     weights = problem.weights(limit, rows, choice[rows])
     rows, weights = rows[weights > 0], weights[weights > 0]
@@ -87,9 +114,7 @@ def _rise(problem: Problem, prices: Floats, choice: Integers, best: Floats, limi
         sooner = reached < at
         at, freed = np.where(sooner, reached, at), np.where(sooner, lighter, freed)
     order = np.argsort(at, kind="stable")
-    last = int(np.searchsorted(np.cumsum(freed[order]), over))
-    last = min(last, len(order) - 1)
-    return _between(at[order], last)
+    return at[order], freed[order]
 
 
 def _lower(problem: Problem, prices: Floats, choice: Integers, limit: int) -> tuple[Floats, Integers]:

@@ -77,8 +77,9 @@ def choose_actions(
     is_open, keys = candidates.is_open, np.asarray(candidates.rows["customer_id"].to_pylist(), dtype=object)
     found = _allocation(business, campaigns, as_of, candidates, keys, is_open & ~is_held_out[:, None], reserves)
     intended = choose_at(found.prices, candidates.gain_cents, candidates.costs, is_open, keys=keys.tolist())
-    probability, drawn, is_explorer = _by_chance(business, campaigns, as_of, candidates, is_open, intended, reserves)
-    action = np.where(is_explorer, drawn, intended)
+    carried = np.where(found.has_room, intended, NONE)
+    probability, drawn, is_explorer = _by_chance(business, campaigns, as_of, candidates, is_open, carried, reserves)
+    action = np.where(is_explorer, drawn, carried)
     enters = (intended != NONE) | (is_explorer & (drawn != NONE))
     action[is_held_out] = NONE
     probability[is_held_out] = 0.0

@@ -128,7 +128,8 @@ def why_refused(candidates: Candidates, choices: Choices, is_held_out: Bools) ->
     found[gainful & (choices.intended == NONE)[:, None]] = Refusal.PRICE
     found[gainful & (choices.intended != NONE)[:, None]] = Refusal.WEAKER
     chosen = np.flatnonzero(choices.intended != NONE)
-    found[chosen, choices.intended[chosen]] = Refusal.EXPLORED
+    is_drawn = choices.is_explorer[chosen]  # of the others, those for whom no limit had room
+    found[chosen, choices.intended[chosen]] = np.where(is_drawn, Refusal.EXPLORED, Refusal.PRICE)
     found[is_open & is_held_out[:, None]] = Refusal.HELD_OUT
     done = np.flatnonzero(choices.action != NONE)
     found[done, choices.action[done]] = Refusal.OPEN

@@ -230,6 +230,43 @@ def test_the_held_out_are_selected_as_the_treated_are() -> None:
         assert abs(shares[0] - shares[1]) < 4 * spread + 1e-9
 
 
+@pytest.mark.parametrize("capacity", [1, 5])
+def test_few_places_are_given_to_the_held_out_as_often_as_to_the_treated(capacity: int) -> None:
+    """Who of the held-out would have come before the last of the treated: capacity / (treated + 1) of them."""
+    days, treated, held, entered = 400, 20, 20, 0
+    rng = np.random.default_rng(7)
+    for day in range(days):
+        gains, keys = rng.exponential(100.0, (treated + held, 1)), [f"c{i}" for i in range(treated + held)]
+        found = allocate(gains[:treated], np.array([1]), keys=keys[:treated], capacities=[capacity], salt=str(day))
+        entered += int((choose_at(found.prices, gains, np.array([1]), keys=keys)[treated:] >= 0).sum())
+    expected = days * held * capacity / (treated + 1)
+    # The last of the treated is an order statistic, so that a day's count is beta-binomial; its variance is below
+    # held * capacity / treated * (1 + (held - 1) / (treated + 2)) < 2 * held * capacity / treated.
+    assert abs(entered - expected) < 4 * np.sqrt(days * 2 * held * capacity / treated)
+
+
+def test_what_the_rule_gives_and_no_limit_has_room_for_is_named() -> None:
+    """Columns that are worth the same to everybody: no prices keep all limits."""
+    exceeded = 0
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        gains, costs = np.repeat(rng.normal(300, 300, (12, 1)), 3, axis=1), np.array([303, 220, 225])
+        keys, eligible = [str(row) for row in range(12)], rng.random((12, 3)) < 0.8
+        found = allocate(
+            gains, costs, keys=keys, eligible=eligible, capacities=[3, 5, 4], resources=[0, 1, 0],
+            groups=[1, 1, 0], group_budgets=[445.0, 1340.0], salt="s",
+        )  # fmt: skip
+        rule = choose_at(found.prices, gains, costs, eligible, keys=keys)
+        carried = np.where(found.has_room, rule, -1)
+        exceeded += not found.has_room.all()
+        spent = [costs[carried[carried == column]].sum() for column in range(3)]
+        assert spent[2] <= 445
+        assert spent[0] + spent[1] <= 1340
+        assert ((carried == 0) | (carried == 2)).sum() <= 3
+        assert (carried == 1).sum() <= 5
+    assert exceeded
+
+
 @pytest.mark.parametrize(
     ("gains", "changes", "note"),
     [
