@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -52,15 +52,9 @@ def contacts_of(rows: list[Row], day: date | None = None) -> list[Row]:
     ]  # fmt: skip
 
 
-def horizons_of(rows: list[Row], business: Business) -> Callable[[Row], timedelta]:
-    stated = {campaign.name: business.horizon_days(campaign) for campaign in business.campaigns}
-    return lambda row: timedelta(days=stated[row["campaign"]])
-
-
 def check_nobody_held_out_is_contacted(
-    rows: list[Row], business: Business, day: date, units: Mapping[str, frozenset[str]]
+    rows: list[Row], history: History, business: Business, day: date, units: Mapping[str, frozenset[str]]
 ) -> None:
-    horizon = horizons_of(rows, business)
     assigned = [row for row in rows if row["kind"] == "assigned"]
     in_force = business.holdout.version(day)
     for contact in contacts_of(rows, day):
@@ -68,7 +62,7 @@ def check_nobody_held_out_is_contacted(
         for row in assigned:
             if row["customer_id"] not in unit:
                 continue
-            is_open = row["campaign"] is not None and (row["as_of"] == day or row["as_of"] + horizon(row) > day)
+            is_open = row["campaign"] is not None and row["as_of"] + history.horizon(row) > day
             own = (row["campaign"], row["version"]) == (contact["campaign"], contact["version"])
             if row["group"] == "holdout":
                 assert not (row["campaign"] is None and row["version"] == in_force), "held out globally"
@@ -155,6 +149,7 @@ def check_lists_are_the_decisions(workspace: Workspace, rows: list[Row], day: da
 def check_every_day(root: Path, history: History) -> list[Row]:
     """Live the history and hold every invariant against each of its days; return the ledger."""
     rows: list[Row] = []
+    workspace = Workspace(root, history.business(0), threads=1)
     for position, day in enumerate(history.dates):
         workspace = live_until(root, history, position)
         business, people = workspace.business, known_customers(history, position)
@@ -164,7 +159,7 @@ def check_every_day(root: Path, history: History) -> list[Row]:
         before, rows = rows, ledger(workspace)
         check_rows_stand(before, rows)
         sendings = workspace.warehouse.query("select * from sendings").to_pylist()
-        check_nobody_held_out_is_contacted(rows, business, day, units)
+        check_nobody_held_out_is_contacted(rows, history, business, day, units)
         check_nobody_suppressed_is_contacted(rows, people, day, sendings)
         check_limits(rows, business, day)
         check_how_often(rows, business, day, units, sendings)
@@ -185,9 +180,9 @@ def check_other_pieces(history: History) -> None:
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         for position, day in enumerate(history.dates):
             decide(live_until(Path(one), history, position), day)
-            twin = live_until(Path(other), history, position, in_other_pieces=True)
-            decide(twin, day)
-        assert ledger(twin) == ledger(Workspace(Path(one), twin.business, threads=1))
+            decide(live_until(Path(other), history, position, in_other_pieces=True), day)
+        ledgers = [ledger(Workspace(Path(root), history.business(0), threads=1)) for root in (one, other)]
+        assert ledgers[0] == ledgers[1]
 
 
 @settings(SLOW_ENOUGH, max_examples=6)

@@ -28,6 +28,8 @@ from tests.campaigns.decisions.world import (
 
 Row = dict[str, Any]
 PROBABILITIES = (0.05, 0.3, 0.6, 0.9)
+#: Horizon of a campaign's second version; who is in the first one stays as long as that said.
+RENEWED_DAYS = 1
 SHARES = (0.0, 0.1, 0.3, 0.6)
 
 
@@ -71,6 +73,11 @@ class History:
             found.append(day)
         return found
 
+    def horizon(self, row: Row) -> timedelta:
+        """How long a row of the ledger keeps its customer in its campaign, by the file of the day of its launch."""
+        stated = {campaign["name"]: campaign["horizon_days"] for campaign in self.campaigns}
+        return timedelta(days=RENEWED_DAYS if row["version"] == 2 else stated[row["campaign"]])
+
     def business(self, position: int) -> Business:
         """The company's file on one of its days."""
         dates = self.dates
@@ -78,7 +85,7 @@ class History:
         is_renewed = self.renewed_with is not None and position >= self.renewed_with
         campaigns = [dict(campaign) for campaign in self.campaigns]
         if is_renewed:
-            campaigns[0]["version"] = 2
+            campaigns[0] |= {"version": 2, "horizon_days": RENEWED_DAYS}
         return company(
             actions=actions(**self.limits["actions"]),
             holdout={**self.days[position].shares, "rotates_on": rotates},

@@ -18,7 +18,10 @@ from tests.campaigns.decisions.world import AS_OF, FILE, actions, company, custo
 from tests.features.world import Memory, Row
 
 UNITS = {"customer_id": pa.string(), "unit_id": pa.string(), "group": pa.string()}
-TAKEN = {"customer_id": pa.string(), "campaign": pa.string(), "version": pa.int64(), "group": pa.string()}
+TAKEN = {
+    "customer_id": pa.string(), "campaign": pa.string(), "version": pa.int64(), "group": pa.string(),
+    "is_in_several": pa.bool_(),
+}  # fmt: skip
 SUPPRESSED = {"customer_id": pa.string(), "reason": pa.string(), "channel": pa.string()}
 COOLING = {"unit_id": pa.string(), "action": pa.string()}
 FIT = {"customer_id": pa.string(), "kept_cents": pa.int64(), "fit_class": pa.string()}
@@ -178,14 +181,15 @@ def test_of_several_reasons_the_first_in_order_counts() -> None:
         "cooling": [("ann", "mail")],
         "classes": {"ann": "do_not_spend"},
     }
-    people = [customer("ann")]
-    ladder = []
-    for change in ({}, {"taken": [("ann", "other", 1, "treatment")]}, {"taken": []},
-                   {"suppressed": facts["suppressed"][1:]}, {"people": [customer("ann", city="Vigo")]},
-                   {"classes": {}}, {"suppressed": []}, {"cooling": []}):  # fmt: skip
-        people = change.pop("people", people)
+    changes: list[dict[str, Any]] = [
+        {}, {"taken": [("ann", "other", 1, "treatment")]}, {"taken": []}, {"suppressed": facts["suppressed"][1:]},
+        {"city": "Vigo"}, {"classes": {}}, {"suppressed": []}, {"cooling": []},
+    ]  # fmt: skip
+    city, ladder = "Lugo", []
+    for change in changes:
+        city = change.pop("city", city)
         facts.update(change)
-        ladder.append(refusals(read(business, people, known(["ann"], **facts)), "ann")["mail"])
+        ladder.append(refusals(read(business, [customer("ann", city=city)], known(["ann"], **facts)), "ann")["mail"])
     assert ladder == [
         "held_out", "in_campaign", "suppressed", "not_eligible", "fit", "channel", "cooling_off", "open",
     ]  # fmt: skip
@@ -208,14 +212,20 @@ def test_who_is_in_several_audiences_goes_to_the_first_campaign_of_the_file() ->
 
 
 def test_who_is_in_a_campaign_stays_in_it() -> None:
-    facts = known(["ann", "bea"], taken=[("ann", "elders", 1, "treatment")])
+    facts = known(["ann", "bea"], taken=[("ann", "elders", 1, "treatment", False)])
     found = read(company(campaigns=CITIES), [customer("ann", age=70.0), customer("bea", age=70.0)], facts)
     assert campaigns_of(found) == {"ann": 1, "bea": 0}
     assert refusals(found, "ann") == {"mail": "open", "gift": "open"}
 
 
+def test_a_unit_that_grew_out_of_two_campaigns_gets_nothing_from_either() -> None:
+    facts = known(["ann"], taken=[("ann", "elders", 1, "treatment", True)])
+    found = read(company(campaigns=CITIES), [customer("ann", age=70.0)], facts)
+    assert set(refusals(found, "ann").values()) == {"in_campaign"}
+
+
 def test_who_left_the_audience_of_his_campaign_gets_nothing_from_another() -> None:
-    facts = known(["ann"], taken=[("ann", "elders", 1, "treatment")])
+    facts = known(["ann"], taken=[("ann", "elders", 1, "treatment", False)])
     found = read(company(campaigns=CITIES), [customer("ann", age=40.0)], facts)
     assert refusals(found, "ann") == {"call": "in_campaign", "mail": "in_campaign"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from tests.campaigns.decisions.world import (
 )
 
 NEXT = AS_OF + timedelta(days=1)
+LATER = datetime(2026, 3, 10)
 PEOPLE = [customer(f"c{i:02d}") for i in range(20)]
 SPRING: Row = FILE["campaigns"][0]
 
@@ -196,6 +197,33 @@ def test_a_unit_is_in_one_campaign_until_its_horizon_ends(tmp_path: Path) -> Non
     ] * 2  # fmt: skip
     assert set(groups(workspace, "summer")) == {row["customer_id"] for row in PEOPLE}
     assert 0 < found[3].contact_counts["email"] < 20
+
+
+def test_two_units_of_two_campaigns_that_merge_get_nothing_from_either(tmp_path: Path) -> None:
+    campaigns = [{**SPRING, "audience": {"where": {"city": ["Lugo"]}}},
+                 {"name": "autumn", "actions": ["gift"], "horizon_days": 30}]  # fmt: skip
+    gift = actions(gift={"assumed_lift": {"value": 0.1, "source": "us", "expires_on": date(2027, 1, 1)}})
+    business = company(campaigns=campaigns, actions=gift)
+    people = [customer("ann", household_id="h"), customer("bea", city="Vigo")]
+    workspace = opened(tmp_path, business, people, days=(AS_OF, NEXT))
+    decide(workspace, AS_OF)
+    assert acted(workspace) == {"ann": "call", "bea": "gift"}
+    moved = customer("bea", city="Vigo", household_id="h", loaded_at=business.instant(NEXT))
+    put(workspace, "customers", [moved], batch="moved")
+    decide(workspace, NEXT)
+    assert acted(workspace, on=NEXT) == {"ann": "none", "bea": "none"}
+
+
+def test_who_joins_a_unit_that_was_in_the_campaign_before_is_not_measured_in_it(tmp_path: Path) -> None:
+    late = AS_OF + timedelta(days=40)
+    workspace = opened(tmp_path, company(), [customer("ann", household_id="h")])
+    decide(workspace, AS_OF)
+    put(workspace, "customers", [customer("bea", household_id="h", loaded_at=LATER)], batch="joined")
+    put(workspace, "contracts", [contract("bea")], batch="contract")
+    put(workspace, "scores", [score("ann", on=late), score("bea", 0.9, on=late)], batch="late")
+    decide(workspace, late)
+    assert acted(workspace, on=late) == {"ann": "none", "bea": "call"}
+    assert groups(workspace) == {"ann": "treatment"}
 
 
 def test_an_older_versions_holdout_lasts_as_long_as_it_was_launched_for(tmp_path: Path) -> None:

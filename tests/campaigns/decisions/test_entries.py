@@ -72,7 +72,7 @@ def check_worlds(count: int) -> None:
 
 
 def test_over_some_worlds_those_who_enter_are_alike_in_both_groups() -> None:
-    check_worlds(20)
+    check_worlds(12)
 
 
 @pytest.mark.slow
