@@ -149,14 +149,14 @@ def above_capacity_line(probability: Floats, customer_ids: npt.NDArray[Any], cap
 
 
 def explained_too(probability: Floats, customer_ids: npt.NDArray[Any], churn: Churn) -> npt.NDArray[np.bool_]:
-    """Mark the customers at risk, whom a campaign may contact and must know why; at most one in five of all.
+    """Mark the customers at risk, whom a campaign may contact and must know why; at most one in three of all.
 
     Args:
         probability: Of each customer, shape (n,).
         customer_ids: Their keys.
         churn: Its tier ``medium`` is where risk begins.
     """
-    most = -(-probability.size // 5)
+    most = -(-probability.size // 3)
     return above_capacity_line(probability, customer_ids, most) & (probability >= churn.risk_tiers.medium)
 
 

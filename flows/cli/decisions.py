@@ -142,10 +142,10 @@ def ledger_verify(business: BusinessFile = None, as_json: AsJson = False) -> Non
 def ledger_show(
     business: BusinessFile = None,
     as_of: AsOf = None,
-    limit: Annotated[int, typer.Option(min=1, help="Days at most.")] = 14,
+    limit: Annotated[int, typer.Option(min=1, max=31, help="Days at most.")] = 7,
     as_json: AsJson = False,
 ) -> None:
-    """Count what the ledger recorded, day by day, newest first."""
+    """Count what the ledger recorded on its newest days."""
     from campaigns.ledger import counts_by_day
     from flows import settings
 
@@ -154,8 +154,7 @@ def ledger_show(
     if as_json:
         print_json(rows)
         return
-    kinds = list(dict.fromkeys(kind for row in rows for kind in row.counts))
-    table = table_of("Ledger", "as of", *(f"#{kind}" for kind in kinds))
-    for row in rows:
-        table.add_row(str(row.as_of), *(f"{row.counts.get(kind, 0):,}" for kind in kinds))
+    table = table_of("Ledger", "rows of kind", *(f"#{row.as_of:%m-%d}" for row in reversed(rows)))
+    for kind in dict.fromkeys(kind for row in rows for kind in row.counts):
+        table.add_row(kind, *(f"{row.counts.get(kind, 0):,}" for row in reversed(rows)))
     show(table if rows else "The ledger is empty: nothing was decided yet.")

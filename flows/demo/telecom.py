@@ -30,7 +30,7 @@ from simulator import Company, open_company
 BUSINESS_FILE = Path(__file__).resolve().parents[2] / "businesses" / "telecom.yaml"
 STARTS_ON, FIRST_DAY, DAYS = date(2024, 7, 1), date(2025, 7, 1), 90
 LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
-_CUSTOMERS, _SEED = 3_000, 20
+_CUSTOMERS, _SEED = 2_500, 20
 _REASON = "a demo of 90 days: the programme runs on, and is read when enough customers have entered"
 _SHOWN_FLOWS = ("retrain", "score_daily", "reconcile", "decide_daily", "deliver", "report")
 _SHOWN_CONTACTS = 8
