@@ -269,10 +269,14 @@ class Lake:
         """Open the newest version to read; it is shared, so nobody writes with it."""
         log = self._folder(table) / "_delta_log"
         try:
-            newest = max((path.name for path in log.iterdir() if path.suffix == ".json"), default=None)
+            newest = max((path for path in log.iterdir() if path.suffix == ".json"), default=None)
+            stat = newest.stat() if newest is not None else None
         except FileNotFoundError:
             return None
-        return None if newest is None else _opened(str(self._folder(table)), newest)
+        if newest is None or stat is None:
+            return None
+        # A table brought back from a backup may have a commit of the same number that says something else.
+        return _opened(str(self._folder(table)), (newest.name, stat.st_ino, stat.st_mtime_ns))
 
     def _partition(self, table: str) -> list[str] | None:
         declared = self.tables.get(table)
@@ -357,7 +361,7 @@ def _engine(_process: int, threads: int, memory_limit: str, spill: str) -> duckd
 
 
 @functools.lru_cache(maxsize=256)
-def _opened(folder: str, _newest: str) -> DeltaTable:
+def _opened(folder: str, _newest: tuple[str, int, int]) -> DeltaTable:
     """Open a table at its newest commit; to open one takes longer than to list its commits."""
     from deltalake import DeltaTable
 

@@ -107,7 +107,7 @@ class Known:
 
     Attributes:
         units: ``customer_id, unit_id, group`` (of the global layer).
-        taken: ``customer_id, campaign, version, group``: whose unit is in a campaign.
+        taken: ``customer_id, campaign, version, group, is_in_several``: whose unit is in a campaign.
         suppressed: ``customer_id, reason, channel`` (null: every channel).
         cooling: ``unit_id, action``: who had the action too recently.
         fit: ``customer_id, kept_cents, fit_class``.
@@ -217,7 +217,7 @@ def _routed(
 def _audience(business: Business, campaign: Campaign, index: int, as_of: date) -> str:
     """SQL of one campaign's audience, with why each of its actions is not open (0 when it is)."""
     churn = business.churn_named(campaign.churn)
-    here = f"taken.campaign = {quoted(campaign.name)} and taken.version = {campaign.version}"
+    here = f"taken.campaign = {quoted(campaign.name)} and taken.version = {campaign.version} and not is_in_several"
     closed = [
         ("taken.\"group\" = 'holdout'", Refusal.HELD_OUT),
         (f"taken.campaign is not null and not ({here})", Refusal.IN_CAMPAIGN),

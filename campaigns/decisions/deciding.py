@@ -171,7 +171,11 @@ def _entries(
     groups: Sequence[pa.Table],
     known: Known,
 ) -> list[pa.Table]:
-    """The rows of kind ``assigned`` of those units that enter a campaign today, all their members."""
+    """The rows of kind ``assigned`` of those units that enter a campaign today, all their members.
+
+    A unit enters a version of a campaign once. Who joins it later was not chosen by the rule alone: when the unit is
+    chosen again depends on what it was given before, so he is in the campaign, but not in what is measured.
+    """
     own = np.asarray(candidates.rows["campaign_index"].to_numpy(), dtype=np.int64)
     seen = candidates.rows.select(["customer_id", "probability", "kept_cents", "fit_class", "model_version"])
     seen = seen.append_column("policy_version", pa.array([policy_version(business)] * seen.num_rows, pa.string()))
@@ -181,5 +185,7 @@ def _entries(
     for index, campaign in enumerate(campaigns):
         entering = candidates.rows["unit_id"].filter(pa.array(choices.enters & is_free & (own == index)))
         members = groups[index].filter(pc.is_in(groups[index]["unit_id"], value_set=pc.unique(entering)))
+        were_in = pc.unique(members.filter(pc.invert(members["is_new"]))["unit_id"])
+        members = members.filter(pc.invert(pc.is_in(members["unit_id"], value_set=were_in)))
         found.append(assigned_rows(campaign_layer(business, campaign), members, seen))
     return found

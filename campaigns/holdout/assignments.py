@@ -213,9 +213,10 @@ def taken_units(units: pa.Table, taken: pa.Table) -> pa.Table:
         taken: Result of :func:`open_holdouts`.
 
     Returns:
-        ``customer_id, unit_id`` (today's), ``campaign, version, group, until_on``: one row per customer of such a unit.
-        A unit that grew out of several is described by one of theirs: held out before treated, then the one that ends
-        last.
+        ``customer_id, unit_id`` (today's), ``campaign, version, group, until_on, is_in_several``: one row per customer
+        of such a unit. A unit that grew out of several is described by one of theirs: held out before treated, then the
+        one that ends last; ``is_in_several`` when they were in different campaigns or versions, so that what one of
+        them does would reach who is measured by the other.
     """
     order = [(column, "ascending") for column in ("unit", "group")] + [("until_on", "descending")]
     order += [(column, "ascending") for column in ("campaign", "version")]
@@ -228,8 +229,17 @@ def taken_units(units: pa.Table, taken: pa.Table) -> pa.Table:
     found = pa.concat_tables(by_unit).filter(pc.field("unit").is_valid()).sort_by(order)
     first = pc.unique(found["unit"])
     described = found.take(pc.index_in(first, value_set=found["unit"]))
+    campaigns = (
+        found.group_by(["unit", "campaign", "version"]).aggregate([]).group_by("unit").aggregate([([], "count_all")])
+    )
+    several = campaigns.filter(pc.field("count_all") > 1)["unit"]
+    described = described.append_column("is_in_several", pc.is_in(described["unit"], value_set=several))
     position = pc.index_in(unit_ids, value_set=first)
     everything = pa.table(
-        {"customer_id": ids, "unit_id": unit_ids, **{name: described[name].take(position) for name in facts}}
+        {
+            "customer_id": ids,
+            "unit_id": unit_ids,
+            **{name: described[name].take(position) for name in (*facts, "is_in_several")},
+        }
     )
     return everything.filter(pc.is_valid(position))

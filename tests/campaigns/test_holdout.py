@@ -344,10 +344,10 @@ def test_the_whole_of_todays_unit_is_taken_by_what_any_member_is_in() -> None:
     )
     today = units_of({"a": "a", "b": "a", "c": "a", "x": "x", "y": "y"})
     assert rows(taken_units(today, open_holdouts(lake, business, AS_OF))) == [
-        ("a", "a", "spring", 1, "holdout", date(2026, 4, 2)),
-        ("b", "a", "spring", 1, "holdout", date(2026, 4, 2)),
-        ("c", "a", "spring", 1, "holdout", date(2026, 4, 2)),
-        ("y", "y", "autumn", 1, "treatment", date(2026, 3, 31)),
+        ("a", "a", "spring", 1, "holdout", date(2026, 4, 2), True),
+        ("b", "a", "spring", 1, "holdout", date(2026, 4, 2), True),
+        ("c", "a", "spring", 1, "holdout", date(2026, 4, 2), True),
+        ("y", "y", "autumn", 1, "treatment", date(2026, 3, 31), False),
     ]
     assert taken_units(today, open_holdouts(warehouse(business), business, AS_OF)).num_rows == 0
 

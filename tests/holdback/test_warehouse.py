@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +110,18 @@ def test_a_column_that_came_with_an_empty_batch_is_null_in_what_was_there(lake: 
     lake.append("facts", facts(1).select(["name"]), batch="a")
     lake.append("facts", facts(), batch="b")
     assert lake.query("select * from facts").to_pylist() == [{"name": "n1", "value": None}]
+
+
+def test_a_table_brought_back_from_a_backup_is_read_as_it_is(lake: Lake, tmp_path: Path) -> None:
+    lake.append("facts", facts(1), batch="a")
+    shutil.copytree(lake.root, tmp_path / "backup")
+    lake.append("facts", facts(2), batch="b")
+    assert values(lake) == [1, 2]
+    shutil.rmtree(lake.root)
+    shutil.copytree(tmp_path / "backup", lake.root)
+    lake.append("facts", facts(3), batch="c")
+    assert values(lake) == [1, 3]
+    assert not lake.has_batch("facts", "b")
 
 
 def test_frames_stand_beside_tables_and_before_them(lake: Lake) -> None:

@@ -43,6 +43,7 @@ def known(
     units: Mapping[str, str] | None = None,
     held: Sequence[str] = (),
     taken: Sequence[tuple[str, str, int, str]] = (),
+    in_several: bool = False,
     suppressed: Sequence[tuple[str, str, str | None]] = (),
     cooling: Sequence[tuple[str, str]] = (),
     classes: Mapping[str, str] | None = None,
@@ -53,7 +54,7 @@ def known(
     group = {name: "holdout" if unit_of[name] in held else "treatment" for name in names}
     return Known(
         units=table(UNITS, [(name, unit_of[name], group[name]) for name in names]),
-        taken=table(TAKEN, taken),
+        taken=table(TAKEN, [(*row, in_several) for row in taken]),
         suppressed=table(SUPPRESSED, suppressed),
         cooling=table(COOLING, cooling),
         fit=table(
@@ -134,6 +135,10 @@ CLOSED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "not worth it": ({"classes": {"ann": "do_not_spend"}}, {"call": "fit", "mail": "fit"}),
     "channel closed": ({"suppressed": [("ann", "bounced", "email")]}, {"call": "open", "mail": "channel"}),
     "had it lately": ({"cooling": [("ann", "call")]}, {"call": "cooling_off", "mail": "open"}),
+    "grown out of units in several campaigns": (
+        {"taken": [("ann", "spring", 1, "treatment")], "in_several": True},
+        {"call": "in_campaign", "mail": "in_campaign"},
+    ),
     "treated here": ({"taken": [("ann", "spring", 1, "treatment")]}, EVERYTHING_OPEN),
 }  # fmt: skip
 
@@ -212,7 +217,7 @@ def test_who_is_in_several_audiences_goes_to_the_first_campaign_of_the_file() ->
 
 
 def test_who_is_in_a_campaign_stays_in_it() -> None:
-    facts = known(["ann", "bea"], taken=[("ann", "elders", 1, "treatment", False)])
+    facts = known(["ann", "bea"], taken=[("ann", "elders", 1, "treatment")])
     found = read(company(campaigns=CITIES), [customer("ann", age=70.0), customer("bea", age=70.0)], facts)
     assert campaigns_of(found) == {"ann": 1, "bea": 0}
     assert refusals(found, "ann") == {"mail": "open", "gift": "open"}
@@ -225,7 +230,7 @@ def test_a_unit_that_grew_out_of_two_campaigns_gets_nothing_from_either() -> Non
 
 
 def test_who_left_the_audience_of_his_campaign_gets_nothing_from_another() -> None:
-    facts = known(["ann"], taken=[("ann", "elders", 1, "treatment", False)])
+    facts = known(["ann"], taken=[("ann", "elders", 1, "treatment")])
     found = read(company(campaigns=CITIES), [customer("ann", age=40.0)], facts)
     assert refusals(found, "ann") == {"call": "in_campaign", "mail": "in_campaign"}
 
