@@ -224,7 +224,7 @@ def test_who_is_in_a_campaign_stays_in_it() -> None:
 
 
 def test_a_unit_that_grew_out_of_two_campaigns_gets_nothing_from_either() -> None:
-    facts = known(["ann"], taken=[("ann", "elders", 1, "treatment", True)])
+    facts = known(["ann"], taken=[("ann", "elders", 1, "treatment")], in_several=True)
     found = read(company(campaigns=CITIES), [customer("ann", age=70.0)], facts)
     assert set(refusals(found, "ann").values()) == {"in_campaign"}
 
