@@ -45,10 +45,10 @@ def answers(warehouse: Warehouse, business: Business, as_of: date, days: int) ->
         warehouse.query(f"{with_steps(newest)} select customer_id, household_id, contact_key from _customers_rows")
     )
     frames = {
-        "days": days_frame(warehouse, business),
-        "units": units,
-        "spans": _holdout_spans(warehouse, business, as_of),
-        "ours": pa.table({"campaign": pa.array(_ours(warehouse, business), pa.string())}),
+        "_days": days_frame(warehouse, business),
+        "_units": units,
+        "_spans": _holdout_spans(warehouse, business, as_of),
+        "_ours": pa.table({"campaign": pa.array(_ours(warehouse, business), pa.string())}),
     }
     steps = [
         *reported_steps(warehouse, business, as_of, since_days=days + REACTION_DAYS),
@@ -70,7 +70,7 @@ def _questions(business: Business, clock: Clock, days: int) -> Mapping[FindingKi
     """SQL of the rows of each finding."""
     start = clock.days_ago(days)
     per_campaign = "select customer_id, campaign, min(event_at) as happened_at from"
-    mine = "campaign in (select campaign from ours)"
+    mine = "campaign in (select campaign from _ours)"
     recent = f"event_at >= {start}"
     last = (clock.as_of - timedelta(days=MISSED_AFTER_DAYS)).isoformat()
     withdrawn = (
@@ -122,12 +122,12 @@ _LEAKS = """select distinct c.*
     from (
         select c.*, customer_id as person from _contacts c
         union
-        select c.*, units.unit_id as person from _contacts c inner join units using (customer_id)
+        select c.*, _units.unit_id as person from _contacts c inner join _units using (customer_id)
     ) c
     inner join (
-        select person, from_at, until_at from spans
+        select person, from_at, until_at from _spans
         union
-        select units.unit_id, from_at, until_at from spans inner join units on units.customer_id = spans.person
+        select _units.unit_id, from_at, until_at from _spans inner join _units on _units.customer_id = _spans.person
     ) held on held.person = c.person and c.event_at >= held.from_at and c.event_at < held.until_at"""
 
 

@@ -107,5 +107,5 @@ def _new_rows(warehouse: Warehouse, business: Business, as_of: date) -> pa.Table
             action, channel, decision_id, happened_at, null, entry_id
         from _gone where correction_id not in (select entry_id from _known)
         order by happened_at, entry_id""",
-        frames={"days": days_frame(warehouse, business)},
+        frames={"_days": days_frame(warehouse, business)},
     )

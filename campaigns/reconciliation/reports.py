@@ -59,14 +59,14 @@ def matched_steps(business: Business, as_of: date) -> list[Step]:
 
     An event that names a decision of its own customer belongs to it; any other to the newest decision of the same
     customer and campaign (and action and channel, where it tells them): at most 7 days old when the event tells of
-    the sending, 90 when it tells of a reaction. Reads the frame ``days`` (:func:`days_frame`).
+    the sending, 90 when it tells of a reaction. Reads the frame ``_days`` (:func:`days_frame`).
     """
     clock = Clock.of(business, as_of)
     sending = ", ".join(f"'{outcome}'" for outcome in _SENDING)
     decided = f"""select distinct on (l.entry_id)
         l.entry_id as decided_id, l.customer_id, l.unit_id, l.campaign, l.version, l."group", l.action, l.channel,
-        l.as_of as decided_on, days.starts_at
-    from ledger l inner join days using (as_of)
+        l.as_of as decided_on, _days.starts_at
+    from ledger l inner join _days using (as_of)
     where l.kind = 'decided' and l.action <> 'none' and l.as_of <= {clock.today}
     order by l.entry_id"""
     told = """select e.event_id, d.*

@@ -292,6 +292,15 @@ def test_findings_are_the_same_whenever_they_are_asked_for(workspace: Workspace)
     assert findings(workspace.warehouse, workspace.business, TOMORROW) == before
 
 
+@pytest.mark.parametrize("name", ["days", "units", "spans", "ours"])
+def test_a_feed_may_be_called_anything_that_is_no_table_of_ours(tmp_path: Path, name: str) -> None:
+    workspace = make_workspace(tmp_path, feeds={"plans": FILE["feeds"]["plans"], name: FILE["feeds"]["sendings"]})
+    stock(workspace, "c-ana")
+    put(workspace, name, sending("c-ana"))
+    assert dict(reconcile(workspace, TOMORROW).recorded) == {"sent": 1}
+    assert counts(workspace) == {}
+
+
 def test_without_a_feed_nobody_knows_what_was_sent_and_that_is_said(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path, feeds={"plans": FILE["feeds"]["plans"]})
     stock(workspace, "c-ana")
