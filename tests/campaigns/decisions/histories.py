@@ -99,11 +99,11 @@ def _of(value: Any, *rare: Any, often: int = 8) -> st.SearchStrategy[Any]:
     return st.sampled_from([value] * often + list(rare))
 
 
-HOMES = _of(None, "h1", "h2", "h3", often=4)
-KEYS = _of(None, "k1@x.es", " K1@X.ES ", "k2@x.es", "", often=6)
+HOMES = _of(None, "h1", "h2", "h3", "h4", often=12)  # rare enough that not everybody becomes one unit
+KEYS = _of(None, "k1@x.es", " K1@X.ES ", "k2@x.es", "", often=16)
 FLAGS = {
-    "has_consent": _of(True, False, None, often=12), "vulnerable": _of(False, True, None, often=12),
-    "quiet": _of(False, True, None, often=12), "mail_ok": _of(True, False, None, often=6),
+    "has_consent": _of(True, False, None, often=20), "vulnerable": _of(False, True, None, often=20),
+    "quiet": _of(False, True, None, often=20), "mail_ok": _of(True, False, None, often=6),
 }  # fmt: skip
 PEOPLE = st.fixed_dictionaries(
     {
@@ -124,8 +124,8 @@ ACTION_SETS = st.sampled_from([["call", "mail"], ["mail"], ["mail", "gift"], ["c
 def histories(draw: st.DrawFn) -> History:
     """Companies of one to two dozen people, with one to three campaigns whose audiences overlap, and their days."""
     count = draw(st.integers(8, 22))
-    capacity = st.none() | st.integers(1, 5)
-    budget = st.none() | st.sampled_from([5.1, 11.29, 30.0])
+    capacity = _of(None, 1, 2, 5, often=4)
+    budget = _of(None, 5.1, 11.29, 30.0, often=4)
     campaigns = [
         {
             "name": name, "actions": draw(ACTION_SETS), "audience": draw(AUDIENCES),
@@ -136,8 +136,8 @@ def histories(draw: st.DrawFn) -> History:
     ]  # fmt: skip
     shares = st.fixed_dictionaries(
         {
-            "global_share": st.sampled_from(SHARES), "campaign_share": st.sampled_from(SHARES),
-            "explore_share": st.sampled_from((0.0, 0.3, 1.0)),
+            "global_share": _of(0.0, 0.1, 0.3, often=2), "campaign_share": st.sampled_from(SHARES),
+            "explore_share": _of(0.0, 0.3, 1.0, often=2),
         }
     )  # fmt: skip
     outcomes = st.sampled_from([None, "sent", "sent", "delivered", "bounced", "opted_out", "complained"])
@@ -160,7 +160,7 @@ def histories(draw: st.DrawFn) -> History:
             "budget": draw(budget),
         },
         campaigns=campaigns,
-        contact={"at_most": draw(st.integers(1, 3)), "per_days": draw(st.sampled_from([1, 3, 30]))},
+        contact={"at_most": draw(st.sampled_from([1, 2, 9])), "per_days": draw(st.sampled_from([1, 3, 30]))},
         days=days,
         rotates_with=draw(later),
         renewed_with=draw(later),
