@@ -100,10 +100,13 @@ def score_daily(business: str | None = None, as_of: date | None = None, churn: s
 
 
 @flow(flow_run_name=_run_name)
-def decide_daily(business: str | None = None, as_of: date | None = None) -> list[Outcome]:
-    """Enter what was sent, decide whom to contact today, and write the contact lists."""
+def decide_daily(business: str | None = None, as_of: date | None = None, past: bool = False) -> list[Outcome]:
+    """Enter what was sent, decide whom to contact today, and write the contact lists.
+
+    A day that has passed is not decided, unless ``past`` says so: for trials on old data.
+    """
     workspace, day = _opened(business, as_of)
-    return [_published(outcome) for outcome in _decided(workspace, day)]
+    return [_published(outcome) for outcome in _decided(workspace, day, past=past)]
 
 
 @flow(flow_run_name=_run_name)
@@ -115,10 +118,10 @@ def report(business: str | None = None, as_of: date | None = None, churn: str | 
 
 
 @flow(flow_run_name=_run_name)
-def daily(business: str | None = None, as_of: date | None = None) -> list[Outcome]:
-    """Everything a day needs, in order: what the schedule runs."""
+def daily(business: str | None = None, as_of: date | None = None, past: bool = False) -> list[Outcome]:
+    """Everything a day needs, in order: what the schedule runs. See :func:`decide_daily` about ``past``."""
     workspace, day = _opened(business, as_of)
-    return one_day(workspace, day)
+    return one_day(workspace, day, past=past)
 
 
 @flow(flow_run_name=_run_name)
@@ -142,7 +145,7 @@ def backfill(
     return outcomes
 
 
-def one_day(workspace: Workspace, day: date, *, with_report: bool = True) -> list[Outcome]:
+def one_day(workspace: Workspace, day: date, *, with_report: bool = True, past: bool = False) -> list[Outcome]:
     """Do a day's work. A definition that cannot be scored stops no other, and the report is written all the same."""
     outcomes = [_published(ingest_task(workspace, day, wait_seconds=_WAIT_SECONDS))]
     faults: list[OperatorError] = []
@@ -154,8 +157,9 @@ def one_day(workspace: Workspace, day: date, *, with_report: bool = True) -> lis
         except OperatorError as fault:
             faults.append(fault)
     first = workspace.business.churn_named(None).name
-    if any(outcome.flow == "score_daily" and outcome.receipt.get("churn") == first for outcome in outcomes):
-        outcomes.extend(_published(outcome) for outcome in _decided(workspace, day))
+    is_scored = any(outcome.flow == "score_daily" and outcome.receipt.get("churn") == first for outcome in outcomes)
+    if is_scored and not faults:  # a campaign whose definition failed would have nobody today, for ever
+        outcomes.extend(_published(outcome) for outcome in _decided(workspace, day, past=past))
     if with_report:
         outcomes.extend(
             _published(report_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS))
@@ -166,11 +170,20 @@ def one_day(workspace: Workspace, day: date, *, with_report: bool = True) -> lis
     return outcomes
 
 
-def _decided(workspace: Workspace, day: date) -> Iterator[Outcome]:
-    """What was sent, what is decided, what leaves the house; nothing where the business file has no campaign."""
-    if workspace.business.campaigns:
-        for step in (reconcile_task, decide_task, deliver_task):
-            yield step(workspace, day, wait_seconds=_WAIT_SECONDS)
+def _decided(workspace: Workspace, day: date, *, past: bool) -> Iterator[Outcome]:
+    """What was sent, what is decided, what leaves the house; nothing where the business file has no campaign.
+
+    A missed day is not decided later: its list would reach nobody, and yet count as contacts.
+    """
+    if not workspace.business.campaigns:
+        return
+    today = workspace.business.day_of(settings.now())
+    if day < today and not past and not workspace.warehouse.has_batch("ledger", f"decide/{day}"):
+        why = f"{day} has passed: nobody can be contacted on it any more. Nothing was decided; see --past for trials."
+        yield Outcome("decide_daily", workspace.business.slug, day, {"waits": why}, was_done_already=True)
+        return
+    for step in (reconcile_task, decide_task, deliver_task):
+        yield step(workspace, day, wait_seconds=_WAIT_SECONDS)
 
 
 def _scored(workspace: Workspace, day: date, churn: str) -> Iterator[Outcome]:

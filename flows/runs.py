@@ -89,7 +89,8 @@ def once(
         try:
             receipt = work()
         except BaseException as error:
-            said = str(error) if isinstance(error, HoldbackError) else f"{type(error).__name__}: {error}"
+            # A vendor's message may repeat a cell of the data: only ours are kept; its traceback goes to the terminal.
+            said = str(error) if isinstance(error, HoldbackError) else ""
             journal.end_run(run_id, now=settings.now(), receipt=None, error=said or type(error).__name__)
             raise
         journal.end_run(run_id, now=settings.now(), receipt=receipt, error=None)

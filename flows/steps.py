@@ -116,7 +116,12 @@ def decide_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -
 
 def deliver_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome:
     """Write the contact lists, and send them where the business file says."""
+    from campaigns.decisions import decide_batch
     from campaigns.delivery import deliver
+
+    if not workspace.warehouse.has_batch("ledger", decide_batch(as_of)):
+        why = "the day was not decided: there is nothing to deliver, and no list was written."
+        return Outcome("deliver", workspace.business.slug, as_of, {"waits": why}, was_done_already=True)
 
     def work() -> Receipt:
         _compact_ledger(workspace)

@@ -8,13 +8,14 @@ out globally is not read at all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from campaigns.lifts import Lift
 from campaigns.members import audience_condition, quoted
@@ -27,8 +28,6 @@ from holdback.warehouse import Warehouse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pyarrow as pa
-
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -40,21 +39,25 @@ class Refusal(IntEnum):
     OPEN = 0
     IN_CAMPAIGN = 1
     HELD_OUT = 2
-    SUPPRESSED = 3
-    NOT_ELIGIBLE = 4
-    FIT = 5
-    CHANNEL = 6
-    COOLING_OFF = 7
-    OTHER_MEMBER = 8
-    NO_GAIN = 9
-    PRICE = 10
-    WEAKER = 11
-    EXPLORED = 12
+    WAS_IN_CAMPAIGN = 3
+    SUPPRESSED = 4
+    NOT_ELIGIBLE = 5
+    FIT = 6
+    CHANNEL = 7
+    COOLING_OFF = 8
+    OTHER_MEMBER = 9
+    NO_GAIN = 10
+    PRICE = 11
+    WEAKER = 12
+    EXPLORED = 13
 
     @property
     def code(self) -> str:
         """How the ledger writes it."""
         return self.name.lower()
+
+
+_BEEN = pa.schema({"customer_id": pa.string(), "campaign": pa.string(), "version": pa.int64()})
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ class Known:
         suppressed: ``customer_id, reason, channel`` (null: every channel).
         cooling: ``unit_id, action``: who had the action too recently.
         fit: ``customer_id, kept_cents, fit_class``.
+        been: ``customer_id, campaign, version``: whose unit has been in a campaign before, its horizon ended or not.
     """
 
     units: pa.Table
@@ -118,6 +122,7 @@ class Known:
     suppressed: pa.Table
     cooling: pa.Table
     fit: pa.Table
+    been: pa.Table = field(default_factory=lambda: _BEEN.empty_table())
 
 
 def columns_of(business: Business, campaigns: Sequence[Campaign], lifts: Mapping[str, Lift]) -> tuple[Column, ...]:
@@ -210,7 +215,8 @@ def _routed(
         "order by customer_id"
     )
     frames = {"spine": known.units.select(["customer_id"]), "units": known.units, "taken": known.taken,
-              "suppressed": known.suppressed, "cooling": known.cooling, "day_fit": known.fit}  # fmt: skip
+              "suppressed": known.suppressed, "cooling": known.cooling, "day_fit": known.fit,
+              "been": known.been}  # fmt: skip
     return warehouse.query(sql, frames=frames)
 
 
@@ -218,9 +224,11 @@ def _audience(business: Business, campaign: Campaign, index: int, as_of: date) -
     """SQL of one campaign's audience, with why each of its actions is not open (0 when it is)."""
     churn = business.churn_named(campaign.churn)
     here = f"taken.campaign = {quoted(campaign.name)} and taken.version = {campaign.version} and not is_in_several"
+    over = "taken.campaign is null and been_here.customer_id is not null"  # once: survivors are no fresh sample
     closed = [
         ("taken.\"group\" = 'holdout'", Refusal.HELD_OUT),
         (f"taken.campaign is not null and not ({here})", Refusal.IN_CAMPAIGN),
+        (over, Refusal.WAS_IN_CAMPAIGN),
         ("_reasons.suppressed_by is not null", Refusal.SUPPRESSED),
     ]
     refusals = [
@@ -231,12 +239,17 @@ def _audience(business: Business, campaign: Campaign, index: int, as_of: date) -
         f"    select scores.customer_id, units.unit_id, {index} as campaign_index, scores.probability,\n"
         "        scores.risk_tier, scores.model_version, scores.reasons, day_fit.kept_cents, day_fit.fit_class,\n"
         "        _reasons.suppressed_by,\n"
-        f"        taken.campaign is not null and not ({here}) as is_elsewhere,\n" + ",\n".join(refusals) + "\n"
+        f"        (taken.campaign is not null and not ({here})) or ({over}) as is_elsewhere,\n"
+        + ",\n".join(refusals)
+        + "\n"
         "    from scores\n"
         "    inner join units on units.customer_id = scores.customer_id\n"
         "    left join _customers_rows on _customers_rows.customer_id = scores.customer_id\n"
         "    left join day_fit on day_fit.customer_id = scores.customer_id\n"
         "    left join taken on taken.customer_id = scores.customer_id\n"
+        "    left join (\n        select distinct customer_id from been\n"
+        f"        where campaign = {quoted(campaign.name)} and version = {campaign.version}\n"
+        "    ) as been_here on been_here.customer_id = scores.customer_id\n"
         "    left join _reasons on _reasons.customer_id = scores.customer_id\n"
         "    left join _cooling on _cooling.unit_id = units.unit_id\n"
         f"    where scores.as_of = date '{as_of}' and scores.churn = {quoted(churn.name)}\n"

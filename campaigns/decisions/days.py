@@ -67,6 +67,7 @@ class DecisionDay:
         as_of: The day.
         customer_count: Customers in the global layer.
         globally_held_count: Of them, held out from everything.
+        largest_unit_count: Customers of the largest unit; many hint at a placeholder for an address.
         campaigns: One by one.
         contact_counts: Contacts by channel.
         refused_counts: Customers without a contact, by the first thing that spoke against their best chance.
@@ -79,6 +80,7 @@ class DecisionDay:
     as_of: date
     customer_count: int
     globally_held_count: int
+    largest_unit_count: int
     campaigns: tuple[CampaignDay, ...]
     contact_counts: Mapping[str, int]
     refused_counts: Mapping[str, int]
@@ -102,11 +104,14 @@ def decided_day(warehouse: Warehouse, business: Business, as_of: date, *, was_de
         f"select channel, count(*) as n from ledger where as_of = date '{as_of}' and kind = 'decided' "
         "and action <> 'none' group by channel order by channel"
     ).to_pylist()
-    balances, customer_count, held_count = _balances(warehouse, business, as_of, [c.name for c in campaigns])
+    balances, customer_count, held_count, largest_count = _balances(
+        warehouse, business, as_of, [c.name for c in campaigns]
+    )
     return DecisionDay(
         as_of=as_of,
         customer_count=customer_count,
         globally_held_count=held_count,
+        largest_unit_count=largest_count,
         campaigns=campaigns,
         contact_counts={row["channel"]: row["n"] for row in channels},
         refused_counts=_refused(warehouse, as_of),
@@ -159,8 +164,8 @@ def _values(text: str | None) -> list[object]:
 
 def _balances(
     warehouse: Warehouse, business: Business, as_of: date, campaigns: list[str]
-) -> tuple[tuple[LayerBalance, ...], int, int]:
-    """Judge each layer by everybody assigned so far; also count the global layer's customers and its holdout."""
+) -> tuple[tuple[LayerBalance, ...], int, int, int]:
+    """Judge each layer by everybody assigned so far; also count the global layer's customers, its holdout and its largest unit."""
     layer = global_layer(business, as_of)
     wanted = [(layer.name, f"campaign is null and version = {layer.version}")]
     wanted += [
@@ -169,7 +174,7 @@ def _balances(
         if any(campaign.name == name for campaign in business.campaigns)
     ]
     found = []
-    customer_count = held_count = 0
+    customer_count = held_count = largest_count = 0
     for name, condition in wanted:
         rows = warehouse.query(
             'select customer_id, unit_id, "group", propensity, probability, cast(kept_cents as double) as kept_cents '
@@ -184,5 +189,6 @@ def _balances(
         )
         if name == layer.name:
             customer_count = rows.num_rows
+            largest_count = max(pc.value_counts(rows["unit_id"]).field("counts").to_pylist())
             held_count = int(pc.sum(pc.equal(rows["group"], "holdout")).as_py() or 0)
-    return tuple(found), customer_count, held_count
+    return tuple(found), customer_count, held_count, largest_count

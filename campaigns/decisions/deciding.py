@@ -26,7 +26,7 @@ from features.clocks import Clock, newest_versions
 from features.corrections import corrected_tables
 from features.steps import with_steps
 from holdback.business import Business, Campaign
-from holdback.errors import DataError
+from holdback.errors import BusinessFileError, DataError
 from holdback.progress import Progress, silent
 from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
@@ -57,6 +57,7 @@ def decide(workspace: Workspace, as_of: date, *, progress: Progress = silent) ->
         if warehouse.has_batch("ledger", decide_batch(as_of)):
             return decided_day(warehouse, business, as_of, was_decided_already=True)
         _refuse_the_past(business, warehouse, as_of)
+        _refuse_an_older_drawing(business, warehouse, as_of)
         campaigns = _in_force(warehouse, business, as_of)
         known_lifts = lifts(business, as_of)
         progress("fit", 0, _STEPS)
@@ -98,6 +99,18 @@ def _refuse_the_past(business: Business, warehouse: Warehouse, as_of: date) -> N
         )
 
 
+def _refuse_an_older_drawing(business: Business, warehouse: Warehouse, as_of: date) -> None:
+    """A date taken out of ``holdout.rotates_on`` would bring an older drawing back and set today's holdout free."""
+    drawn = warehouse.query("select max(version) as newest from ledger where kind = 'assigned' and campaign is null")
+    newest, now = drawn["newest"][0].as_py(), global_layer(business, as_of).version
+    if newest is not None and newest > now:
+        raise BusinessFileError(
+            f"{business.slug}: holdout.rotates_on: the global holdout was drawn {newest} times, and the file's dates "
+            f"say {now} by {as_of}. A date that has passed stays in the file: those who are held out now depend on it. "
+            "Put it back."
+        )
+
+
 def linked_customers(warehouse: Warehouse, business: Business, as_of: date) -> pa.Table:
     """Return everybody known or scored at ``as_of``, with what tells who is contacted together."""
     steps = newest_versions(Clock.of(business, as_of), ("household_id", "contact_key"), corrected_tables(warehouse))
@@ -129,6 +142,21 @@ def _known(warehouse: Warehouse, business: Business, as_of: date, everybody: pa.
         suppressed=suppressed(warehouse, business, as_of, units),
         cooling=cooling_off(warehouse, business, as_of, units),
         fit=stored_fit(warehouse, as_of).select(["customer_id", "kept_cents", "fit_class"]),
+        been=_been(warehouse, as_of, units),
+    )
+
+
+def _been(warehouse: Warehouse, as_of: date, units: pa.Table) -> pa.Table:
+    """Today's customers whose unit, as it is today, has a member who was assigned to a campaign on another day."""
+    return warehouse.query(
+        "select distinct everybody.customer_id, entered.campaign, entered.version\n"
+        "from ledger as entered\n"
+        "inner join members on members.customer_id = entered.customer_id\n"
+        "inner join members as everybody on everybody.unit_id = members.unit_id\n"
+        "where entered.kind = 'assigned' and entered.campaign is not null\n"
+        f"    and entered.as_of <> date '{as_of}'\n"
+        "order by everybody.customer_id, entered.campaign, entered.version",
+        frames={"members": units},
     )
 
 

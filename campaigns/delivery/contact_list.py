@@ -74,6 +74,15 @@ def write_lists(business: Business, as_of: date, contacts: pa.Table, refused: pa
     return [folder / name for name in (*files, MANIFEST)]
 
 
+def kept_paths(folder: Path) -> list[Path]:
+    """Return the files that a day was delivered with, the manifest last: the lists of a day that is over stay.
+
+    Somebody worked with them as they are; who opts out later is refused by the calls and the table, and by tomorrow's
+    lists.
+    """
+    return [*sorted(path for path in folder.iterdir() if path.suffix in (".csv", ".parquet")), folder / MANIFEST]
+
+
 def csv_bytes(rows: pa.Table) -> bytes:
     """Write rows as CSV: UTF-8 without a mark, a header, CRLF line ends, null as nothing (RFC 4180).
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from campaigns.delivery.contact_list import channels_of, list_of, write_lists
+from campaigns.delivery.contact_list import MANIFEST, channels_of, kept_paths, list_of, write_lists
 from campaigns.delivery.contacts import Listed, check_contacts
 from campaigns.delivery.outbox import open_folder
 from campaigns.delivery.postgres import target_of, upsert
@@ -97,7 +97,10 @@ def deliver(
         listed = check_contacts(workspace, as_of, today=max(as_of, business.day_of(_naive(now))))
         folder = workspace.outbox / as_of.isoformat()
         open_folder(folder)
-        paths = write_lists(business, as_of, listed.contacts, listed.refused, folder)
+        has_left = business.day_of(_naive(now)) > as_of and (folder / MANIFEST).exists()
+        paths = (
+            kept_paths(folder) if has_left else write_lists(business, as_of, listed.contacts, listed.refused, folder)
+        )
         rows = upsert(target, business, as_of, listed.contacts) if target is not None else None
         result = None
         if endpoint is not None:

@@ -14,6 +14,7 @@ Receipt = Any  # a receipt is JSON: each teller below knows the keys of its own 
 
 _MOST_FINDINGS = 3
 _MOST_REFUSALS = 4
+_LARGE_UNIT = 20
 _MODEL_NAMES = {
     "catboost": "CatBoost",
     "rule": "one rule",
@@ -138,6 +139,11 @@ def tell_decide(receipt: Receipt) -> Iterator[Any]:
         return
     count, held = receipt["customer_count"], receipt["globally_held_count"]
     yield f"{held:,} of {count:,} customers are never contacted: the global holdout"
+    if receipt["largest_unit_count"] > _LARGE_UNIT:
+        yield bold(
+            f"worth a look: {receipt['largest_unit_count']:,} customers count as one, because they share an address or a "
+            "household: is it a placeholder?"
+        )
     if not receipt["campaigns"]:
         yield "no campaign is in force: launch one with `holdback campaign launch NAME`"
         return
@@ -167,6 +173,9 @@ def tell_decide(receipt: Receipt) -> Iterator[Any]:
 
 def tell_deliver(receipt: Receipt) -> Iterator[Any]:
     """Where the lists lie, and what became of the calls."""
+    if "waits" in receipt:
+        yield receipt["waits"]
+        return
     listed = ", ".join(f"{channel} {count:,}" for channel, count in receipt["contacts"].items())
     yield f"contact lists: {listed or 'nobody today'}"
     yield from (f"refused at the door, {reason}: {count:,}" for reason, count in receipt["refused"].items())

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.options import AsJson, AsOf, BusinessFile, print_json, show, table_of, text_of, workspace_of
+from flows.cli.options import AsJson, AsOf, BusinessFile, Past, print_json, show, table_of, text_of, workspace_of
 
 decided = typer.Typer(help="Who is contacted today, why, and what was refused.", no_args_is_help=True)
 ledger = typer.Typer(help="The record of what was decided and done, which nobody can change.", no_args_is_help=True)
@@ -25,6 +25,7 @@ _WHY = {
     "price": "others gain more from the budget or the capacity",
     "weaker": "another action gains more",
     "explored": "chance chose otherwise",
+    "was_in_campaign": "has been through this campaign; a new version would begin again",
 }
 
 
@@ -46,12 +47,13 @@ def why(code: str) -> str:
     return f"{_WHY.get(name, name)}{colon}{rest}"
 
 
-def decide(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
+def decide(business: BusinessFile = None, as_of: AsOf = None, past: Past = False, as_json: AsJson = False) -> None:
     """Enter what was really sent, decide whom to contact today, once, and write the contact lists."""
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
-    print_outcomes(run("decide_daily", quiet=as_json, business=text_of(business), as_of=as_of), as_json=as_json)
+    outcomes = run("decide_daily", quiet=as_json, business=text_of(business), as_of=as_of, past=past)
+    print_outcomes(outcomes, as_json=as_json)
 
 
 @decided.command(

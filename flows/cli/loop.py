@@ -11,6 +11,7 @@ from flows.cli.options import (
     AsOf,
     BusinessFile,
     ChurnNames,
+    Past,
     parse_day,
     print_json,
     show,
@@ -53,12 +54,13 @@ def report(
         typer.launch(str(outcome.receipt["path"]))
 
 
-def daily(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
-    """Do everything a day needs: ingest, train if there is no champion, score, report. What the schedule runs."""
+def daily(business: BusinessFile = None, as_of: AsOf = None, past: Past = False, as_json: AsJson = False) -> None:
+    """Do all a day needs: ingest, train if there is no champion, score, decide, report. What the schedule runs."""
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
-    print_outcomes(run("daily", quiet=as_json, business=text_of(business), as_of=as_of), as_json=as_json)
+    outcomes = run("daily", quiet=as_json, business=text_of(business), as_of=as_of, past=past)
+    print_outcomes(outcomes, as_json=as_json)
 
 
 def backfill(

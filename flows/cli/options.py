@@ -38,6 +38,9 @@ ChurnName = Annotated[
     str | None, typer.Option("--churn", help="Which churn definition.", show_default="the first in the file")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Past = Annotated[
+    bool, typer.Option("--past", help="Decide a day that has passed all the same: for trials on old data.")
+]
 ChurnNames = Annotated[
     str | None, typer.Option("--churn", help="Which churn definition.", show_default="all in the file")
 ]

@@ -226,8 +226,10 @@ def test_the_flow_does_the_three_steps_in_order_and_a_second_run_changes_nothing
     file.write_text(yaml.safe_dump(business().model_dump(mode="json", exclude_unset=True)), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOLDBACK_HOME", str(folder))
-        first = pipelines.decide_daily(business=str(file), as_of=TODAY)
-        again = pipelines.decide_daily(business=str(file), as_of=TODAY)
+        [refused] = pipelines.decide_daily(business=str(file), as_of=TODAY)
+        first = pipelines.decide_daily(business=str(file), as_of=TODAY, past=True)
+        again = pipelines.decide_daily(business=str(file), as_of=TODAY, past=True)
+    assert "has passed" in refused.receipt["waits"]
     assert [outcome.flow for outcome in first] == ["reconcile", "decide_daily", "deliver"]
     assert first[1].receipt["spent_cents"] == sum(campaign["spent_cents"] for campaign in first[1].receipt["campaigns"])
     assert again[1].was_done_already

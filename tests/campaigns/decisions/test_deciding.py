@@ -214,16 +214,27 @@ def test_two_units_of_two_campaigns_that_merge_get_nothing_from_either(tmp_path:
     assert acted(workspace, on=NEXT) == {"ann": "none", "bea": "none"}
 
 
-def test_who_joins_a_unit_that_was_in_the_campaign_before_is_not_measured_in_it(tmp_path: Path) -> None:
+def test_after_its_horizon_a_unit_is_through_with_the_campaign_whoever_joins_it(tmp_path: Path) -> None:
+    """Who is left after a horizon is no fresh sample: only a new version begins again, with new groups."""
     late = AS_OF + timedelta(days=40)
     workspace = opened(tmp_path, company(), [customer("ann", household_id="h")])
     decide(workspace, AS_OF)
     put(workspace, "customers", [customer("bea", household_id="h", loaded_at=LATER)], batch="joined")
     put(workspace, "contracts", [contract("bea")], batch="contract")
     put(workspace, "scores", [score("ann", on=late), score("bea", 0.9, on=late)], batch="late")
-    decide(workspace, late)
-    assert sorted(acted(workspace, on=late).values()) == ["call", "none"]
+    found = decide(workspace, late)
+    assert set(acted(workspace, on=late).values()) == {"none"}
+    assert found.refused_counts == {"was_in_campaign": 2}
     assert groups(workspace) == {"ann": "treatment"}
+
+
+def test_a_rotation_that_has_passed_stays_in_the_file(tmp_path: Path) -> None:
+    rotated = {"global_share": 0.5, "rotates_on": [AS_OF]}
+    workspace = opened(tmp_path, company(holdout=rotated), PEOPLE[:3], days=(AS_OF, NEXT))
+    decide(workspace, AS_OF)
+    forgetful = with_file(workspace, holdout={"global_share": 0.5})
+    with pytest.raises(BusinessFileError, match=r"rotates_on: the global holdout was drawn 2 times.*Put it back"):
+        decide(forgetful, NEXT)
 
 
 def test_an_older_versions_holdout_lasts_as_long_as_it_was_launched_for(tmp_path: Path) -> None:
