@@ -165,7 +165,7 @@ def _values(text: str | None) -> list[object]:
 def _balances(
     warehouse: Warehouse, business: Business, as_of: date, campaigns: list[str]
 ) -> tuple[tuple[LayerBalance, ...], int, int, int]:
-    """Judge each layer by everybody assigned so far; also count the global layer's customers, its holdout and its largest unit."""
+    """Judge each layer by everybody assigned so far; count the global one's customers, holdout and largest unit."""
     layer = global_layer(business, as_of)
     wanted = [(layer.name, f"campaign is null and version = {layer.version}")]
     wanted += [
@@ -189,6 +189,6 @@ def _balances(
         )
         if name == layer.name:
             customer_count = rows.num_rows
-            largest_count = max(pc.value_counts(rows["unit_id"]).field("counts").to_pylist())
+            largest_count = pc.max(pc.value_counts(rows["unit_id"]).field("counts")).as_py()
             held_count = int(pc.sum(pc.equal(rows["group"], "holdout")).as_py() or 0)
     return tuple(found), customer_count, held_count, largest_count

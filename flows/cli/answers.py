@@ -141,8 +141,8 @@ def tell_decide(receipt: Receipt) -> Iterator[Any]:
     yield f"{held:,} of {count:,} customers are never contacted: the global holdout"
     if receipt["largest_unit_count"] > _LARGE_UNIT:
         yield bold(
-            f"worth a look: {receipt['largest_unit_count']:,} customers count as one, because they share an address or a "
-            "household: is it a placeholder?"
+            f"worth a look: {receipt['largest_unit_count']:,} customers count as one, because they share an address or "
+            "a household: is it a placeholder?"
         )
     if not receipt["campaigns"]:
         yield "no campaign is in force: launch one with `holdback campaign launch NAME`"
