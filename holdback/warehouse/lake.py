@@ -1,10 +1,4 @@
-"""The warehouse: where validated rows live, and the one door to DuckDB and Delta.
-
-:class:`Warehouse` is the protocol that the rest of the platform relies on; :class:`Lake` is the embedded default:
-Delta tables on a disk, written with ``deltalake``, queried by DuckDB in memory over each table's file list. One
-process may write while others read; a reader sees a table as it was when its query began. No ``.duckdb`` file is
-ever shared: a process that writes one locks every reader out.
-"""
+"""The embedded warehouse: Delta tables on a disk, queried with DuckDB in memory. The one door to both."""
 
 from __future__ import annotations
 
@@ -16,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from holdback.errors import Busy, DataError, OperatorError
 from holdback.tables import Table
+from holdback.warehouse.snapshots import Snapshot, columns_of, fields_of, opened
 
 if TYPE_CHECKING:
     import duckdb
@@ -34,38 +29,6 @@ _ROW_ORDER = ("event_at", "batch_id", "row_number")
 _ROWS_PER_GROUP = 122_880  # small enough that a range of customers skips most groups
 #: Opening a table replays its commits since the last checkpoint; small daily batches make many.
 _CONFIGURATION = {"delta.checkpointInterval": "10"}
-
-
-class Warehouse(Protocol):
-    """What every warehouse promises."""
-
-    def query(self, sql: str, *, frames: Mapping[str, pa.Table] | None = None) -> pa.Table:
-        """Run one SELECT (DuckDB SQL) and return its rows.
-
-        Any table of the warehouse can be named, and any of ``frames``; a declared table that has no rows yet reads as
-        empty. All tables are read as they were when the query began.
-        """
-        ...
-
-    def append(self, table: str, rows: pa.Table, *, batch: str) -> bool:
-        """Add rows, all or none, once per ``batch``.
-
-        Returns:
-            True when the rows were written, False when this batch had been written before (nothing changes).
-        """
-        ...
-
-    def replace_day(self, table: str, as_of: date, rows: pa.Table) -> None:
-        """Put ``rows`` in the place of all rows of ``as_of``, all or none; other days are not touched."""
-        ...
-
-    def version(self, table: str) -> int | None:
-        """Return the number of the table's newest commit, or None when nothing was ever written."""
-        ...
-
-    def has_batch(self, table: str, batch: str) -> bool:
-        """True when ``batch`` was appended to the table."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -128,21 +91,22 @@ class Lake:
         afterwards. So feeds are opened first, and a replacement counts only if its batch is in the feed as opened: a
         reader sees the old row or the new one, never both or neither, whenever the writer was stopped.
         """
-        snapshots: dict[str, DeltaTable | None] = {}
+        snapshots: dict[str, Snapshot | None] = {}
         for name in sorted(names, key=lambda name: name == _SUPERSEDED):
-            snapshots[name] = self._read(name)
-            connection.execute(f'create temp view "{name}" as {self._select(name, snapshots[name])}')
-        if snapshots.get(_SUPERSEDED) is None:
+            found = snapshots[name] = self._snapshot(name)
+            connection.execute(f'create temp view "{name}" as {self._select(name, found.table if found else None)}')
+        replaced = snapshots.get(_SUPERSEDED)
+        if replaced is None:
             return
         undecided = []
         for feed, batch in connection.sql(f"select distinct feed, replaced_by from {_SUPERSEDED}").fetchall():
             if feed not in snapshots:
-                snapshots[feed] = self._read(feed)
+                snapshots[feed] = self._snapshot(feed)
             snapshot = snapshots[feed]
-            if snapshot is None or snapshot.transaction_version(batch) is None:
+            if snapshot is None or not snapshot.has(batch):
                 undecided.append(f"('{feed}', '{batch}')")
         if undecided:
-            stored = self._select(_SUPERSEDED, snapshots[_SUPERSEDED])
+            stored = self._select(_SUPERSEDED, replaced.table)
             connection.execute(
                 f"create or replace temp view {_SUPERSEDED} as select * from ({stored})"
                 f" where (feed, replaced_by) not in ({', '.join(undecided)})"
@@ -234,8 +198,8 @@ class Lake:
             existing = self._open(table)
             if existing is None:
                 return
-            columns = ", ".join(f'"{name}"' for name in _fields(existing))
-            order = ", ".join(f'"{name}"' for name in dict.fromkeys((by, *_ROW_ORDER)) if name in _fields(existing))
+            columns = ", ".join(f'"{name}"' for name in fields_of(existing))
+            order = ", ".join(f'"{name}"' for name in dict.fromkeys((by, *_ROW_ORDER)) if name in fields_of(existing))
             with self.connection("") as connection, self._disk_errors():
                 rows = connection.sql(f"select {columns} from ({self._select(table, existing)}) order by {order}")
                 try:
@@ -267,6 +231,11 @@ class Lake:
 
     def _read(self, table: str) -> DeltaTable | None:
         """Open the newest version to read; it is shared, so nobody writes with it."""
+        found = self._snapshot(table)
+        return None if found is None else found.table
+
+    def _snapshot(self, table: str) -> Snapshot | None:
+        """Return the newest version and what is known of it; both are shared."""
         log = self._folder(table) / "_delta_log"
         try:
             newest = max((path for path in log.iterdir() if path.suffix == ".json"), default=None)
@@ -276,7 +245,7 @@ class Lake:
         if newest is None or stat is None:
             return None
         # A table brought back from a backup may have a commit of the same number that says something else.
-        return _opened(str(self._folder(table)), (newest.name, stat.st_ino, stat.st_mtime_ns))
+        return opened(str(self._folder(table)), (newest.name, stat.st_ino, stat.st_mtime_ns))
 
     def _partition(self, table: str) -> list[str] | None:
         declared = self.tables.get(table)
@@ -295,14 +264,14 @@ class Lake:
             else "hive_partitioning = false"
         )
         # By name costs a look at every file for each query; most tables never got another column.
-        shapes = {_columns(file) for file in files}
+        shapes = {columns_of(file) for file in files}
         by_name = "true" if len(shapes) > 1 else "false"
         stored = f"read_parquet([{listed}], union_by_name = {by_name}, {days})"
         if declared is None or existing is None:
             return f"select * from {stored}"
         # The table may have a column that no file has yet: a commit without rows brought it.
         in_files = {name for shape in shapes for name, _ in shape} | set(existing.metadata().partition_columns)
-        present = [name for name in _fields(existing) if name in in_files]
+        present = [name for name in fields_of(existing) if name in in_files]
         shape = [
             f'"{c.name}"' if c.name in present else f'cast(null as {c.sql_type}) as "{c.name}"'
             for c in declared.columns
@@ -358,26 +327,6 @@ def _engine(_process: int, threads: int, memory_limit: str, spill: str) -> duckd
             "enable_external_file_cache": False,  # it would hold on to what was read, up to the memory limit
         }
     )
-
-
-@functools.lru_cache(maxsize=256)
-def _opened(folder: str, _newest: tuple[str, int, int]) -> DeltaTable:
-    """Open a table at its newest commit; to open one takes longer than to list its commits."""
-    from deltalake import DeltaTable
-
-    return DeltaTable(folder)
-
-
-@functools.lru_cache(maxsize=65_536)
-def _columns(file: str) -> tuple[tuple[str, str], ...]:
-    """The columns of a file and their types; files are never changed."""
-    import pyarrow.parquet as pq
-
-    return tuple((field.name, str(field.type)) for field in pq.read_schema(file))
-
-
-def _fields(table: DeltaTable) -> list[str]:
-    return [field.name for field in table.schema().fields]
 
 
 def _arrow_type(column_type: str) -> Any:
