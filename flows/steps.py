@@ -20,6 +20,8 @@ from holdback.errors import ContractBroken
 from holdback.workspace import Workspace
 
 _MOST_FILES = 60
+_FEW_FILES = 8
+_SMALL_BYTES = 64_000_000
 _PATIENCE_SECONDS = 60
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def ingest_step(workspace: Workspace, as_of: date, *, history: bool = False, wai
                 raise  # refused before any rule was judged: there is nothing to show
             raise ContractBroken(f"{error}\nEvery rule's result: {write_validation_page(workspace)}") from error
         new = [batch for batch in result.batches if not batch.was_known_already]
-        _compact(workspace, {batch.feed for batch in new})
+        _compact(workspace, {batch.feed for batch in new} | ({"superseded"} if new else set()))
         pages = [str(page) for page in write_validation_pages(workspace, [batch.batch_id for batch in new])]
         return {**_receipt(result), "pages": pages}
 
@@ -169,22 +171,27 @@ def report_step(workspace: Workspace, as_of: date, *, churn: str | None = None, 
     )
 
 
-def _compact(workspace: Workspace, feeds: set[str]) -> None:
+def _compact(workspace: Workspace, tables: set[str]) -> None:
     """Sort the tables that many small batches have made slow to read."""
-    warehouse = workspace.warehouse
-    for feed in sorted(feeds):
-        if warehouse.file_count(feed) > _MOST_FILES:
-            tell(f"sorting {feed}", 0, 1)
+    for table in sorted(tables):
+        if _is_scattered(workspace, table):
+            tell(f"sorting {table}", 0, 1)
             with workspace.lock("ingest", wait_seconds=_PATIENCE_SECONDS):
-                warehouse.compact(feed, by="customer_id")
+                workspace.warehouse.compact(table, by="feed" if table == "superseded" else "customer_id")
 
 
 def _compact_ledger(workspace: Workspace) -> None:
     """Put the ledger's many small files into one; its rows and their hashes stay what they are."""
-    if workspace.warehouse.file_count("ledger") > _MOST_FILES:
+    if _is_scattered(workspace, "ledger"):
         tell("sorting the ledger", 0, 1)
         with workspace.lock("ledger", wait_seconds=_PATIENCE_SECONDS):
             workspace.warehouse.compact("ledger", by="as_of")
+
+
+def _is_scattered(workspace: Workspace, table: str) -> bool:
+    """True when a table lies in so many files that sorting it costs less than reading it so."""
+    files = workspace.warehouse.file_count(table)
+    return files > _MOST_FILES or (files > _FEW_FILES and workspace.warehouse.size_bytes(table) < _SMALL_BYTES)
 
 
 def _sources(workspace: Workspace) -> tuple[str, ...]:

@@ -182,6 +182,11 @@ class Lake:
         existing = self._read(table)
         return 0 if existing is None else len(existing.file_uris())
 
+    def size_bytes(self, table: str) -> int:
+        """Return how large the files of the table's newest version are together."""
+        existing = self._read(table)
+        return 0 if existing is None else sum(Path(file).stat().st_size for file in existing.file_uris())
+
     def compact(self, table: str, *, by: str) -> None:
         """Rewrite a table (not one stored by day) as one sorted run: a query on a range of ``by`` then reads little.
 
