@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from prefect import flow
 
-from flows import pipelines, settings
+from flows import settings, steps
 from flows.cli.answers import print_outcomes
 from flows.cli.decisions import contact_table
 from flows.cli.options import bold, print_json, show, table_of
 from flows.demo.kept import again, plain
-from flows.running import run
-from flows.runs import Outcome, once
-from flows.watching import tell
+from flows.running import hush_vendors, run
+from flows.runs import once
+from flows.watching import tell, watched
 from holdback.workspace import Workspace
 from simulator import Company, open_company
 
@@ -61,36 +60,47 @@ def run_telecom(*, as_json: bool) -> None:
 
 
 def _ninety_days(quiet: bool) -> list[dict[str, object]]:
-    outcomes = run("play_telecom", quiet=quiet, module=__name__, business=str(BUSINESS_FILE))
-    return [plain(outcome) for outcome in outcomes]
+    """Load the year before, launch the campaigns, and play the daily loop forward; return what the last day did.
+
+    Only the last day is run on Prefect: the steps are the same functions, and 90 days of its bookkeeping would take longer
+    than the days themselves.
+    """
+    workspace = settings.open_workspace(BUSINESS_FILE)
+    files, company = Path(os.environ["TELECOM_DAYS"]), open_telecom()
+    hush_vendors()
+    with watched("demo", quiet=quiet):
+        tell("simulating the year before", 0, DAYS)
+        company.write_history(files, FIRST_DAY - timedelta(days=1))
+        tell("loading the year before", 0, DAYS)
+        steps.ingest_step(workspace, FIRST_DAY, history=True)
+        tell("training the first model", 0, DAYS)
+        trained = steps.retrain_step(workspace, FIRST_DAY)
+        for number in range(DAYS - 1):
+            day = FIRST_DAY + timedelta(days=number)
+            tell(f"living {day}", number, DAYS)
+            _live(workspace, day)
+            if number == 0:
+                _launch(workspace, day)
+            company.play(day, company.take_contacts(workspace.outbox, day))
+            company.write_day(files, day)
+    today = run("daily", quiet=quiet, business=str(BUSINESS_FILE), as_of=LAST_DAY, past=True)
+    return [plain(outcome) for outcome in (trained, *today) if outcome.flow in _SHOWN_FLOWS]
 
 
-@flow
-def play_telecom(business: str, days: int = DAYS) -> list[Outcome]:
-    """Load the year before, launch the campaigns, and play the daily loop forward; return the last day's outcomes."""
+def _live(workspace: Workspace, day: date) -> None:
+    """Do what a day needs, as ``holdback daily`` does."""
+    steps.ingest_step(workspace, day)
+    steps.score_step(workspace, day)
+    steps.reconcile_step(workspace, day)
+    steps.decide_step(workspace, day)
+    steps.deliver_step(workspace, day)
+
+
+def _launch(workspace: Workspace, day: date) -> None:
     from campaigns.designs import launch
 
-    settings.prepare_vendors()
-    workspace = settings.open_workspace(business)
-    files = Path(os.environ["TELECOM_DAYS"])
-    company = open_telecom()
-    tell("simulating the year before", 0, days)
-    company.write_history(files, FIRST_DAY - timedelta(days=1))
-    tell("loading the year before", 0, days)
-    pipelines.ingest_task(workspace, FIRST_DAY, history=True)
-    tell("training the first model", 0, days)
-    trained = [pipelines.retrain_task(workspace, FIRST_DAY)]
-    today: list[Outcome] = []
-    for number in range(days):
-        day = FIRST_DAY + timedelta(days=number)
-        tell(f"day {day}", number, days)
-        today = pipelines.one_day(workspace, day, with_report=number == days - 1, past=True)
-        if number == 0:
-            for campaign in workspace.business.campaigns:
-                launch(workspace, campaign.name, day, force_reason=_REASON)
-        company.play(day, company.take_contacts(workspace.outbox, day))
-        company.write_day(files, day)
-    return [outcome for outcome in (*trained, *today) if outcome.flow in _SHOWN_FLOWS]
+    for campaign in workspace.business.campaigns:
+        launch(workspace, campaign.name, day, force_reason=_REASON)
 
 
 def _show_today(workspace: Workspace) -> None:
