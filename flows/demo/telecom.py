@@ -62,8 +62,8 @@ def run_telecom(*, as_json: bool) -> None:
 def _ninety_days(quiet: bool) -> list[dict[str, object]]:
     """Load the year before, launch the campaigns, and play the daily loop forward; return what the last day did.
 
-    Only the last day is run on Prefect: the steps are the same functions, and 90 days of its bookkeeping would take longer
-    than the days themselves.
+    Only the last day is run on Prefect: the steps are the same functions, and its bookkeeping of 90 days would take as
+    long as the days themselves.
     """
     workspace = settings.open_workspace(BUSINESS_FILE)
     files, company = Path(os.environ["TELECOM_DAYS"]), open_telecom()
