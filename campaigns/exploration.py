@@ -153,6 +153,8 @@ def _share_kept(others: Counts, share: float, limit: int | None) -> float:
 
 def _binomial(n: int, p: float) -> tuple[int, Floats]:
     """Return the probabilities of a binomial from ``low`` on, without tails whose mass is below ``2 exp(-40)``."""
+    if n * p < np.exp(_LOG_OF_TAIL):  # also what scipy overflows at: a p near the smallest float
+        return 0, np.ones(1)
     mean, variance = n * p, n * p * (1.0 - p)
     reach = -_LOG_OF_TAIL / 3.0 + np.sqrt((_LOG_OF_TAIL / 3.0) ** 2 - 2.0 * variance * _LOG_OF_TAIL)
     low, high = max(0, int(mean - reach)), min(n, int(mean + reach) + 1)

@@ -15,6 +15,7 @@ from features.corrections import corrected_tables
 from features.spine import build_spine
 from features.steps import with_steps
 from holdback.business import Action, Audience, Business, Campaign, Churn
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -113,27 +114,17 @@ def audience_condition(audience: Audience, *, of: str | None = None) -> str:
     """
     row = f"{of}." if of else ""
     conditions = [
-        f'cast({row}"{name}" as varchar) in ({", ".join(map(quoted, values))})' if values else "false"
+        f'cast({row}"{name}" as varchar) in ({", ".join(map(literal, values))})' if values else "false"
         for name, values in audience.where.items()
     ]
     conditions += [f'{row}"{name}" between {low} and {high}' for name, (low, high) in audience.between.items()]
     return " and ".join(conditions) or "true"
 
 
-def quoted(text: str) -> str:
-    """Write a text as an SQL literal.
-
-    Examples:
-        >>> quoted("o'clock")
-        "'o''clock'"
-    """
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _scores(warehouse: Warehouse, churn: Churn, day: date) -> pa.Table:
     return warehouse.query(
         "select customer_id, as_of, risk_tier, probability from scores "
-        f"where as_of = date '{day}' and churn = {quoted(churn.name)} order by customer_id"
+        f"where as_of = date '{day}' and churn = {literal(churn.name)} order by customer_id"
     )
 
 
@@ -162,7 +153,7 @@ def _open(business: Business, action: Action, *, is_scored: bool) -> str:
     flag, tiers = business.contact.reachable.get(action.channel), action.eligible.risk_tiers
     conditions = [audience_condition(action.eligible), *([f'"{flag}"'] if flag else [])]
     if is_scored and tiers:
-        conditions.append(f"risk_tier in ({', '.join(map(quoted, tiers))})")
+        conditions.append(f"risk_tier in ({', '.join(map(literal, tiers))})")
     return f"({' and '.join(conditions)})"
 
 
@@ -176,7 +167,7 @@ def _forbidding(business: Business) -> tuple[str, ...]:
 def _busy(business: Business, day: date) -> str:
     """SQL step: customers assigned to a campaign whose horizon has not ended on a day."""
     horizons = {campaign.name: business.horizon_days(campaign) for campaign in business.campaigns}
-    ends = " ".join(f"when {quoted(name)} then {days}" for name, days in horizons.items())
+    ends = " ".join(f"when {literal(name)} then {days}" for name, days in horizons.items())
     return (
         "-- _busy: who is in a campaign whose horizon has not ended\n"
         "_busy as (\n    select distinct customer_id\n    from ledger\n"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from features.clocks import Clock
 from features.declarations import Feature
-from features.families.declaring import literal
+from holdback.sql import literal
 
 #: A trend compares a window with the time before it that is this many times as long.
 TREND_TIMES = 3

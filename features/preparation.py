@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 
 from features.clocks import MICROSECONDS_PER_SECOND, ORDER, Clock, known_rows, newest_versions
 from features.declarations import FeedShape
-from features.families.declaring import literal
 from features.steps import Step, select
+from holdback.sql import literal
 
 #: Gaps longer than this many seconds (63 years) count as this, so that their squares fit into 64 bits everywhere.
 LONGEST_GAP_SECONDS = 2_000_000_000

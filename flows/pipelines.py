@@ -178,7 +178,7 @@ def _decided(workspace: Workspace, day: date, *, past: bool) -> Iterator[Outcome
     if not workspace.business.campaigns:
         return
     today = workspace.business.day_of(settings.now())
-    if day < today and not past and not workspace.warehouse.has_batch("ledger", f"decide/{day}"):
+    if day < today and not past and not steps.was_decided(workspace, day):
         why = f"{day} has passed: nobody can be contacted on it any more. Nothing was decided; see --past for trials."
         yield Outcome("decide_daily", workspace.business.slug, day, {"waits": why}, was_done_already=True)
         return

@@ -118,10 +118,9 @@ def decide_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -
 
 def deliver_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome:
     """Write the contact lists, and send them where the business file says."""
-    from campaigns.decisions import decide_batch
     from campaigns.delivery import deliver
 
-    if not workspace.warehouse.has_batch("ledger", decide_batch(as_of)):
+    if not was_decided(workspace, as_of):
         why = "the day was not decided: there is nothing to deliver, and no list was written."
         return Outcome("deliver", workspace.business.slug, as_of, {"waits": why}, was_done_already=True)
 
@@ -132,6 +131,13 @@ def deliver_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) 
     return once("deliver", workspace, as_of, work, wait_seconds=wait_seconds)
 
 
+def was_decided(workspace: Workspace, as_of: date) -> bool:
+    """True when the ledger has the day's decision."""
+    from campaigns.decisions import decide_batch
+
+    return workspace.warehouse.has_batch("ledger", decide_batch(as_of))
+
+
 def _in_order(
     workspace: Workspace, as_of: date, flow: str, work: Callable[[], Receipt], wait_seconds: float
 ) -> Outcome:
@@ -139,7 +145,7 @@ def _in_order(
     from campaigns.ledger import newest_day
 
     newest = newest_day(workspace.warehouse)
-    if newest is not None and newest > as_of and not workspace.warehouse.has_batch("ledger", f"decide/{as_of}"):
+    if newest is not None and newest > as_of and not was_decided(workspace, as_of):
         why = f"the ledger has rows of {newest} already: nobody can be contacted in the past. Nothing was decided."
         return Outcome(flow, workspace.business.slug, as_of, {"waits": why}, was_done_already=True)
     return once(flow, workspace, as_of, work, wait_seconds=wait_seconds)

@@ -13,9 +13,10 @@ from holdback.contracts import Judge, Judgement
 from holdback.contracts.splitting import JUDGED
 from holdback.corrections import Changes
 from holdback.errors import ContractBroken
-from holdback.mapping import Shape, literal, raw_json
+from holdback.mapping import Shape, raw_json
 from holdback.originals import Original
 from holdback.profiles import ColumnProfile, profile_rows
+from holdback.sql import literal
 from holdback.tables import TABLES
 from holdback.workspace import Workspace
 

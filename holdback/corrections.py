@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from holdback.contracts.splitting import JUDGED
-from holdback.mapping import literal
+from holdback.sql import literal
 from holdback.tables import LOAD_COLUMNS
 
 if TYPE_CHECKING:

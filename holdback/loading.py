@@ -17,10 +17,11 @@ from holdback.contracts.rules import Bound
 from holdback.contracts.splitting import JUDGED, measure_batch
 from holdback.corrections import settle
 from holdback.errors import OperatorError
-from holdback.mapping import Shape, check_columns, literal, map_rows
+from holdback.mapping import Shape, check_columns, map_rows
 from holdback.originals import Original
 from holdback.profiles import Drift, measure_drift, profile_batch
 from holdback.sources import disk_errors
+from holdback.sql import literal
 from holdback.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -26,6 +26,7 @@ from holdback.business import Business, Feed
 from holdback.business.sections import Constant, Mapping_, Product, Source
 from holdback.errors import BusinessFileError, ContractBroken
 from holdback.originals import RELATION, Original, source_column
+from holdback.sql import literal
 from holdback.tables import CUSTOMERS, ROLES, Column, Table
 
 if TYPE_CHECKING:
@@ -224,11 +225,6 @@ def raw_json(original: Original) -> str:
         names.append(name if name and name not in names else f"{name or 'column'} ({position + 1})")
     pairs = ", ".join(f"{literal(name)}, {source_column(i)}" for i, name in enumerate(names))
     return f"case when is_parsed then cast(json_object({pairs}) as varchar) else line end"
-
-
-def literal(text: str) -> str:
-    """Quote an SQL string."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True)

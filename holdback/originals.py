@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from holdback.business import CsvFormat
 from holdback.errors import ContractBroken, OperatorError
+from holdback.sql import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -152,10 +153,10 @@ def _scan(connection: duckdb.DuckDBPyConnection, path: Path, columns: tuple[str,
     try:
         connection.execute(
             f"create temp table {RELATION} as select row_number() over () as row_number, true as is_parsed,"
-            f" cast(null as varchar) as line, * from read_csv({_literal(str(path))}, columns = {{{types}}},"
-            f" auto_detect = false, header = true, delim = {_literal(csv_format.delimiter)},"
-            f" quote = {_literal(csv_format.quote)}, escape = {_literal(csv_format.quote)},"
-            f" nullstr = {_literal(_UNUSED_NULL)}, strict_mode = true, store_rejects = true)"
+            f" cast(null as varchar) as line, * from read_csv({literal(str(path))}, columns = {{{types}}},"
+            f" auto_detect = false, header = true, delim = {literal(csv_format.delimiter)},"
+            f" quote = {literal(csv_format.quote)}, escape = {literal(csv_format.quote)},"
+            f" nullstr = {literal(_UNUSED_NULL)}, strict_mode = true, store_rejects = true)"
         )
         counts = connection.sql(
             f"select (select count(*) from {RELATION}), (select count(*) from reject_errors)"
@@ -301,10 +302,6 @@ def _keep_bad_bytes(error: UnicodeError) -> tuple[str, int]:
 def _verbatim(line: str) -> str:
     r"""Write undecodable bytes as ``\xNN``, everything else as it is."""
     return _UNDECODABLE.sub(lambda found: f"\\x{ord(found[0]) - _BAD_BYTE:02x}", line)
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 _ERRORS = "holdback-keep-bad-bytes"

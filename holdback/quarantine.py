@@ -22,9 +22,10 @@ from holdback.commits import Checkpoint, finish_interrupted
 from holdback.contracts import Contract, Judge, contract_of
 from holdback.errors import DataError, OperatorError
 from holdback.loading import load_batch, load_time
-from holdback.mapping import literal, shape_of
+from holdback.mapping import shape_of
 from holdback.originals import RELATION, Original, read_original
 from holdback.sources import disk_errors, sweep
+from holdback.sql import literal
 from holdback.workspace import Workspace
 
 if TYPE_CHECKING:

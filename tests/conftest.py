@@ -7,6 +7,7 @@ theirs at import. No test reaches the network, the home folder or a server of th
 import atexit
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -105,3 +106,23 @@ def prefect_harness() -> Iterator[None]:
         temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
     ):
         yield
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Put `tmp_path/work` on a disk of its own in memory; the function that is given changes its options."""
+    place = tmp_path / "work"
+    place.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)], capture_output=True, text=True
+    )
+    if made.returncode != 0:
+        pytest.skip(f"cannot mount a small disk here ({made.stderr.strip()}); needs root")
+
+    def remount(options: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{options}", str(place)], check=True)
+
+    try:
+        yield remount
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)

@@ -18,11 +18,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from campaigns.lifts import Lift
-from campaigns.members import audience_condition, quoted
+from campaigns.members import audience_condition
 from features.clocks import Clock, newest_versions
 from features.corrections import corrected_tables
 from features.steps import with_steps
 from holdback.business import Action, Audience, Business, Campaign
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def _routed(
 def _audience(business: Business, campaign: Campaign, index: int, as_of: date) -> str:
     """SQL of one campaign's audience, with why each of its actions is not open (0 when it is)."""
     churn = business.churn_named(campaign.churn)
-    here = f"taken.campaign = {quoted(campaign.name)} and taken.version = {campaign.version} and not is_in_several"
+    here = f"taken.campaign = {literal(campaign.name)} and taken.version = {campaign.version} and not is_in_several"
     over = "taken.campaign is null and been_here.customer_id is not null"  # once: survivors are no fresh sample
     closed = [
         ("taken.\"group\" = 'holdout'", Refusal.HELD_OUT),
@@ -248,11 +249,11 @@ def _audience(business: Business, campaign: Campaign, index: int, as_of: date) -
         "    left join day_fit on day_fit.customer_id = scores.customer_id\n"
         "    left join taken on taken.customer_id = scores.customer_id\n"
         "    left join (\n        select distinct customer_id from been\n"
-        f"        where campaign = {quoted(campaign.name)} and version = {campaign.version}\n"
+        f"        where campaign = {literal(campaign.name)} and version = {campaign.version}\n"
         "    ) as been_here on been_here.customer_id = scores.customer_id\n"
         "    left join _reasons on _reasons.customer_id = scores.customer_id\n"
         "    left join _cooling on _cooling.unit_id = units.unit_id\n"
-        f"    where scores.as_of = date '{as_of}' and scores.churn = {quoted(churn.name)}\n"
+        f"    where scores.as_of = date '{as_of}' and scores.churn = {literal(churn.name)}\n"
         f"        and units.\"group\" = 'treatment' and {_belongs(campaign.audience)}"
     )
 
@@ -262,8 +263,8 @@ def _against(action: Action) -> list[tuple[str, Refusal]]:
     found = [(f"not coalesce({_belongs(action.eligible)}, false)", Refusal.NOT_ELIGIBLE)]
     if action.expected_cost > 0:
         found.append(("day_fit.fit_class = 'do_not_spend'", Refusal.FIT))
-    found.append((f"list_contains(_reasons.closed_channels, {quoted(action.channel)})", Refusal.CHANNEL))
-    found.append((f"list_contains(_cooling.actions, {quoted(action.name)})", Refusal.COOLING_OFF))
+    found.append((f"list_contains(_reasons.closed_channels, {literal(action.channel)})", Refusal.CHANNEL))
+    found.append((f"list_contains(_cooling.actions, {literal(action.name)})", Refusal.COOLING_OFF))
     return found
 
 
@@ -274,7 +275,7 @@ def _first(closed: list[tuple[str, Refusal]]) -> str:
 
 def _belongs(audience: Audience) -> str:
     """SQL condition: the customer is in an audience."""
-    tiers = ", ".join(quoted(tier) for tier in audience.risk_tiers)
+    tiers = ", ".join(literal(tier) for tier in audience.risk_tiers)
     attributes = audience_condition(audience, of="_customers_rows")  # they may be called as columns of ours
     return f"{f'scores.risk_tier in ({tiers}) and ' if tiers else ''}{attributes}"
 

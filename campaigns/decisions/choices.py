@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from campaigns.allocation import Allocation, Prices, allocate, choose_at
 from campaigns.decisions.candidates import Candidates, Column
+from campaigns.designs import campaign_shares
 from campaigns.exploration import explore, taken_probabilities
 from campaigns.holdout import campaign_layer
 from holdback.business import Business, Campaign
@@ -116,7 +117,7 @@ def explored_reserves(business: Business, columns: Sequence[Column]) -> tuple[in
 
 def explore_share(business: Business, campaign: Campaign) -> float:
     """Share of a campaign's candidates that get a random action."""
-    return business.holdout.explore_share if campaign.explore_share is None else campaign.explore_share
+    return campaign_shares(business, campaign)["explore_share"]
 
 
 def _allocation(

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from campaigns.decisions.candidates import Refusal
 from campaigns.holdout import check_balance, global_layer
-from campaigns.members import quoted
 from holdback.business import Business
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 
@@ -169,7 +169,7 @@ def _balances(
     layer = global_layer(business, as_of)
     wanted = [(layer.name, f"campaign is null and version = {layer.version}")]
     wanted += [
-        (name, f"campaign = {quoted(name)} and version = {business.campaign_named(name).version}")
+        (name, f"campaign = {literal(name)} and version = {business.campaign_named(name).version}")
         for name in campaigns
         if any(campaign.name == name for campaign in business.campaigns)
     ]

@@ -19,7 +19,6 @@ from campaigns.fit import classify, stored_fit
 from campaigns.holdout import Group, assign, campaign_layer, earlier_groups, global_layer, open_holdouts, taken_units
 from campaigns.ledger import newest_day, record
 from campaigns.lifts import lifts
-from campaigns.members import quoted
 from campaigns.suppression import cooling_off, suppressed
 from campaigns.units import contact_units
 from features.clocks import Clock, newest_versions
@@ -28,6 +27,7 @@ from features.steps import with_steps
 from holdback.business import Business, Campaign
 from holdback.errors import BusinessFileError, DataError
 from holdback.progress import Progress, silent
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 
@@ -128,8 +128,8 @@ def _frozen(warehouse: Warehouse, business: Business, as_of: date) -> pa.Table:
     name = business.churn_named(None).name
     return warehouse.query(
         "select customer_id, probability, kept_cents, fit_class, model_version, "
-        f"{quoted(policy_version(business))} as policy_version\nfrom fit\n"
-        f"left join (select * from scores where as_of = date '{as_of}' and churn = {quoted(name)}) as scored "
+        f"{literal(policy_version(business))} as policy_version\nfrom fit\n"
+        f"left join (select * from scores where as_of = date '{as_of}' and churn = {literal(name)}) as scored "
         f"using (customer_id)\nwhere fit.as_of = date '{as_of}'"
     )
 

@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 
 from campaigns.decisions.deciding import linked_customers
 from campaigns.holdout import assign, earlier_groups, global_layer
-from campaigns.members import quoted
 from campaigns.units import contact_units
 from holdback.business import Business
 from holdback.errors import DataError
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 
@@ -69,7 +69,7 @@ def explain_decision(warehouse: Warehouse, business: Business, as_of: date, cust
     Raises:
         DataError: the day was not decided, or nobody of this name was known then.
     """
-    who, day = quoted(customer_id), f"date '{as_of}'"
+    who, day = literal(customer_id), f"date '{as_of}'"
     group, assigned_on = _everywhere(warehouse, business, as_of, customer_id)
     rows = warehouse.query(
         'select campaign, "group", action, intended_action, is_exploration, propensity, probability, '

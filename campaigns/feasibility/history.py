@@ -12,11 +12,12 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 
-from campaigns.members import Floats, Members, quoted, read_members
+from campaigns.members import Floats, Members, read_members
 from features.labels import build_labels
 from features.spine import build_spine
 from holdback.business import Business, Campaign, Churn, ColumnChurn
 from holdback.errors import BusinessFileError, DataError, NotKnowableYet
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 _FLOW_DAYS = 98
@@ -149,7 +150,7 @@ class _Reader:
     def scored_days(self) -> list[date]:
         """Return the days that were scored for the campaign's churn definition, newest first."""
         found = self.warehouse.query(
-            f"select distinct as_of from scores where churn = {quoted(self.churn.name)} "
+            f"select distinct as_of from scores where churn = {literal(self.churn.name)} "
             f"and as_of <= date '{self.as_of}' order by as_of desc"
         )
         days: list[date] = found["as_of"].to_pylist()

@@ -17,9 +17,9 @@ from campaigns.fit.facts import channel_of, is_fault
 from campaigns.margins import DAYS_PER_MONTH, contract_key, revenue_feed
 from features.clocks import ORDER, Clock, known_rows
 from features.corrections import corrected_tables
-from features.families.declaring import literal
 from features.steps import Step, with_steps
 from holdback.business import Business
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 REVENUE = "revenue"

@@ -8,9 +8,9 @@ from datetime import date
 from typing import Any
 
 from campaigns.fit.arithmetic import CONFIDENCE
-from features.families.declaring import literal
 from holdback.business import Business
 from holdback.errors import DataError
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 

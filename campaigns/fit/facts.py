@@ -18,11 +18,11 @@ from campaigns.margins import DAYS_PER_MONTH, MonthlyMargins, current_customers,
 from campaigns.members import audience_condition
 from features.clocks import Clock, known_rows, newest_versions
 from features.corrections import corrected_tables
-from features.families.declaring import literal
 from features.steps import Step, select, with_steps
 from holdback.business import Business, Churn, ColumnChurn
 from holdback.business.deciding import Action, Audience
 from holdback.errors import DataError
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 Floats = npt.NDArray[np.float64]

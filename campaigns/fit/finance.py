@@ -23,9 +23,9 @@ from campaigns.fit.facts import gather, scored_definition
 from campaigns.fit.rates import contact_rates
 from campaigns.lifts import Lift
 from campaigns.margins import revenue_feed
-from features.families.declaring import literal
 from holdback.business import Business, Churn
 from holdback.errors import DataError
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 UNALLOCATED = "unallocated"

@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from campaigns.holdout.layers import Group, Layer, draw
-from features.families.declaring import literal
 from holdback.business import Business
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 #: How long who was in a campaign counts as in it when neither its launch nor the business file says: the longest that a

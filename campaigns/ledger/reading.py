@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from campaigns.members import quoted
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def entries(
         *([f"as_of >= date '{since}'"] if since else []),
         *([f"as_of <= date '{until}'"] if until else []),
         *(
-            f"{column} = {quoted(value)}"
+            f"{column} = {literal(value)}"
             for column, value in (("kind", kind), ("campaign", campaign), ("customer_id", customer_id))
             if value is not None
         ),
@@ -97,7 +97,7 @@ def assignments(warehouse: Warehouse, *, campaign: str | None, version: int, unt
         version: Version of the campaign, or of the global holdout.
         until: Last day of the assignment.
     """
-    layer = "campaign is null" if campaign is None else f"campaign = {quoted(campaign)}"
+    layer = "campaign is null" if campaign is None else f"campaign = {literal(campaign)}"
     day = f" and as_of <= date '{until}'" if until else ""
     return _standing(warehouse, f"kind = 'assigned' and {layer} and version = {int(version)}{day}")
 

@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from campaigns.delivery.last_check import LAUNCHED_DAYS, unwilling_case
 from campaigns.holdout.assignments import LONGEST_HORIZON_DAYS
-from campaigns.members import quoted
 from campaigns.reconciliation.reports import (
     OUTCOMES,
     days_frame,
@@ -24,6 +23,7 @@ from campaigns.units import contact_units
 from features.clocks import Clock
 from features.steps import Step, with_steps
 from holdback.business import Business
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 FindingKind = Literal[
@@ -79,7 +79,7 @@ def _questions(business: Business, clock: Clock, days: int) -> Mapping[FindingKi
     known = f"select customer_id from customers where loaded_at <= {clock.now}"
     if business.customers is None:
         known = "select customer_id from _events"  # then everybody is a customer of whom we hear
-    understood = ", ".join(quoted(outcome) for outcome in OUTCOMES)
+    understood = ", ".join(literal(outcome) for outcome in OUTCOMES)
     return {
         "leak": f"{per_campaign} _leaks where {mine} group by all",
         "foreign_leak": f"{per_campaign} _leaks where not ({mine}) group by all",

@@ -12,9 +12,9 @@ import pyarrow as pa
 from campaigns.suppression.contacts import decision_rows, known_contacts, message_rows
 from features.clocks import Clock, known_rows, newest_versions
 from features.corrections import corrected_tables
-from features.families.declaring import literal
 from features.steps import Step, with_steps
 from holdback.business import Business
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 #: A message that bounced speaks against its channel for so long, unless one arrived later.

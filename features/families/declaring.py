@@ -154,13 +154,3 @@ def slugged(values: tuple[str, ...]) -> list[tuple[str, str]]:
         taken.add(slug)
         pairs.append((value, slug))
     return pairs
-
-
-def literal(text: str) -> str:
-    """Write a text as an SQL literal.
-
-    Examples:
-        >>> literal("children's")
-        "'children''s'"
-    """
-    return "'" + text.replace("'", "''") + "'"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from features.declarations import Feature, FeedShape
-from features.families.declaring import WINDOWS, Declarer, literal
+from features.families.declaring import WINDOWS, Declarer
+from holdback.sql import literal
 
 CENTS = 100
 

@@ -7,7 +7,8 @@ least one line brought money or cost nothing, and as refunded when at least one 
 from __future__ import annotations
 
 from features.declarations import Feature, FeedShape
-from features.families.declaring import MOST_BITS, WINDOWS, Declarer, literal
+from features.families.declaring import MOST_BITS, WINDOWS, Declarer
+from holdback.sql import literal
 
 BOUGHT = "bought_count > 0"
 REFUNDED = "refunded_count > 0"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from holdback.business import ReferenceFacts
 from holdback.contracts.rules import Bound, Expectation, Parameter, Rule, Severity, words_of
 from holdback.errors import BusinessFileError
-from holdback.mapping import literal
 from holdback.profiles import profiled_columns
+from holdback.sql import literal
 from holdback.tables import Column
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from holdback.contracts.batch_rules import DRIFT_RELATION
 from holdback.contracts.row_rules import KNOWN_CUSTOMERS
 from holdback.contracts.rules import Bound, Contract, Expectation, Parameter, Rule, Severity
 from holdback.errors import OperatorError
-from holdback.mapping import literal
+from holdback.sql import literal
 
 _DIALECT = "duckdb_engine"
 #: Counts are all we ask for: our own SQL finds the rows.

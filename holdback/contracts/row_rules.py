@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from holdback.business import Feed
 from holdback.contracts.rules import Expectation, Parameter, Rule, words_of
 from holdback.errors import BusinessFileError
-from holdback.mapping import literal
+from holdback.sql import literal
 from holdback.tables import Column
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from holdback.contracts.judging import Verdict
 from holdback.contracts.row_rules import row_rules
 from holdback.contracts.rules import Bound, Contract, Judgement, Parameter, Rule, sql_of
 from holdback.errors import OperatorError
-from holdback.mapping import OFFERED, literal
+from holdback.mapping import OFFERED
+from holdback.sql import literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -94,6 +94,7 @@ def test_over_many_days_everybody_gets_each_action_as_often_as_it_says() -> None
 
 
 @settings(max_examples=80, deadline=None)
+@example(3, 4, np.finfo(float).tiny, [None, None, 0, None], 0)
 @given(
     st.integers(0, 40),
     st.integers(1, 4),

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -166,26 +166,6 @@ def test_a_day_killed_again_and_again_ends_as_an_undisturbed_one(
     assert verify(workspace).is_whole
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[str], None]]:
-    """Put `tmp_path/work` on a disk of its own in memory; the function that is given changes its size."""
-    place = tmp_path / "work"
-    place.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)], capture_output=True, text=True
-    )
-    if made.returncode != 0:
-        pytest.skip(f"cannot mount a small disk here ({made.stderr.strip()}); needs root")
-
-    def resize(size: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
-
-    try:
-        yield resize
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
 @pytest.mark.slow
 def test_a_day_on_a_full_disk_decides_nothing_or_everything(
     this_morning: Path, tmp_path: Path, small_disk: Callable[[str], None], undisturbed: dict[str, Any]
@@ -196,13 +176,13 @@ def test_a_day_on_a_full_disk_decides_nothing_or_everything(
     yesterday = ledger(workspace)
     refusals = 0
     for room in range(8, 400, 24):
-        small_disk(f"{-(-shutil.disk_usage(folder).used // 1024) + room}k")
+        small_disk(f"size={-(-shutil.disk_usage(folder).used // 1024) + room}k")
         try:
             live_today(folder)
             break
         except OperatorError:
             refusals += 1
-        small_disk("64m")
+        small_disk("size=64m")
         seen = ledger(workspace)
         assert seen[: len(yesterday)] == yesterday
         assert verify(workspace).is_whole
@@ -210,7 +190,7 @@ def test_a_day_on_a_full_disk_decides_nothing_or_everything(
         wanted = [r["customer_id"] for r in undisturbed["ledger"] if r["kind"] == "decided" and r["as_of"] == TODAY]
         assert decided in ([], wanted)
     assert refusals >= 3
-    small_disk("64m")
+    small_disk("size=64m")
     live_today(folder)
     assert found_in(workspace) == undisturbed
 

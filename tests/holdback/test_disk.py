@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,26 +16,6 @@ from tests.holdback.shop import AS_OF, TABLES, contents, make_workspace, order, 
 
 NEXT = AS_OF + timedelta(days=1)
 KEYED: dict[str, Any] = {"key": "order_id"}
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[str], None]]:
-    """Put `tmp_path/work` on a disk of its own in memory; the function that is given changes its options."""
-    place = tmp_path / "work"
-    place.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)], capture_output=True, text=True
-    )
-    if made.returncode != 0:
-        pytest.skip(f"cannot mount a small disk here ({made.stderr.strip()}); needs root")
-
-    def remount(options: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{options}", str(place)], check=True)
-
-    try:
-        yield remount
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def load_first(folder: Path) -> None:

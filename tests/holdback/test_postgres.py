@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,50 +9,17 @@ import pytest
 from holdback.errors import DataError, OperatorError
 from holdback.ingest import ingest
 from tests.holdback.shop import AS_OF, make_workspace, stored
+from tests.servers import free_port, postgres_server
 
 pytestmark = pytest.mark.postgres
 
 QUERY = "select who as customer, at, amount, 'o' || id as order, kind from orders order by id;"
 
 
-def _find_postgres() -> Path | None:
-    on_path = shutil.which("postgres")
-    found = [Path(on_path)] if on_path else sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    return found[-1].parent if found else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """A PostgreSQL server of its own, run by an unprivileged user; its connection string."""
-    pytest.importorskip("psycopg", reason="psycopg is not installed (the extra `postgres`)")
-    programs = _find_postgres()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    data = Path(tempfile.mkdtemp(prefix="holdback-postgres-"))  # pytest's own folders are closed to other users
-    as_root = subprocess.run(["id", "-u"], capture_output=True, text=True, check=True).stdout.strip() == "0"
-    user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if as_root else []
-    if as_root:
-        subprocess.run(["chown", "nobody:nogroup", str(data)], check=True)
-    port = _free_port()
-    with tempfile.TemporaryFile("w") as log:
-
-        def run(*command: str) -> None:
-            subprocess.run([*user, *command], check=True, stdout=log, stderr=log, cwd="/")
-
-        run(str(programs / "initdb"), "-D", str(data / "db"), "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C")
-        options = f"-p {port} -k {data} -c listen_addresses=127.0.0.1 -c fsync=off"
-        run(str(programs / "pg_ctl"), "-D", str(data / "db"), "-o", options, "-w", "-t", "60", "start")
-        try:
-            yield f"postgresql://shop:hunter2@127.0.0.1:{port}/postgres"
-        finally:
-            run(str(programs / "pg_ctl"), "-D", str(data / "db"), "-m", "immediate", "stop")
-            shutil.rmtree(data)
+    with postgres_server("shop") as address:
+        yield address
 
 
 @pytest.fixture
@@ -116,7 +79,7 @@ def test_a_query_that_fails_or_would_write_is_refused(tmp_path: Path, orders: st
 
 def test_a_server_that_cannot_be_reached_is_for_an_operator_and_no_secret_is_told(tmp_path: Path) -> None:
     pytest.importorskip("psycopg", reason="psycopg is not installed (the extra `postgres`)")
-    for dsn in (f"postgresql://me:hunter2@127.0.0.1:{_free_port()}/x", "postgresql://me:hunter2@:::bad"):
+    for dsn in (f"postgresql://me:hunter2@127.0.0.1:{free_port()}/x", "postgresql://me:hunter2@:::bad"):
         workspace = make_workspace(tmp_path, source="postgresql://$SHOP_DB", query=QUERY, environment={"SHOP_DB": dsn})
         with pytest.raises((OperatorError, DataError), match="SHOP_DB") as caught:
             ingest(workspace, AS_OF)
