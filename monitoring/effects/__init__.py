@@ -1,4 +1,4 @@
-"""Effects: what an action changed, from moments and counts, by methods with known answers. Pure functions of numbers."""
+"""Effects: what an action changed, from moments and counts, by methods with known answers: functions of numbers."""
 
 from __future__ import annotations
 
