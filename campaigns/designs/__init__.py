@@ -4,7 +4,17 @@
 """
 
 from campaigns.designs.design import FIXED, Design, campaign_shares, check_unchanged, design_of
-from campaigns.designs.launches import Launch, Standing, halt, launch, launched, resume, standings
+from campaigns.designs.launches import (
+    Launch,
+    Standing,
+    halt,
+    launch,
+    launched,
+    launched_versions,
+    resume,
+    resumed_on,
+    standings,
+)
 
 __all__ = [
     "FIXED",
@@ -17,6 +27,8 @@ __all__ = [
     "halt",
     "launch",
     "launched",
+    "launched_versions",
     "resume",
+    "resumed_on",
     "standings",
 ]

@@ -157,6 +157,21 @@ def launched(warehouse: Warehouse, business: Business, as_of: date) -> tuple[Des
     )
 
 
+def launched_versions(warehouse: Warehouse, as_of: date) -> tuple[Design, ...]:
+    """Return every design that was ever launched up to a day, in the order of the launches; older versions too."""
+    return tuple(_design_in(fact) for fact in _facts(warehouse, as_of) if fact["kind"] == "launched")
+
+
+def resumed_on(warehouse: Warehouse, campaign: str, version: int, as_of: date) -> date | None:
+    """Return the day on which a person resumed a campaign last, or None when nobody did."""
+    days = [
+        fact["as_of"]
+        for fact in _facts(warehouse, as_of)
+        if fact["kind"] == "resumed" and (fact["campaign"], fact["version"]) == (campaign, version)
+    ]
+    return max(days, default=None)
+
+
 def standings(warehouse: Warehouse, business: Business, as_of: date) -> tuple[Standing, ...]:
     """Return where each campaign of the business file stands on a day, as the ledger knew it then."""
     facts = _facts(warehouse, as_of)
@@ -220,8 +235,12 @@ def _newest(facts: list[dict[str, Any]]) -> dict[str, Design]:
     for fact in facts:
         known = found.get(fact["campaign"])
         if fact["kind"] == "launched" and (known is None or fact["version"] > known.version):
-            found[fact["campaign"]] = Design.from_json(json.dumps(json.loads(fact["detail"])["design"]))
+            found[fact["campaign"]] = _design_in(fact)
     return found
+
+
+def _design_in(fact: dict[str, Any]) -> Design:
+    return Design.from_json(json.dumps(json.loads(fact["detail"])["design"]))
 
 
 def _facts(warehouse: Warehouse, as_of: date) -> list[dict[str, Any]]:
