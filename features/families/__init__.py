@@ -49,6 +49,8 @@ def feature_set(business: Business) -> FeatureSet:
     features: list[Feature] = []
     shapes: list[FeedShape] = []
     for name, feed in business.feeds.items():
+        if feed.role not in FAMILIES:
+            continue  # who was in a campaign elsewhere says nothing of what a customer does
         shape = feed_shape(name, feed)
         shapes.append(shape)
         features += FAMILIES[feed.role](shape, f"{name}_" if feeds_per_role[feed.role] > 1 else "")

@@ -4,7 +4,7 @@
 platform takes as an argument. The sections are in :mod:`holdback.business.sections`.
 """
 
-from holdback.business.deciding import Action, AssumedLift, Audience, Campaign
+from holdback.business.deciding import Action, AssumedLift, Audience, Campaign, Outcome
 from holdback.business.model import Business, business_schema
 from holdback.business.reading import check_business, load_business
 from holdback.business.sections import (
@@ -35,6 +35,7 @@ __all__ = [
     "Expectations",
     "Feed",
     "InactivityChurn",
+    "Outcome",
     "ReferenceFacts",
     "business_schema",
     "check_business",

@@ -17,6 +17,7 @@ def check_deciding(business: Business) -> None:
     _check_audiences(business)
     _check_campaigns(business)
     _check_customers(business)
+    _check_outcomes(business)
     revenue = [n for n, feed in business.feeds.items() if feed.role in ("subscriptions", "transactions", "balances")]
     refuse_unknown("value.feed", filter(None, [business.value.feed]), revenue, "a feed that carries revenue")
 
@@ -39,8 +40,26 @@ def _check_campaigns(business: Business) -> None:
         where = f"campaigns[{position}]"
         refuse_unknown(f"{where}.actions", campaign.actions, actions, "one of the actions")
         refuse_unknown(f"{where}.churn", filter(None, [campaign.churn]), definitions, "a churn definition")
+        feeds = list(business.feeds_with_role("assignments"))
+        refuse_unknown(
+            f"{where}.assigned_by", filter(None, [campaign.assigned_by]), feeds, "a feed of role assignments"
+        )
+        outcomes = ["churned", *(outcome.name for outcome in business.outcomes)]
+        refuse_unknown(f"{where}.primary_outcome", [campaign.primary_outcome], outcomes, "an outcome")
         _check_budget(business, f"{where}.budget_per_day", campaign.budget_per_day, campaign.actions)
     _check_budget(business, "budget.per_day", business.budget.per_day if business.budget else None, actions)
+
+
+def _check_outcomes(business: Business) -> None:
+    names = [outcome.name for outcome in business.outcomes]
+    if len(set(names)) < len(names):
+        raise ValueError("outcomes: two outcomes have the same name")
+    for position, outcome in enumerate(business.outcomes):
+        where = f"outcomes[{position}]"
+        refuse_unknown(f"{where}.feed", [outcome.feed], list(business.feeds), "a feed")
+        columns = business.feeds[outcome.feed].mapped_columns
+        numbers = [column.key for column in columns if column.type in ("money", "number", "integer")]
+        refuse_unknown(f"{where}.of", filter(None, [outcome.of]), numbers, f"a column of numbers of {outcome.feed}")
 
 
 def _check_customers(business: Business) -> None:

@@ -163,6 +163,36 @@ class Delivery(Section):
     postgres: ContactTable | None = None
 
 
+#: What is measured of every campaign; no outcome of the file can have such a name.
+MEASURED = (
+    "customers", "known", "churned", "risk", "revenue", "revenue_cents", "revenue_capped", "revenue_capped_cents",
+    "margin", "margin_cents", "cost", "cost_cents", "net", "net_cents", "value_kept", "value_kept_cents",
+    "before_cents", "reached", "asked", "answered", "nps", "score", "satisfaction", "save_rate", "survival", "roi",
+)  # fmt: skip
+
+
+class Outcome(Section):
+    """Something that a campaign may change besides churn: whether a customer did it, or how much of it."""
+
+    name: Name
+    feed: str
+    kind: Literal["event", "total"] = Field(
+        description="event: did it happen to the customer at all within the horizon; total: the sum of a column"
+    )
+    of: str | None = Field(
+        None, description="Column of numbers: what a total adds up; an event counts where it is more than 0"
+    )
+    good: Literal["higher", "lower"] = Field("higher", description="Which direction is wanted")
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Outcome:
+        if self.name in MEASURED:
+            raise ValueError(f"name: {self.name!r} is measured of every campaign; choose another name")
+        if self.kind == "total" and self.of is None:
+            raise ValueError("of: a total needs the column that is added up")
+        return self
+
+
 class Campaign(Section):
     """A set of decisions with a holdout, a period and one primary outcome fixed beforehand."""
 
@@ -176,7 +206,12 @@ class Campaign(Section):
     holdout_share: Share | None = Field(None, description="holdout.campaign_share by default")
     explore_share: Share | None = Field(None, description="holdout.explore_share by default")
     budget_per_day: Annotated[float, Field(gt=0)] | None = Field(None, description="Within the budget of all campaigns")
-    primary_outcome: Literal["churned"] = "churned"
+    assigned_by: str | None = Field(
+        None,
+        description="Feed of role assignments that says who was in it: a campaign that was run elsewhere is measured, "
+        "and never planned, launched or decided",
+    )
+    primary_outcome: str = Field("churned", description="churned, or the name of one of the outcomes")
     decision_metric: Literal["incremental_margin"] = "incremental_margin"
     horizon_days: Annotated[int, Field(ge=1, le=730)] | None = Field(
         None,

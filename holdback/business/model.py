@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, PrivateAttr, model_validator
 
 from holdback.business.checks import check_deciding
-from holdback.business.deciding import Action, Budget, Campaign, Contact, Delivery, Fit, Holdout
+from holdback.business.deciding import Action, Budget, Campaign, Contact, Delivery, Fit, Holdout, Outcome
 from holdback.business.sections import (
     CancellationChurn,
     Churn,
@@ -48,6 +48,7 @@ class Business(Section):
     holdout: Holdout = Holdout()
     contact: Contact = Contact()
     budget: Budget | None = None
+    outcomes: tuple[Outcome, ...] = Field((), description="What campaigns may change besides churn")
     campaigns: tuple[Campaign, ...] = ()
     delivery: Delivery = Delivery()
     training: Training = Training()
@@ -103,6 +104,26 @@ class Business(Section):
                 return campaign
         known = ", ".join(campaign.name for campaign in self.campaigns) or "none is declared"
         raise BusinessFileError(f"{self.slug}: campaign {name!r} does not exist. Choose one of: {known}.")
+
+    @property
+    def own_campaigns(self) -> tuple[Campaign, ...]:
+        """The campaigns that Holdback plans, launches and decides: not those that were run elsewhere."""
+        return tuple(campaign for campaign in self.campaigns if campaign.assigned_by is None)
+
+    def own_campaign_named(self, name: str) -> Campaign:
+        """Return the campaign with this name, which Holdback may plan, launch and decide.
+
+        Raises:
+            BusinessFileError: no campaign has this name, or it was run elsewhere.
+        """
+        campaign = self.campaign_named(name)
+        if campaign.assigned_by is not None:
+            raise BusinessFileError(
+                f"{self.slug}: campaign {name}: assigned_by: {campaign.assigned_by!r} says that it was run elsewhere. "
+                "Such a campaign is measured; it cannot be planned, launched, halted or decided. Measure it with "
+                "`holdback campaign measure`, or take assigned_by out of the file."
+            )
+        return campaign
 
     def horizon_days(self, campaign: Campaign) -> int:
         """Days from a customer's assignment to the campaign until the outcome is known."""

@@ -11,7 +11,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from holdback.tables import CUSTOMERS, LOAD_COLUMNS, RESERVED_NAMES, ROLES, Column
 
-Role = Literal["transactions", "subscriptions", "interactions", "feedback", "balances", "usage", "campaign_contacts"]
+Role = Literal[
+    "transactions", "subscriptions", "interactions", "feedback", "balances", "usage", "campaign_contacts", "assignments"
+]
+Group = Literal["treatment", "holdout"]
 LOAD_NAMES = frozenset(column.name for column in LOAD_COLUMNS)
 
 
@@ -157,6 +160,9 @@ class Feed(Source):
     scale: Literal["nps", "five", "ten", "hundred"] | None = Field(
         None, description="Scale of a feedback feed's scores"
     )
+    groups: dict[Group, Texts] = Field(
+        {}, description="Their words for treatment and holdout in a feed of role assignments; ours by default"
+    )
 
     @property
     def mapped_columns(self) -> tuple[Column, ...]:
@@ -182,7 +188,16 @@ class Feed(Source):
         refuse_unknown("expects.reference", self.expects.reference, mapped, "a mapped column")
         if self.scale is not None and self.role != "feedback":
             raise ValueError("scale: only a feed of role feedback has a scale")
+        if self.groups and self.role != "assignments":
+            raise ValueError("groups: only a feed of role assignments has groups")
+        both = sorted(set(self.group_words("treatment")) & set(self.group_words("holdout")))
+        if both:
+            raise ValueError(f"groups: {both[0]!r} cannot mean both treatment and holdout")
         return self
+
+    def group_words(self, group: Group) -> tuple[str, ...]:
+        """Return the words by which a feed of role assignments means a group."""
+        return self.groups.get(group, (group,))
 
 
 class Attribute(Section):

@@ -91,6 +91,21 @@ ROLES: Mapping[str, Table] = {
             Column("decision_id", "text", "The decision of ours that it carries out, as the contact list gave it"),
             Column("cost_cents", "money", "What it cost", unit="cents", mapped_as="cost"),
         ),
+        _role(
+            "assignments",
+            "one customer's assignment in a campaign that was run elsewhere; event_at is his entry",
+            Column("campaign", "text", "Which campaign", required=True),
+            Column("group", "text", "What he was assigned to, in the words that groups translates", required=True),
+            Column("action", "text", "Which of our actions the treated got"),
+            Column(
+                "propensity",
+                "number",
+                "Probability with which he was drawn into treatment, whatever he was drawn into",
+                minimum=0,
+                maximum=1,
+            ),
+            Column("unit_id", "text", "Who was drawn together shares it; the customer himself when left out"),
+        ),
     )
 }
 

@@ -111,6 +111,18 @@ SPRING: dict[str, Any] = {"name": "spring", "actions": ["call"]}
          "ends_on: must lie after starts_on"),
         ({"budget": {"per_day": 1}}, "budget.per_day: 1 does not pay for one 'call', the cheapest action (5 each)"),
         ({"budget": {"per_day": -1}}, "budget.per_day: must be more than 0.0 (got -1)."),
+        ({"campaigns": [{**SPRING, "assigned_by": "orders"}]},
+         "campaigns[0].assigned_by: 'orders' is not a feed of role assignments"),
+        ({"campaigns": [{**SPRING, "primary_outcome": "visited"}]},
+         "campaigns[0].primary_outcome: 'visited' is not an outcome. Known: churned."),
+        ({"outcomes": [{"name": "net", "feed": "orders", "kind": "event"}]}, "'net' is measured of every campaign"),
+        ({"outcomes": [{"name": "spend", "feed": "orders", "kind": "total"}]}, "a total needs the column"),
+        ({"outcomes": [{"name": "spend", "feed": "order", "kind": "event"}]},
+         "outcomes[0].feed: 'order' is not a feed. Did you mean 'orders'?"),
+        ({"outcomes": [{"name": "spend", "feed": "orders", "kind": "total", "of": "amont"}]},
+         "outcomes[0].of: 'amont' is not a column of numbers of orders. Did you mean 'amount'?"),
+        ({"outcomes": [{"name": "bought", "feed": "orders", "kind": "event"}] * 2}, "two outcomes have the same name"),
+        ({"feeds__orders__groups": {"holdout": "no mail"}}, "groups: only a feed of role assignments has groups"),
         ({"contact": {"at_most": 0}}, "contact.at_most: must be at least 1 (got 0)."),
         ({"contact": {"opted_out": "city"}}, "contact.opted_out: 'city'"),
         ({"contact": {"quiet_hours": ["09:00", "09:00"]}}, "two different times of the day"),
@@ -190,3 +202,31 @@ def test_every_business_file_of_the_project_is_right(project_root: Path) -> None
     paths = sorted((project_root / "businesses").glob("*.yaml"))
     assert {path.stem for path in paths} >= {"groceries", "online_retail", "savings_bank", "telco"}
     assert [fault for path in paths for fault in check_business(path)] == []
+
+
+DRAWN: dict[str, Any] = {
+    "role": "assignments",
+    "source": "drawn.csv",
+    "columns": {"customer_id": "who", "event_at": "at", "campaign": "mailing", "group": "arm"},
+}
+
+
+def test_a_campaign_that_was_run_elsewhere_names_the_feed_of_its_assignments(tmp_path: Path) -> None:
+    changes = {"feeds__drawn": {**DRAWN, "groups": {"holdout": "no mail", "treatment": ["mail", "call"]}}}
+    assert faults(tmp_path, **changes, actions=[CALL], campaigns=[{**SPRING, "assigned_by": "drawn"}]) == []
+    business = load_business(tmp_path / "shop.yaml")
+    assert business.feeds["drawn"].group_words("treatment") == ("mail", "call")
+    assert business.own_campaigns == ()
+    with pytest.raises(BusinessFileError, match="campaign spring: assigned_by: 'drawn' says that it was run elsewhere"):
+        business.own_campaign_named("spring")
+    (found,) = faults(tmp_path, feeds__drawn={**DRAWN, "groups": {"holdout": "a", "treatment": ["a"]}})
+    assert "groups: 'a' cannot mean both treatment and holdout" in found
+
+
+def test_a_campaign_can_be_judged_by_an_outcome_of_the_company(tmp_path: Path) -> None:
+    outcome = {"name": "spend", "feed": "orders", "kind": "total", "of": "amount"}
+    assert (
+        faults(tmp_path, outcomes=[outcome], actions=[CALL], campaigns=[{**SPRING, "primary_outcome": "spend"}]) == []
+    )
+    (found,) = faults(tmp_path, outcomes=[outcome], actions=[CALL], campaigns=[{**SPRING, "primary_outcome": "spent"}])
+    assert "campaigns[0].primary_outcome: 'spent' is not an outcome. Did you mean 'spend'?" in found
