@@ -7,5 +7,4 @@ from holdback.warehouse import Warehouse
 
 def corrected_tables(warehouse: Warehouse) -> frozenset[str]:
     """Return the tables with at least one replaced row, at whatever time it was replaced."""
-    feeds = warehouse.query("select distinct feed from superseded order by feed")["feed"].to_pylist()
-    return frozenset(str(feed) for feed in feeds)
+    return warehouse.corrected()

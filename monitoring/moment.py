@@ -43,6 +43,10 @@ class Moment:
         """See :meth:`holdback.warehouse.Warehouse.has_batch`."""
         return self.lake.has_batch(table, batch)
 
+    def corrected(self) -> frozenset[str]:
+        """See :meth:`holdback.warehouse.Warehouse.corrected`."""
+        return frozenset(self.query("select distinct feed from superseded")["feed"].to_pylist())
+
     def append(self, table: str, rows: pa.Table, *, batch: str) -> bool:
         """Refuse: a moment is over when it is looked at."""
         raise OperatorError(f"warehouse table {table}: batch {batch} of {rows.num_rows} rows: a report writes nothing.")

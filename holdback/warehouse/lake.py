@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from holdback.errors import Busy, DataError, OperatorError
 from holdback.tables import Table
-from holdback.warehouse.snapshots import Snapshot, columns_of, fields_of, opened
+from holdback.warehouse.sessions import Engine, Session, engine
+from holdback.warehouse.snapshots import Followed, Snapshot, columns_of, followed, opened
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
-    from deltalake import DeltaTable
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ATTEMPTS = 5
@@ -49,31 +48,43 @@ class Lake:
 
     def query(self, sql: str, *, frames: Mapping[str, pa.Table] | None = None) -> pa.Table:
         """See :meth:`Warehouse.query`."""
-        with self.connection(sql, frames=frames) as connection:
-            return connection.sql(sql).to_arrow_table()
+        given = frames or {}
+        with self._duckdb_errors(), self._engine().session() as session:
+            session.show(self._views(session, sql, given), known=set(self._names()).difference(given))
+            return session.answer(sql, given)
 
     @contextmanager
-    def connection(
-        self, sql: str | None = None, *, frames: Mapping[str, pa.Table] | None = None
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connection(self, sql: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """Lend a connection to DuckDB that sees the warehouse's tables (those that ``sql`` names, if given).
 
         What is made on it is seen by nobody else as long as it is made temporary: the connections of a process share
         one DuckDB in memory.
         """
+        with self._duckdb_errors():
+            session = Session(self._engine().connect())
+            try:
+                session.show(self._views(session, sql, ()), known=self._names())
+                yield session.connection
+            finally:
+                session.connection.close()
+
+    def corrected(self) -> frozenset[str]:
+        """See :meth:`Warehouse.corrected`."""
+        replaced = self._snapshot(_SUPERSEDED)
+        if replaced is None:
+            return frozenset()
+        with self._duckdb_errors(), self._engine().session() as session:
+            return frozenset(feed for feed, _ in self._replacements(session, replaced))
+
+    def _engine(self) -> Engine:
+        return engine(os.getpid(), self.threads, self.memory_limit, str(self.root / ".spill"))
+
+    @contextmanager
+    def _duckdb_errors(self) -> Iterator[None]:
         import duckdb
 
-        spill = str(self.root / ".spill")
-        connection = _engine(os.getpid(), self.threads, self.memory_limit, spill).cursor()
         try:
-            connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
-            named = set(_WORD.findall(sql)) if sql is not None else None
-            given = dict(frames or {})
-            wanted = [name for name in self._names() if name not in given and (named is None or name in named)]
-            self._create_views(connection, wanted)
-            for name, rows in given.items():
-                connection.register(name, rows)
-            yield connection
+            yield
         except duckdb.OutOfMemoryException as error:
             raise OperatorError(
                 f"warehouse {self.root}: a query needed more than {self.memory_limit} of memory and could not spill "
@@ -81,36 +92,42 @@ class Lake:
             ) from error
         except duckdb.IOException as error:
             raise OperatorError(f"warehouse {self.root}: cannot read or write ({error}). Check the disk.") from error
-        finally:
-            connection.close()
 
-    def _create_views(self, connection: duckdb.DuckDBPyConnection, names: list[str]) -> None:
-        """Make the newest version of each table visible, and of ``superseded`` only what is decided.
+    def _views(self, session: Session, sql: str | None, given: Collection[str]) -> dict[str, str]:
+        """Return SQL that reads the newest version of each table, and of ``superseded`` only what is decided.
 
         A correction touches two tables: the replaced row goes into ``superseded`` first, the new one into its feed
         afterwards. So feeds are opened first, and a replacement counts only if its batch is in the feed as opened: a
         reader sees the old row or the new one, never both or neither, whenever the writer was stopped.
         """
-        snapshots: dict[str, Snapshot | None] = {}
-        for name in sorted(names, key=lambda name: name == _SUPERSEDED):
-            found = snapshots[name] = self._snapshot(name)
-            connection.execute(f'create temp view "{name}" as {self._select(name, found.table if found else None)}')
+        named = {word.lower() for word in _WORD.findall(sql)} if sql is not None else None
+        wanted = [name for name in self._names() if name not in given and (named is None or name.lower() in named)]
+        snapshots = {name: self._snapshot(name) for name in sorted(wanted, key=lambda name: name == _SUPERSEDED)}
+        views = {name: self._select(name, found) for name, found in snapshots.items()}
         replaced = snapshots.get(_SUPERSEDED)
         if replaced is None:
-            return
+            return views
         undecided = []
-        for feed, batch in connection.sql(f"select distinct feed, replaced_by from {_SUPERSEDED}").fetchall():
+        for feed, batch in self._replacements(session, replaced):
             if feed not in snapshots:
                 snapshots[feed] = self._snapshot(feed)
             snapshot = snapshots[feed]
             if snapshot is None or not snapshot.has(batch):
                 undecided.append(f"('{feed}', '{batch}')")
         if undecided:
-            stored = self._select(_SUPERSEDED, replaced.table)
-            connection.execute(
-                f"create or replace temp view {_SUPERSEDED} as select * from ({stored})"
-                f" where (feed, replaced_by) not in ({', '.join(undecided)})"
+            views[_SUPERSEDED] = (
+                f"select * from ({views[_SUPERSEDED]}) where (feed, replaced_by) not in ({', '.join(undecided)})"
             )
+        return views
+
+    def _replacements(self, session: Session, replaced: Snapshot) -> tuple[tuple[str, str], ...]:
+        """Every feed and batch that replaced rows, decided or not."""
+        if replaced.replacements is None:
+            found = session.connection.sql(
+                f"select distinct feed, replaced_by from ({self._select(_SUPERSEDED, replaced)}) order by all"
+            ).fetchall()
+            replaced.replacements = tuple((str(feed), str(batch)) for feed, batch in found)
+        return replaced.replacements
 
     def append(self, table: str, rows: pa.Table, *, batch: str) -> bool:
         """See :meth:`Warehouse.append`. The batch is part of the Delta commit: both are there, or neither."""
@@ -118,11 +135,11 @@ class Lake:
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         for _ in range(_ATTEMPTS):
-            existing = self._open(table)
-            if existing is not None and existing.transaction_version(batch) is not None:
-                return False
+            existing = None
             try:
-                with self._disk_errors():
+                with self._followed(table).to_write() as existing, self._disk_errors():
+                    if existing is not None and existing.transaction_version(batch) is not None:
+                        return False
                     write_deltalake(
                         existing if existing is not None else str(self._folder(table)),
                         self._shaped(table, rows),
@@ -135,7 +152,7 @@ class Lake:
             except CommitFailedError:
                 continue  # somebody else committed first: look again whether it was this batch
             except DeltaError as error:
-                if existing is None and self._open(table) is not None:
+                if existing is None and self._snapshot(table) is not None:
                     continue  # two first writers: the other one created the table
                 raise OperatorError(f"warehouse table {table}: the write failed ({error}).") from error
             return True
@@ -150,9 +167,8 @@ class Lake:
         if rows.num_rows and not pc.all(pc.equal(rows["as_of"], as_of)).as_py():
             raise DataError(f"warehouse table {table}: rows of another day than {as_of} were given to replace it.")
         for _ in range(_ATTEMPTS):
-            existing = self._open(table)
             try:
-                with self._disk_errors():
+                with self._followed(table).to_write() as existing, self._disk_errors():
                     write_deltalake(
                         existing if existing is not None else str(self._folder(table)),
                         self._shaped(table, rows),
@@ -169,23 +185,23 @@ class Lake:
 
     def version(self, table: str) -> int | None:
         """See :meth:`Warehouse.version`."""
-        existing = self._read(table)
-        return None if existing is None else existing.version()
+        existing = self._snapshot(table)
+        return None if existing is None else existing.version
 
     def has_batch(self, table: str, batch: str) -> bool:
         """See :meth:`Warehouse.has_batch`."""
-        existing = self._read(table)
-        return existing is not None and existing.transaction_version(batch) is not None
+        existing = self._snapshot(table)
+        return existing is not None and existing.has(batch)
 
     def file_count(self, table: str) -> int:
         """Return how many files the table's newest version consists of."""
-        existing = self._read(table)
-        return 0 if existing is None else len(existing.file_uris())
+        existing = self._snapshot(table)
+        return 0 if existing is None else len(existing.files)
 
     def size_bytes(self, table: str) -> int:
         """Return how large the files of the table's newest version are together."""
-        existing = self._read(table)
-        return 0 if existing is None else sum(Path(file).stat().st_size for file in existing.file_uris())
+        existing = self._snapshot(table)
+        return 0 if existing is None else sum(Path(file).stat().st_size for file in existing.files)
 
     def compact(self, table: str, *, by: str) -> None:
         """Rewrite a table (not one stored by day) as one sorted run: a query on a range of ``by`` then reads little.
@@ -200,13 +216,14 @@ class Lake:
         from deltalake.exceptions import CommitFailedError
 
         for _ in range(_ATTEMPTS):
-            existing = self._open(table)
-            if existing is None:
+            found = opened(self._folder(table))
+            if found is None:
                 return
-            columns = ", ".join(f'"{name}"' for name in fields_of(existing))
-            order = ", ".join(f'"{name}"' for name in dict.fromkeys((by, *_ROW_ORDER)) if name in fields_of(existing))
+            existing, snapshot = found
+            columns = ", ".join(f'"{name}"' for name in snapshot.fields)
+            order = ", ".join(f'"{name}"' for name in dict.fromkeys((by, *_ROW_ORDER)) if name in snapshot.fields)
             with self.connection("") as connection, self._disk_errors():
-                rows = connection.sql(f"select {columns} from ({self._select(table, existing)}) order by {order}")
+                rows = connection.sql(f"select {columns} from ({self._select(table, snapshot)}) order by {order}")
                 try:
                     write_deltalake(
                         existing,
@@ -228,61 +245,25 @@ class Lake:
     def _folder(self, table: str) -> Path:
         return self.root / table
 
-    def _open(self, table: str) -> DeltaTable | None:
-        from deltalake import DeltaTable
-
-        folder = str(self._folder(table))
-        return DeltaTable(folder) if DeltaTable.is_deltatable(folder) else None
-
-    def _read(self, table: str) -> DeltaTable | None:
-        """Open the newest version to read; it is shared, so nobody writes with it."""
-        found = self._snapshot(table)
-        return None if found is None else found.table
+    def _followed(self, table: str) -> Followed:
+        return followed(self._folder(table))
 
     def _snapshot(self, table: str) -> Snapshot | None:
-        """Return the newest version and what is known of it; both are shared."""
-        log = self._folder(table) / "_delta_log"
-        try:
-            newest = max((path for path in log.iterdir() if path.suffix == ".json"), default=None)
-            stat = newest.stat() if newest is not None else None
-        except FileNotFoundError:
-            return None
-        if newest is None or stat is None:
-            return None
-        # A table brought back from a backup may have a commit of the same number that says something else.
-        return opened(str(self._folder(table)), (newest.name, stat.st_ino, stat.st_mtime_ns))
+        """Return the newest version and what is known of it; it is shared."""
+        return self._followed(table).snapshot()
 
     def _partition(self, table: str) -> list[str] | None:
         declared = self.tables.get(table)
         return ["as_of"] if declared is not None and declared.is_keyed_by_day else None
 
-    def _select(self, table: str, existing: DeltaTable | None) -> str:
+    def _select(self, table: str, existing: Snapshot | None) -> str:
         """SQL that reads one version of a table, or an empty relation of its declared shape."""
         declared = self.tables.get(table)
-        files = existing.file_uris() if existing is not None else []
-        if not files:
+        if existing is None or not existing.files:
             return declared.empty_select() if declared is not None else "select 1 as nothing where false"
-        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-        days = (
-            "hive_partitioning = true, hive_types = {'as_of': date}"
-            if "as_of=" in files[0]
-            else "hive_partitioning = false"
-        )
-        # By name costs a look at every file for each query; most tables never got another column.
-        shapes = {columns_of(file) for file in files}
-        by_name = "true" if len(shapes) > 1 else "false"
-        stored = f"read_parquet([{listed}], union_by_name = {by_name}, {days})"
-        if declared is None or existing is None:
-            return f"select * from {stored}"
-        # The table may have a column that no file has yet: a commit without rows brought it.
-        in_files = {name for shape in shapes for name, _ in shape} | set(existing.metadata().partition_columns)
-        present = [name for name in fields_of(existing) if name in in_files]
-        shape = [
-            f'"{c.name}"' if c.name in present else f'cast(null as {c.sql_type}) as "{c.name}"'
-            for c in declared.columns
-        ]
-        extra = [f'"{name}"' for name in present if name not in declared.column_names]
-        return f"select {', '.join([*shape, *extra])} from {stored}"
+        if existing.select is None or existing.select[0] is not declared:
+            existing.select = (declared, _stored(existing, declared))
+        return existing.select[1]
 
     def _shaped(self, table: str, rows: pa.Table) -> pa.Table:
         """Cast rows to the declared columns, in their order; columns that are not declared follow as they are."""
@@ -313,25 +294,28 @@ class Lake:
             ) from error
 
 
-@functools.lru_cache(maxsize=4)
-def _engine(_process: int, threads: int, memory_limit: str, spill: str) -> duckdb.DuckDBPyConnection:
-    """Start the DuckDB of a process; to start one takes longer than most of our queries.
-
-    The process is part of the key because a forked child must not use its parent's.
-    """
-    import duckdb
-
-    return duckdb.connect(
-        config={
-            "threads": threads,
-            "memory_limit": memory_limit,
-            "temp_directory": spill,
-            "preserve_insertion_order": True,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "enable_external_file_cache": False,  # it would hold on to what was read, up to the memory limit
-        }
+def _stored(existing: Snapshot, declared: Table | None) -> str:
+    files = existing.files
+    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    days = (
+        "hive_partitioning = true, hive_types = {'as_of': date}"
+        if "as_of=" in files[0]
+        else "hive_partitioning = false"
     )
+    # By name costs a look at every file for each query; most tables never got another column.
+    shapes = {columns_of(file) for file in files}
+    by_name = "true" if len(shapes) > 1 else "false"
+    stored = f"read_parquet([{listed}], union_by_name = {by_name}, {days})"
+    if declared is None:
+        return f"select * from {stored}"
+    # The table may have a column that no file has yet: a commit without rows brought it.
+    in_files = {name for shape in shapes for name, _ in shape} | set(existing.partition_columns)
+    present = [name for name in existing.fields if name in in_files]
+    shape = [
+        f'"{c.name}"' if c.name in present else f'cast(null as {c.sql_type}) as "{c.name}"' for c in declared.columns
+    ]
+    extra = [f'"{name}"' for name in present if name not in declared.column_names]
+    return f"select {', '.join([*shape, *extra])} from {stored}"
 
 
 def _arrow_type(column_type: str) -> Any:

@@ -40,3 +40,7 @@ class Warehouse(Protocol):
     def has_batch(self, table: str, batch: str) -> bool:
         """True when ``batch`` was appended to the table."""
         ...
+
+    def corrected(self) -> frozenset[str]:
+        """Return the tables with at least one row that a later batch replaced or is about to replace."""
+        ...

@@ -127,6 +127,9 @@ class Memory:
     def has_batch(self, table: str, batch: str) -> bool:
         return False
 
+    def corrected(self) -> frozenset[str]:
+        return frozenset(self.query("select distinct feed from superseded")["feed"].to_pylist())
+
 
 def arrow(table: Table, rows: Iterable[Row]) -> pa.Table:
     """Return rows as a table of the declared columns; columns that a row lacks are null, load columns get values."""

@@ -1,0 +1,96 @@
+"""The DuckDB of a process, and the sessions in it that queries take turns to use."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+_IDLE = 4  # sessions that wait for the next query, at most
+
+
+@dataclass(eq=False)
+class Session:
+    """A connection whose views stay: to make a view opens its files, and most tables are the same as a moment ago."""
+
+    connection: duckdb.DuckDBPyConnection
+    _views: dict[str, str] = field(default_factory=dict)
+
+    def show(self, views: Mapping[str, str], *, known: Collection[str]) -> None:
+        """Make relations visible under their names, each as the SQL that reads it; what is not ``known`` is hidden."""
+        for name in [name for name in self._views if name not in known]:
+            self.connection.execute(f'drop view "{name}"')
+            del self._views[name]
+        for name, sql in views.items():
+            if self._views.get(name) != sql:
+                self.connection.execute(f'create or replace temp view "{name}" as {sql}')
+                self._views[name] = sql
+
+    def answer(self, sql: str, frames: Mapping[str, pa.Table]) -> pa.Table:
+        """Run one SELECT over what is shown and ``frames``, which are forgotten again."""
+        for name, rows in frames.items():
+            self.connection.register(name, rows)
+        found = self.connection.sql(sql).to_arrow_table()
+        for name in frames:
+            self.connection.unregister(name)
+        return found
+
+
+@dataclass(eq=False)
+class Engine:
+    """One DuckDB in memory, shared by the connections of a process."""
+
+    database: duckdb.DuckDBPyConnection
+    _idle: list[Session] = field(default_factory=list)
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Open a connection; what is made on it is seen by nobody else as long as it is made temporary."""
+        connection = self.database.cursor()
+        connection.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+        return connection
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Lend a session; one whose query failed is not used again."""
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = Session(self.connect())
+        try:
+            yield session
+        except BaseException:
+            session.connection.close()
+            raise
+        if len(self._idle) < _IDLE:
+            self._idle.append(session)
+        else:
+            session.connection.close()
+
+
+@functools.lru_cache(maxsize=4)
+def engine(_process: int, threads: int, memory_limit: str, spill: str) -> Engine:
+    """Start the DuckDB of a process; to start one takes longer than most of our queries.
+
+    The process is part of the key because a forked child must not use its parent's.
+    """
+    import duckdb
+
+    return Engine(
+        duckdb.connect(
+            config={
+                "threads": threads,
+                "memory_limit": memory_limit,
+                "temp_directory": spill,
+                "preserve_insertion_order": True,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "enable_external_file_cache": False,  # it would hold on to what was read, up to the memory limit
+            }
+        )
+    )
