@@ -7,7 +7,7 @@ out globally is not read at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from campaigns.do_not_disturb import Disturbed
 from campaigns.lifts import Lift
 from campaigns.members import audience_condition
 from features.clocks import Clock, newest_versions
@@ -44,13 +45,14 @@ class Refusal(IntEnum):
     SUPPRESSED = 4
     NOT_ELIGIBLE = 5
     FIT = 6
-    CHANNEL = 7
-    COOLING_OFF = 8
-    OTHER_MEMBER = 9
-    NO_GAIN = 10
-    PRICE = 11
-    WEAKER = 12
-    EXPLORED = 13
+    DO_NOT_DISTURB = 7
+    CHANNEL = 8
+    COOLING_OFF = 9
+    OTHER_MEMBER = 10
+    NO_GAIN = 11
+    PRICE = 12
+    WEAKER = 13
+    EXPLORED = 14
 
     @property
     def code(self) -> str:
@@ -83,7 +85,7 @@ class Candidates:
 
     Attributes:
         rows: ``customer_id, unit_id, campaign_index, probability, risk_tier, model_version, reasons, kept_cents,
-            fit_class, suppressed_by`` (n rows).
+            fit_class, suppressed_by, disturbed_by`` (n rows).
         columns: The options: k of them.
         refusal: Why an option is not open, as :class:`Refusal`, shape (n, k).
         gain_cents: Expected incremental margin of an option, shape (n, k); 0 where the action has no lift.
@@ -116,6 +118,7 @@ class Known:
         cooling: ``unit_id, action``: who had the action too recently.
         fit: ``customer_id, kept_cents, fit_class``.
         been: ``customer_id, campaign, version``: whose unit has been in a campaign before, its horizon ended or not.
+        disturbed: Segments that a campaign was measured to drive away.
     """
 
     units: pa.Table
@@ -124,6 +127,7 @@ class Known:
     cooling: pa.Table
     fit: pa.Table
     been: pa.Table = field(default_factory=lambda: _BEEN.empty_table())
+    disturbed: tuple[Disturbed, ...] = ()
 
 
 def columns_of(business: Business, campaigns: Sequence[Campaign], lifts: Mapping[str, Lift]) -> tuple[Column, ...]:
@@ -193,9 +197,9 @@ def _routed(
 ) -> pa.Table:
     """Read every audience and keep each customer once: in the campaign that has the unit, else in the first one."""
     clock, corrected = Clock.of(business, as_of), corrected_tables(warehouse)
-    steps = newest_versions(clock, _attributes(business, campaigns), corrected, spine=True)
+    steps = newest_versions(clock, _attributes(business, campaigns, known.disturbed), corrected, spine=True)
     audiences = "\nunion all by name\n".join(
-        _audience(business, campaign, index, as_of) for index, campaign in enumerate(campaigns)
+        _audience(business, campaign, index, as_of, known.disturbed) for index, campaign in enumerate(campaigns)
     )
     names = sorted({name for campaign in campaigns for name in campaign.actions})
     refusals = ", ".join(f"cast(coalesce(refusal_{name}, 0) as bigint) as refusal_{name}" for name in names)
@@ -210,7 +214,7 @@ def _routed(
         "_cooling as (\n    select unit_id, list(distinct action) as actions from cooling group by unit_id\n),\n\n"
         f"-- _audiences: one row per customer and campaign in whose audience he is\n_audiences as (\n{audiences}\n)\n\n"
         "select customer_id, unit_id, campaign_index, probability, risk_tier, model_version, reasons,\n"
-        f"    coalesce(kept_cents, 0) as kept_cents, fit_class, suppressed_by, {refusals}\n"
+        f"    coalesce(kept_cents, 0) as kept_cents, fit_class, suppressed_by, disturbed_by, {refusals}\n"
         "from _audiences\n"
         "qualify row_number() over (partition by customer_id order by is_elsewhere, campaign_index) = 1\n"
         "order by customer_id"
@@ -221,7 +225,7 @@ def _routed(
     return warehouse.query(sql, frames=frames)
 
 
-def _audience(business: Business, campaign: Campaign, index: int, as_of: date) -> str:
+def _audience(business: Business, campaign: Campaign, index: int, as_of: date, disturbed: Sequence[Disturbed]) -> str:
     """SQL of one campaign's audience, with why each of its actions is not open (0 when it is)."""
     churn = business.churn_named(campaign.churn)
     here = f"taken.campaign = {literal(campaign.name)} and taken.version = {campaign.version} and not is_in_several"
@@ -232,14 +236,22 @@ def _audience(business: Business, campaign: Campaign, index: int, as_of: date) -
         (over, Refusal.WAS_IN_CAMPAIGN),
         ("_reasons.suppressed_by is not null", Refusal.SUPPRESSED),
     ]
+    harmed = {
+        one.segment: condition
+        for one in disturbed
+        if one.campaign == campaign.name and (condition := _belongs_to(business, one)) is not None
+    }
+    driven_away = [one.action for one in disturbed if one.campaign == campaign.name]
     refusals = [
-        f"        {_first(closed + _against(business.action_named(name)))} as refusal_{name}"
+        f"        {_first(closed + _against(business.action_named(name), harmed.values(), name in driven_away))}"
+        f" as refusal_{name}"
         for name in campaign.actions
     ]
     return (
         f"    select scores.customer_id, units.unit_id, {index} as campaign_index, scores.probability,\n"
         "        scores.risk_tier, scores.model_version, scores.reasons, day_fit.kept_cents, day_fit.fit_class,\n"
         "        _reasons.suppressed_by,\n"
+        f"        {_names_of(harmed)} as disturbed_by,\n"
         f"        (taken.campaign is not null and not ({here})) or ({over}) as is_elsewhere,\n"
         + ",\n".join(refusals)
         + "\n"
@@ -258,11 +270,12 @@ def _audience(business: Business, campaign: Campaign, index: int, as_of: date) -
     )
 
 
-def _against(action: Action) -> list[tuple[str, Refusal]]:
+def _against(action: Action, harmed: Iterable[str], drives_away: bool) -> list[tuple[str, Refusal]]:
     """What closes one action, in order: SQL condition and refusal."""
     found = [(f"not coalesce({_belongs(action.eligible)}, false)", Refusal.NOT_ELIGIBLE)]
     if action.expected_cost > 0:
         found.append(("day_fit.fit_class = 'do_not_spend'", Refusal.FIT))
+    found += [(condition, Refusal.DO_NOT_DISTURB) for condition in (["true"] if drives_away else harmed)]
     found.append((f"list_contains(_reasons.closed_channels, {literal(action.channel)})", Refusal.CHANNEL))
     found.append((f"list_contains(_cooling.actions, {literal(action.name)})", Refusal.COOLING_OFF))
     return found
@@ -280,11 +293,31 @@ def _belongs(audience: Audience) -> str:
     return f"{f'scores.risk_tier in ({tiers}) and ' if tiers else ''}{attributes}"
 
 
-def _attributes(business: Business, campaigns: Sequence[Campaign]) -> tuple[str, ...]:
-    """The attributes that audiences ask for."""
+def _belongs_to(business: Business, segment: Disturbed) -> str | None:
+    """SQL condition: the customer is in a segment; None when it is not one that today's customers can be asked for."""
+    if segment.name in ("fit_class", "risk_tier"):
+        table = "day_fit" if segment.name == "fit_class" else "scores"
+        return f"{table}.{segment.name} = {literal(segment.value)}"
+    if segment.name == business.fit.segment:
+        return f'cast(_customers_rows."{segment.name}" as varchar) = {literal(segment.value)}'
+    return None
+
+
+def _names_of(segments: Mapping[str, str]) -> str:
+    """SQL of the segments that a customer is in, of those whose names and conditions are given; null when in none."""
+    if not segments:
+        return "cast(null as varchar)"
+    cases = ", ".join(f"case when {condition} then {literal(name)} end" for name, condition in segments.items())
+    return f"nullif(concat_ws(', ', {cases}), '')"
+
+
+def _attributes(business: Business, campaigns: Sequence[Campaign], disturbed: Sequence[Disturbed]) -> tuple[str, ...]:
+    """The attributes that audiences and segments ask for."""
+    segments = [one.name for one in disturbed if one.name == business.fit.segment]
     audiences = [campaign.audience for campaign in campaigns]
     audiences += [business.action_named(name).eligible for campaign in campaigns for name in campaign.actions]
-    return tuple(f'"{name}"' for name in dict.fromkeys(n for a in audiences for n in (*a.where, *a.between)))
+    asked = [name for audience in audiences for name in (*audience.where, *audience.between)]
+    return tuple(f'"{name}"' for name in dict.fromkeys([*asked, *segments]))
 
 
 def _integers(rows: pa.Table, name: str) -> Integers:

@@ -15,6 +15,7 @@ from campaigns.decisions.choices import Choices, choose_actions
 from campaigns.decisions.days import DecisionDay, decided_day
 from campaigns.decisions.rows import assigned_rows, decided_rows, policy_version
 from campaigns.designs import check_unchanged, launched
+from campaigns.do_not_disturb import disturbed
 from campaigns.fit import classify, stored_fit
 from campaigns.holdout import Group, assign, campaign_layer, earlier_groups, global_layer, open_holdouts, taken_units
 from campaigns.ledger import newest_day, record
@@ -59,7 +60,8 @@ def decide(workspace: Workspace, as_of: date, *, progress: Progress = silent) ->
         _refuse_the_past(business, warehouse, as_of)
         _refuse_an_older_drawing(business, warehouse, as_of)
         campaigns = _in_force(warehouse, business, as_of)
-        known_lifts = lifts(business, as_of)
+        known_lifts = lifts(warehouse, business, as_of)
+        policy = policy_version(business, known_lifts)
         progress("fit", 0, _STEPS)
         classify(warehouse, business, as_of, lifts=known_lifts, progress=silent)
         progress("units, holdouts and suppression", 1, _STEPS)
@@ -67,7 +69,7 @@ def decide(workspace: Workspace, as_of: date, *, progress: Progress = silent) ->
         units = contact_units(linked_customers(warehouse, business, as_of))
         everybody = assign(units, layer, earlier_groups(warehouse, layer))
         known = _known(warehouse, business, as_of, everybody)
-        rows = [assigned_rows(layer, everybody, _frozen(warehouse, business, as_of))]
+        rows = [assigned_rows(layer, everybody, _frozen(warehouse, business, as_of, policy))]
         if campaigns:
             progress("candidates", 2, _STEPS)
             candidates = read_candidates(warehouse, business, campaigns, as_of, known, known_lifts)
@@ -75,8 +77,9 @@ def decide(workspace: Workspace, as_of: date, *, progress: Progress = silent) ->
             is_held_out = _is_held_out(candidates, campaigns, groups)
             progress(f"choosing for {candidates.rows.num_rows:,} candidates", 3, _STEPS)
             choices = choose_actions(business, campaigns, as_of, candidates, is_held_out)
-            rows += _entries(business, campaigns, candidates, choices, groups, known)
-            rows.append(decided_rows(business, campaigns, as_of, candidates, choices, _group_names(is_held_out)))
+            rows += _entries(business, campaigns, candidates, choices, groups, known, policy)
+            group = _group_names(is_held_out)
+            rows.append(decided_rows(business, campaigns, as_of, candidates, choices, group, policy))
         progress("writing the ledger", 4, _STEPS)
         written = record(workspace, as_of, pa.concat_tables(rows, promote_options="default"), batch=decide_batch(as_of))
         return decided_day(warehouse, business, as_of, was_decided_already=not written)
@@ -123,12 +126,12 @@ def linked_customers(warehouse: Warehouse, business: Business, as_of: date) -> p
     )
 
 
-def _frozen(warehouse: Warehouse, business: Business, as_of: date) -> pa.Table:
+def _frozen(warehouse: Warehouse, business: Business, as_of: date, policy: str) -> pa.Table:
     """Everybody's score and value of the day, to be kept with the assignment."""
     name = business.churn_named(None).name
     return warehouse.query(
         "select customer_id, probability, kept_cents, fit_class, model_version, "
-        f"{literal(policy_version(business))} as policy_version\nfrom fit\n"
+        f"{literal(policy)} as policy_version\nfrom fit\n"
         f"left join (select * from scores where as_of = date '{as_of}' and churn = {literal(name)}) as scored "
         f"using (customer_id)\nwhere fit.as_of = date '{as_of}'"
     )
@@ -143,6 +146,7 @@ def _known(warehouse: Warehouse, business: Business, as_of: date, everybody: pa.
         cooling=cooling_off(warehouse, business, as_of, units),
         fit=stored_fit(warehouse, as_of).select(["customer_id", "kept_cents", "fit_class"]),
         been=_been(warehouse, as_of, units),
+        disturbed=disturbed(warehouse, as_of),
     )
 
 
@@ -198,6 +202,7 @@ def _entries(
     choices: Choices,
     groups: Sequence[pa.Table],
     known: Known,
+    policy: str,
 ) -> list[pa.Table]:
     """The rows of kind ``assigned`` of those units that enter a campaign today, all their members.
 
@@ -206,7 +211,7 @@ def _entries(
     """
     own = np.asarray(candidates.rows["campaign_index"].to_numpy(), dtype=np.int64)
     seen = candidates.rows.select(["customer_id", "probability", "kept_cents", "fit_class", "model_version"])
-    seen = seen.append_column("policy_version", pa.array([policy_version(business)] * seen.num_rows, pa.string()))
+    seen = seen.append_column("policy_version", pa.array([policy] * seen.num_rows, pa.string()))
     taken = pc.unique(known.taken["customer_id"])
     is_free = np.asarray(pc.invert(pc.is_in(candidates.rows["customer_id"], value_set=taken)), dtype=bool)
     found = []

@@ -15,11 +15,13 @@ import pyarrow.compute as pc
 
 from campaigns.decisions.candidates import Candidates, Refusal
 from campaigns.decisions.choices import NONE, Choices, explore_salt
+from campaigns.do_not_disturb import intended_segment
 from campaigns.holdout import Layer, campaign_layer
 from holdback.business import Business, Campaign
 
 if TYPE_CHECKING:
     from campaigns.decisions.candidates import Column
+    from campaigns.lifts import Lift
 
 Bools = npt.NDArray[np.bool_]
 Objects = npt.NDArray[np.object_]
@@ -29,13 +31,20 @@ _RULES = "1"
 _SECTIONS = ("value", "fit", "actions", "holdout", "contact", "budget", "campaigns")
 
 
-def policy_version(business: Business) -> str:
+def policy_version(business: Business, lifts: Mapping[str, Lift]) -> str:
     """Return the name of the rules that choose: a hash of the business file's sections on decisions and of our own.
 
+    A measured lift is part of the rules: with another one the same scores are decided differently, so it has another
+    name, and whoever evaluates a policy from the ledger does not take two for one. An assumed lift stands in the file
+    already; that a lift turned stale changes no choice, and no name.
+
     Examples:
-        ``1-5f0c21e5a7b3``: the same for the same sections, whatever else the file says.
+        ``1-5f0c21e5a7b3``: the same for the same sections and measurements, whatever else the file says.
     """
     content = business.model_dump(mode="json", include=set(_SECTIONS))
+    measured = {name: lift.save_rate for name, lift in lifts.items() if lift.is_from_measurement}
+    if measured:
+        content["measured_lifts"] = measured
     return f"{_RULES}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
@@ -67,6 +76,7 @@ def decided_rows(
     candidates: Candidates,
     choices: Choices,
     group: Objects,
+    policy: str,
 ) -> pa.Table:
     """Return one row of kind ``decided`` per candidate: what is done, what was refused, and why.
 
@@ -77,6 +87,7 @@ def decided_rows(
         candidates: The audiences.
         choices: What was chosen.
         group: ``treatment`` or ``holdout`` by candidate.
+        policy: Result of :func:`policy_version`.
     """
     rows, columns = candidates.rows, candidates.columns
     own = np.asarray(rows["campaign_index"].to_numpy(), dtype=np.int64)
@@ -103,7 +114,7 @@ def decided_rows(
             "intended_action": pa.array(_names(columns, choices.intended, "action"), pa.string()),
             "channel": pa.array(_names(columns, choices.action, "channel"), pa.string()),
             "is_exploration": pa.array(choices.is_explorer),
-            "policy_version": pa.array([policy_version(business)] * count, pa.string()),
+            "policy_version": pa.array([policy] * count, pa.string()),
             "model_version": rows["model_version"],
             "probability": rows["probability"],
             "kept_cents": rows["kept_cents"],
@@ -115,6 +126,7 @@ def decided_rows(
             "refused": pa.array(_refused(candidates, choices, own, group == "holdout"), pa.string()),
             "reason": _reasons(business, rows),
             "cost_cents": pa.array(costs.astype(np.int64)),
+            "detail": pa.array(_lift(columns, shown, "detail"), pa.string()),
         }
     )
 
@@ -138,25 +150,35 @@ def why_refused(candidates: Candidates, choices: Choices, is_held_out: Bools) ->
 
 def _refused(candidates: Candidates, choices: Choices, own: npt.NDArray[np.int64], is_held_out: Bools) -> Objects:
     why = why_refused(candidates, choices, is_held_out)
-    suppressed_by = candidates.rows["suppressed_by"].to_pylist()
+    because = {name: candidates.rows[name].to_pylist() for name in ("suppressed_by", "disturbed_by")}
     patterns, which = np.unique(np.column_stack([own.astype(np.int8), why]), axis=0, return_inverse=True)
-    texts = np.array([_pattern(candidates.columns, pattern, None) for pattern in patterns], dtype=object)
+    texts = np.array([_pattern(candidates.columns, pattern, {}) for pattern in patterns], dtype=object)
     found = texts[which.reshape(-1)]
-    for position in np.flatnonzero((why == Refusal.SUPPRESSED).any(axis=1)):
-        pattern = patterns[which.reshape(-1)[position]]
-        found[position] = _pattern(candidates.columns, pattern, suppressed_by[position])
+    for position in np.flatnonzero(np.isin(why, (Refusal.SUPPRESSED, Refusal.DO_NOT_DISTURB)).any(axis=1)):
+        reasons = {
+            Refusal.SUPPRESSED: because["suppressed_by"][position],
+            Refusal.DO_NOT_DISTURB: because["disturbed_by"][position],
+        }
+        found[position] = _pattern(candidates.columns, patterns[which.reshape(-1)[position]], reasons)
     return np.asarray(found, dtype=object)
 
 
-def _pattern(columns: Sequence[Column], pattern: npt.NDArray[np.int8], suppressed_by: str | None) -> str:
+def _pattern(columns: Sequence[Column], pattern: npt.NDArray[np.int8], reasons: Mapping[Refusal, str | None]) -> str:
     """JSON of the refused actions of one campaign, each with why."""
     index, why = int(pattern[0]), pattern[1:]
     named = {
-        column.action.name: Refusal(int(code)).code + (f": {suppressed_by}" if suppressed_by else "")
+        column.action.name: _told(column, Refusal(int(code)), reasons)
         for column, code in zip(columns, why, strict=True)
         if column.campaign_index == index and code != Refusal.OPEN
     }
-    return json.dumps(named, separators=(",", ":"))
+    return json.dumps(named, separators=(",", ":"), ensure_ascii=False)
+
+
+def _told(column: Column, refusal: Refusal, reasons: Mapping[Refusal, str | None]) -> str:
+    reason = reasons.get(refusal)
+    if refusal == Refusal.DO_NOT_DISTURB and reason is None:
+        reason = intended_segment(column.action.name)  # nothing else of the customer was harmed: it is the action
+    return refusal.code + (f": {reason}" if reason else "")
 
 
 def _eligible(columns: Sequence[Column], own: npt.NDArray[np.int64], choices: Choices) -> Objects:
@@ -179,7 +201,7 @@ def _names(columns: Sequence[Column], chosen: npt.NDArray[np.int64], what: str) 
 
 
 def _lift(columns: Sequence[Column], shown: npt.NDArray[np.int64], what: str) -> list[Any]:
-    """Save rate, or its status, behind the shown action; null where it has none."""
+    """Save rate behind the shown action, its status or what it rests on; null where it has none."""
     found = [None if column.lift is None else getattr(column.lift, what) for column in columns]
     return list(np.array([*found, None], dtype=object)[shown])
 

@@ -11,6 +11,7 @@ could be seen, and what to pool.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -45,7 +46,7 @@ from campaigns.feasibility.plans import (
     recommend,
     verdict_on,
 )
-from campaigns.lifts import lifts
+from campaigns.lifts import Lift, lifts
 from campaigns.power import Sample, detectable_effect, holdout_needed, reading_alpha, sample_needed
 from holdback.business import Action, Business, Campaign
 from holdback.errors import BusinessFileError
@@ -80,7 +81,7 @@ def plan(warehouse: Warehouse, business: Business, campaign_name: str, as_of: da
             f"{where}: ends_on: {campaign.ends_on} leaves no day of entry (it would start on {starts_on}). "
             "Choose a later day, or leave it out."
         )
-    known = lifts(business, as_of)
+    known = lifts(warehouse, business, as_of)
     if not any(known[name].save_rate > 0 for name in campaign.actions if name in known):
         named = ", ".join(campaign.actions)
         raise BusinessFileError(
@@ -89,7 +90,7 @@ def plan(warehouse: Warehouse, business: Business, campaign_name: str, as_of: da
             '{value: 0.1, source: "the team, by experience", '
             f"expires_on: {as_of + timedelta(days=_YEAR_DAYS)}}}: the share of those who would leave that it keeps."
         )
-    return _Planner(warehouse, business, campaign, as_of, starts_on).plan()
+    return _Planner(warehouse, business, campaign, as_of, starts_on, known).plan()
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class _Planner:
     campaign: Campaign
     as_of: date
     starts_on: date
+    lifts: Mapping[str, Lift]
 
     def plan(self) -> Plan:
         history, flowing = self.history, self._flow(self.tiers)
@@ -185,9 +187,9 @@ class _Planner:
     @cached_property
     def actions(self) -> tuple[ActionLimit, ...]:
         """The campaign's actions with a lift, the best first; campaigns beside it have their part of a capacity."""
-        known, found = lifts(self.business, self.as_of), []
+        found = []
         for name in self.campaign.actions:
-            action, lift = self.business.action_named(name), known.get(name)
+            action, lift = self.business.action_named(name), self.lifts.get(name)
             if lift is not None and lift.save_rate > 0:
                 contacts = self._contacts(action)
                 sharers = sum(name in campaign.actions for campaign in self.beside)
@@ -364,7 +366,7 @@ class _Planner:
             for action in self.actions
             if action.contacts_per_customer > 1 and action.per_day is not None
         ]
-        unknown = [name for name in self.campaign.actions if name not in lifts(self.business, self.as_of)]
+        unknown = [name for name in self.campaign.actions if name not in self.lifts]
         notes += [f"{name}: has no lift; it is only explored, and not planned with." for name in unknown]
         if len(self.beside) > 1:
             others = ", ".join(other.name for other in self.beside if other.name != self.campaign.name)

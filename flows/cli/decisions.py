@@ -18,6 +18,7 @@ _WHY = {
     "suppressed": "must not be contacted",
     "not_eligible": "not eligible",
     "fit": "keeping costs more than it brings",
+    "do_not_disturb": "measured: being contacted makes customers like this one leave",
     "channel": "cannot be reached by this channel",
     "cooling_off": "had it recently",
     "other_member": "somebody else of the household comes first",

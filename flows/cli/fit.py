@@ -30,7 +30,8 @@ def fit_show(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson 
     workspace = workspace_of(business)
     day, company = settings.chosen_day(workspace, as_of), workspace.business
     with watched("fit", quiet=as_json):
-        found = classify(workspace.warehouse, company, day, lifts=lifts(company, day), progress=tell)
+        known = lifts(workspace.warehouse, company, day)
+        found = classify(workspace.warehouse, company, day, lifts=known, progress=tell)
     if as_json:
         print_json(found)
         return
@@ -132,7 +133,8 @@ def fit_sensitivity(business: BusinessFile = None, as_of: AsOf = None, as_json: 
 
     workspace = workspace_of(business)
     day, company = settings.chosen_day(workspace, as_of), workspace.business
-    found = sensitivity(workspace.warehouse, company, day, lifts=lifts(company, day))
+    known = lifts(workspace.warehouse, company, day)
+    found = sensitivity(workspace.warehouse, company, day, lifts=known)
     print_json(found) if as_json else show(*(str(one) for one in found))
 
 

@@ -77,7 +77,8 @@ def read(
     scored = [score(name) for name in names] if scores is None else list(scores)
     memory = Memory(business, {"customers": list(people), "scores": scored, **tables})
     facts = facts or known(sorted({row["customer_id"] for row in scored}))
-    return read_candidates(memory, business, business.campaigns, as_of, facts, lifts(business, as_of))
+    known_lifts = lifts(memory, business, as_of)
+    return read_candidates(memory, business, business.campaigns, as_of, facts, known_lifts)
 
 
 def refusals(found: Candidates, name: str) -> dict[str, str]:
@@ -327,7 +328,7 @@ def test_nobody_to_choose_from_is_no_fault() -> None:
 
 def test_columns_stand_in_the_order_of_the_business_file_and_share_their_action() -> None:
     business = company(campaigns=CITIES)
-    columns = columns_of(business, business.campaigns, lifts(business, AS_OF))
+    columns = columns_of(business, business.campaigns, lifts(Memory(business, {}), business, AS_OF))
     assert [(c.campaign.name, c.action.name, c.campaign_index, c.action_index) for c in columns] == [
         ("lugo", "call", 0, 0), ("lugo", "mail", 0, 1), ("elders", "mail", 1, 1), ("elders", "gift", 1, 2),
     ]  # fmt: skip

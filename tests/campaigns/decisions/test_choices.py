@@ -19,6 +19,7 @@ from campaigns.decisions.choices import NONE, Choices, choose_actions, explore_s
 from campaigns.lifts import lifts
 from holdback.business import Business
 from tests.campaigns.decisions.world import AS_OF, FILE, actions, company
+from tests.features.world import Memory
 
 CALL, MAIL, GIFT = 0, 1, 2
 BOTH = [
@@ -35,7 +36,7 @@ def candidates(
     is_open: np.ndarray[Any, Any] | None = None,
 ) -> Candidates:
     """Candidates who lose so many cents with certainty when they leave, all in the first campaign unless stated."""
-    columns = columns_of(business, business.campaigns, lifts(business, AS_OF))
+    columns = columns_of(business, business.campaigns, lifts(Memory(business, {}), business, AS_OF))
     count = len(at_stake)
     own = np.zeros(count, dtype=np.int64) if campaign is None else np.asarray(campaign)
     gain = np.zeros((count, len(columns)))

@@ -14,6 +14,7 @@ from campaigns.holdout import assign, campaign_layer, check_balance
 from campaigns.holdout.assignments import EARLIER
 from campaigns.lifts import lifts
 from tests.campaigns.decisions.world import AS_OF, actions, company
+from tests.features.world import Memory
 
 DAYS, CUSTOMERS = 3, 120
 
@@ -32,7 +33,7 @@ def entrants(world: int) -> tuple[pa.Table, np.ndarray[tuple[int], np.dtype[np.f
     layer = campaign_layer(business, business.campaigns[0])
     groups = assign(pa.table({"customer_id": ids, "unit_id": ids}), layer, EARLIER.empty_table())
     is_held_out = np.array(groups["group"].to_pylist()) == "holdout"
-    columns = columns_of(business, business.campaigns, lifts(business, AS_OF))
+    columns = columns_of(business, business.campaigns, lifts(Memory(business, {}), business, AS_OF))
     rows = pa.table({"customer_id": ids, "campaign_index": np.zeros(CUSTOMERS, dtype=np.int64)})
     has_entered = np.zeros(CUSTOMERS, dtype=bool)
     for day in range(DAYS):

@@ -12,6 +12,8 @@ import pytest
 from campaigns.decisions import decide
 from campaigns.decisions.rows import policy_version
 from campaigns.holdout import campaign_layer, global_layer
+from campaigns.lifts import lifts
+from holdback.workspace import Workspace
 from tests.campaigns.decisions.world import (
     AS_OF,
     FILE,
@@ -35,6 +37,10 @@ def refused(row: Row) -> dict[str, str]:
     return found
 
 
+def policy_of(workspace: Workspace, on: date = AS_OF) -> str:
+    return policy_version(workspace.business, lifts(workspace.warehouse, workspace.business, on))
+
+
 def eligible(row: Row) -> dict[str, float]:
     found: dict[str, float] = json.loads(row["eligible"])
     return found
@@ -50,10 +56,10 @@ def test_a_decision_says_all_that_it_rests_on(tmp_path: Path) -> None:
         "as_of": AS_OF, "sequence": 0, "kind": "decided", "entry_id": "", "customer_id": "ann", "unit_id": "ann",
         "campaign": "spring", "version": 1, "salt": "acme/spring/1", "group": "treatment", "propensity": 1.0,
         "action": "call", "intended_action": "call", "channel": "phone", "is_exploration": False,
-        "policy_version": policy_version(workspace.business), "model_version": "7", "probability": 0.5,
+        "policy_version": policy_of(workspace), "model_version": "7", "probability": 0.5,
         "kept_cents": kept, "fit_class": row["fit_class"], "gain_cents": round(0.5 * kept * 0.3 - 500), "lift": 0.3,
         "lift_status": "assumed", "eligible": '{"call":1.0}', "refused": '{"mail":"weaker"}', "cost_cents": 500,
-        "hash": "", "previous_hash": "",
+        "detail": '{"lift":{"source":"the team"}}', "hash": "", "previous_hash": "",
     }  # fmt: skip
     assert kept > 0
     assert row["fit_class"] in ("invest", "maintain")
@@ -69,7 +75,7 @@ def test_an_assignment_freezes_what_was_seen_of_the_customer(tmp_path: Path) -> 
         (AS_OF, None, 0.5, "7"), (AS_OF, "spring", 0.5, "7"),
     ]  # fmt: skip
     assert {row["kept_cents"] for row in rows} == {decided(workspace)["ann"]["kept_cents"]}
-    assert {row["policy_version"] for row in rows} == {policy_version(workspace.business)}
+    assert {row["policy_version"] for row in rows} == {policy_of(workspace)}
     layers = [global_layer(workspace.business, AS_OF), campaign_layer(workspace.business, company().campaigns[0])]
     assert [row["salt"] for row in rows] == [layer.salt for layer in layers]
 
@@ -193,15 +199,15 @@ def test_the_main_reason_of_a_score_is_told_in_words_and_without_numbers_of_the_
 
 
 def test_the_policys_version_follows_the_sections_that_decide_and_nothing_else() -> None:
-    version = policy_version(company())
-    assert version == policy_version(company(name="Another name", language="es"))
+    version = policy_version(company(), {})
+    assert version == policy_version(company(name="Another name", language="es"), {})
     assert version.startswith("1-")
     changed: list[dict[str, Any]] = [
         {"value": {"margin_rate": 0.4}}, {"fit": {"floor_amount": 1.0}}, {"actions": actions(call={"cost": 6})},
         {"holdout": {"global_share": 0.1}}, {"contact": {"at_most": 3}}, {"budget": {"per_day": 100}},
         {"campaigns": [{**FILE["campaigns"][0], "version": 2}]},
     ]  # fmt: skip
-    assert len({version, *(policy_version(company(**change)) for change in changed)}) == 8
+    assert len({version, *(policy_version(company(**change), {}) for change in changed)}) == 8
 
 
 def test_days_are_written_as_the_business_counts_them(tmp_path: Path) -> None:
