@@ -98,7 +98,7 @@ RESULTS: tuple[Table, ...] = (
             Column("happened_at", "instant", "When it happened, as the feed reports it", unit="UTC"),
             Column("cost_cents", "money", "What it cost, or is expected to cost (decided)", unit="cents"),
             Column("corrects", "text", "entry_id of the row that this one corrects"),
-            Column("detail", "text", "JSON: what the columns have no place for (a launch's design, what a decision's lift rests on)"),
+            Column("detail", "text", "JSON: what the columns have no place for (a launch's design, a lift's source)"),
             Column("previous_hash", "text", "hash of the row before it", required=True),
             Column("hash", "text", "SHA-256 of previous_hash and of everything in this row", required=True),
         ),
