@@ -7,17 +7,15 @@ bank as of 2026-11-21: 2 batches, 10,214 rows offered: 10,198 clean, 16 quaranti
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 from holdback.accounts import Batch, Run
 from holdback.batches import BatchRecord, History, batch_id_of
 from holdback.commits import Checkpoint, finish_interrupted
-from holdback.contracts import Contract, Judge, contract_of
+from holdback.contracts import Contract, contract_of, lent_judge
 from holdback.errors import BusinessFileError, ContractBroken
 from holdback.loading import BatchResult, load_batch, load_time, result_of
 from holdback.mapping import Shape, shape_of
@@ -130,14 +128,9 @@ def ingest(
         plans = [_plan(workspace, name, as_of, history_so_far, notes) for name in names]
         with disk_errors(workspace.folder):
             workspace.folder.mkdir(parents=True, exist_ok=True)
-            staging = tempfile.TemporaryDirectory(prefix="staging-", dir=workspace.folder)
-        judge = Judge(Path(staging.name), workspace.threads)
-        run = Run(workspace, as_of, loaded_at, history, judge, history_so_far, checkpoint)
-        try:
+        with lent_judge(workspace.folder, threads=workspace.threads) as judge:
+            run = Run(workspace, as_of, loaded_at, history, judge, history_so_far, checkpoint)
             results = _load_all(run, plans, progress)
-        finally:
-            judge.close()
-            staging.cleanup()
         for plan in plans:
             _refuse_stale(run, plan)
     return IngestResult(workspace.business.slug, as_of, loaded_at, tuple(results), tuple(notes))

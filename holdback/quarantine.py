@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 from holdback.accounts import Batch, Run
 from holdback.batches import BatchRecord, History
 from holdback.commits import Checkpoint, finish_interrupted
-from holdback.contracts import Contract, Judge, contract_of
+from holdback.contracts import Contract, contract_of, lent_judge
 from holdback.errors import DataError, OperatorError
 from holdback.loading import load_batch, load_time
 from holdback.mapping import shape_of
 from holdback.originals import RELATION, Original, read_original
-from holdback.sources import disk_errors, sweep
+from holdback.sources import sweep
 from holdback.sql import literal
 from holdback.workspace import Workspace
 
@@ -259,11 +258,7 @@ def _replay(
         connection.execute(f"delete from {RELATION} where row_number not in ({', '.join(map(str, chosen))})")
         return Original(whole.name, whole.columns, len(chosen), whole.typed)
 
-    with disk_errors(workspace.folder):
-        staging = tempfile.TemporaryDirectory(prefix="staging-", dir=workspace.folder)
-    judge = Judge(Path(staging.name), workspace.threads)
     loaded_at, _ = load_time(workspace, as_of, history)
-    run = Run(workspace, as_of, loaded_at, False, judge, history, checkpoint)
     batch = Batch(
         _release_id(shape.fingerprint, record, chosen),
         record.source,
@@ -271,11 +266,9 @@ def _replay(
         None,
         released_from=record.batch_id,
     )
-    try:
+    with lent_judge(workspace.folder, threads=workspace.threads) as judge:
+        run = Run(workspace, as_of, loaded_at, False, judge, history, checkpoint)
         result = load_batch(run, shape, contract, batch, read, before_commit=lambda: None)
-    finally:
-        judge.close()
-        staging.cleanup()
     released_id = result.batch_id if result.clean else None
     return Release(record.batch_id, released_id, len(chosen), result.clean, result.reasons)
 

@@ -5,6 +5,7 @@ Expectations judge a batch by them; :func:`split_rows` finds the rows that broke
 :func:`reconcile` refuses to go on when the two disagree.
 """
 
+from holdback.contracts.judges import lent_judge
 from holdback.contracts.judging import Judge, Verdict
 from holdback.contracts.rules import Contract, Expectation, Judgement, Parameter, Rule, Severity
 from holdback.contracts.splitting import contract_of, reconcile, split_rows
@@ -19,6 +20,7 @@ __all__ = [
     "Severity",
     "Verdict",
     "contract_of",
+    "lent_judge",
     "reconcile",
     "split_rows",
 ]

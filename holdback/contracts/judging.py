@@ -23,7 +23,10 @@ from holdback.errors import OperatorError
 from holdback.sql import literal
 
 _DIALECT = "duckdb_engine"
-#: Counts are all we ask for: our own SQL finds the rows.
+_QUERY = "UnexpectedRowsExpectation"
+#: Most rules hold: whether they do is asked first, and only of those that do not, how many rows break them. Any other
+#: form makes Great Expectations look for examples, column by column; our own SQL finds the rows.
+_HOLDS = {"result_format": "BOOLEAN_ONLY"}
 _COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0}
 
 
@@ -35,7 +38,7 @@ class Verdict:
         worst: The gravest severity among the rules that failed; None when all held.
         is_passed: By the rule's name.
         unexpected_counts: Bad rows by the rule's name, for row rules.
-        observed: What was seen, by the rule's name.
+        observed: What was seen, by the name of the batch rule that failed.
     """
 
     worst: Severity | None
@@ -44,9 +47,33 @@ class Verdict:
     observed: Mapping[str, str | None]
 
 
+@dataclass(frozen=True)
+class _Suite:
+    """A contract in Great Expectations' terms, ready for any batch of its feed.
+
+    Args:
+        contract: The contract.
+        expectations: One per rule, in their order.
+        bounds: Expectation, argument and parameter: what each batch sets anew. Values in place of
+            ``{"$PARAMETER": ...}``, whose grammar takes as long to parse as ten rules to judge.
+        batch_definition: The staged file.
+    """
+
+    contract: Contract
+    expectations: list[Any]
+    bounds: list[tuple[Any, str, str]]
+    batch_definition: Any
+
+    def of(self, expectations: list[Any]) -> Any:
+        """Return some of the expectations as a suite that no context keeps."""
+        import great_expectations as gx
+
+        return gx.ExpectationSuite(name=self.contract.feed, expectations=expectations)
+
+
 @dataclass
 class Judge:
-    """Holds one Great Expectations context for the batches of one run.
+    """Holds one Great Expectations context for the batches of a business: to make one takes longer than to use it.
 
     The relations that expectations may name besides the batch (``_drift``, ``_known_customers``) are Parquet files
     in the same folder. Close it, or DuckDB's connection outlives the interpreter and complains.
@@ -58,7 +85,7 @@ class Judge:
 
     folder: Path
     threads: int = 2
-    _suites: dict[str, tuple[Contract, Any, Any]] = field(default_factory=dict)
+    _suites: dict[str, _Suite] = field(default_factory=dict)
     _made: int = 0
     _context: Any = None
     _source: Any = None
@@ -73,11 +100,17 @@ class Judge:
         Raises:
             OperatorError: an expectation could not be evaluated.
         """
-        suite, batch_definition = self._suite(contract, relation)
-        known = {name: value for name, value in parameters.items() if name in _parameters(contract)}
+        suite = self._suite(contract, relation)
+        for expectation, name, parameter in suite.bounds:
+            setattr(expectation, name, parameters[parameter])
         with _described_once():
-            result = batch_definition.get_batch().validate(suite, expectation_parameters=known, result_format=_COUNTS)
-        return _verdict(contract, result)
+            batch = suite.batch_definition.get_batch()
+            first = batch.validate(suite.of(suite.expectations), result_format=_HOLDS)
+            failed = _failed(contract, first)
+            again = None
+            if failed:
+                again = batch.validate(suite.of([suite.expectations[i] for i in failed]), result_format=_COUNTS)
+        return _verdict(contract, first, failed, again)
 
     def close(self) -> None:
         """Let go of the database connection."""
@@ -86,7 +119,7 @@ class Judge:
         self._suites.clear()
         self._context = self._source = None
 
-    def _suite(self, contract: Contract, relation: str) -> tuple[Any, Any]:
+    def _suite(self, contract: Contract, relation: str) -> _Suite:
         import great_expectations as gx
 
         chatty = logging.getLogger("great_expectations.data_context.types.base")
@@ -105,26 +138,29 @@ class Judge:
                         "config": {
                             "threads": self.threads,
                             "memory_limit": "2GB",
-                            "temp_directory": str(self.folder / "spill"),
+                            "temp_directory": str(self.folder.with_name(".spill")),  # the folder does not stay
                             "enable_external_file_cache": False,
                         }
                     }
                 },
             )
         known = self._suites.get(contract.feed)
-        if known is None or known[0] != contract:
+        if known is None or known.contract != contract:
             self._made += 1
             asset = self._source.add_query_asset(
                 f"{relation}-{self._made}",
                 query=f"select * from read_parquet({literal(str(self.staged(relation)))})",
             )
-            suite = gx.ExpectationSuite(
-                name=f"{contract.feed}-{self._made}",
-                expectations=[self._expectation(rule) for rule in contract.rules],
-            )
-            known = (contract, self._context.suites.add(suite), asset.add_batch_definition("whole"))
+            expectations = [self._expectation(rule) for rule in contract.rules]
+            bounds = [
+                (expectation, name, value.name)
+                for rule, expectation in zip(contract.rules, expectations, strict=True)
+                for name, value in rule.expectation.arguments
+                if isinstance(value, Parameter)
+            ]
+            known = _Suite(contract, expectations, bounds, asset.add_batch_definition("whole"))
             self._suites[contract.feed] = known
-        return known[1], known[2]
+        return known
 
     def _expectation(self, rule: Rule) -> Any:
         import great_expectations.expectations as gxe
@@ -139,7 +175,9 @@ class Judge:
             for further in conditions[1:]:
                 condition = condition & further
             arguments["row_condition"] = condition
-        return getattr(gxe, expectation.kind)(**arguments, severity=rule.severity, meta={"rule": rule.name})
+        is_query = expectation.kind == _QUERY
+        kind = _counted_query() if is_query else getattr(gxe, expectation.kind)
+        return kind(**arguments, severity=rule.severity, meta={"rule": rule.name})
 
     def _argument(self, name: str, value: object) -> object:
         if isinstance(value, Parameter):
@@ -158,34 +196,62 @@ class Judge:
         return shielded.replace(":", "\\:")
 
 
-def _parameters(contract: Contract) -> set[str]:
-    return {
-        value.name for rule in contract.rules for _, value in rule.expectation.arguments if isinstance(value, Parameter)
-    }
+@functools.cache
+def _counted_query() -> Any:
+    """Return Great Expectations' expectation that a query finds nothing, less its second run of the query for rows."""
+    from great_expectations.expectations.core.unexpected_rows_expectation import UnexpectedRowsExpectation
+
+    metric = "unexpected_rows_query.row_count"
+
+    class QueryFindsNothing(UnexpectedRowsExpectation):
+        """A query finds nothing."""
+
+        metric_dependencies = (metric,)
+
+        def _validate(self, metrics: Any, *_also: Any, **_options: Any) -> Any:
+            found = metrics[metric]
+            return {"success": found == 0, "result": {"observed_value": found}}
+
+    return QueryFindsNothing
 
 
-def _verdict(contract: Contract, result: Any) -> Verdict:
-    rules = {rule.name: rule for rule in contract.rules}
-    is_passed: dict[str, bool] = {}
-    counts: dict[str, int] = {}
-    observed: dict[str, str | None] = {}
+def _failed(contract: Contract, result: Any) -> list[int]:
+    """Return the positions of the rules that do not hold.
+
+    Raises:
+        OperatorError: a rule could not be evaluated, or was not.
+    """
+    rules = {rule.name: (position, rule) for position, rule in enumerate(contract.rules)}
+    judged: dict[int, bool] = {}
     for one in result.results:
-        name = one.expectation_config.meta["rule"]
-        _refuse_broken(contract.feed, rules[name].expectation, name, one.exception_info)
-        is_passed[name] = bool(one.success)
-        if rules[name].scope == "row":
-            is_query = rules[name].expectation.kind == "UnexpectedRowsExpectation"
-            counts[name] = int(one.result.get("observed_value" if is_query else "unexpected_count") or 0)
-        else:
-            value = one.result.get("observed_value")
-            observed[name] = None if value is None else str(value)
-    unjudged = sorted(set(rules) - set(is_passed))
+        position, rule = rules[one.expectation_config.meta["rule"]]
+        _refuse_broken(contract.feed, rule.expectation, rule.name, one.exception_info)
+        judged[position] = bool(one.success)
+    unjudged = [rule.name for position, rule in enumerate(contract.rules) if position not in judged]
     if unjudged:
         raise OperatorError(
             f"contract of {contract.feed}: Great Expectations did not judge {unjudged[0]!r}."
             " The check is broken, not the data. Nothing was written."
         )
-    return Verdict(_worst(result), is_passed, counts, observed)
+    return sorted(position for position, holds in judged.items() if not holds)
+
+
+def _verdict(contract: Contract, first: Any, failed: Sequence[int], again: Any) -> Verdict:
+    """Put both rounds together: what holds has no bad row."""
+    rules = {rule.name: rule for rule in contract.rules}
+    broken = {contract.rules[position].name for position in failed}
+    counts = {name: 0 for name, rule in rules.items() if rule.scope == "row"}
+    observed: dict[str, str | None] = {name: None for name, rule in rules.items() if rule.scope == "batch"}
+    for one in again.results if again is not None else ():
+        name = one.expectation_config.meta["rule"]
+        _refuse_broken(contract.feed, rules[name].expectation, name, one.exception_info)
+        if rules[name].scope == "row":
+            is_query = rules[name].expectation.kind == _QUERY
+            counts[name] = int(one.result.get("observed_value" if is_query else "unexpected_count") or 0)
+        else:
+            value = one.result.get("observed_value")
+            observed[name] = None if value is None else str(value)
+    return Verdict(_worst(first), {name: name not in broken for name in rules}, counts, observed)
 
 
 def _refuse_broken(feed: str, expectation: Expectation, name: str, exception_info: Mapping[str, Any]) -> None:
