@@ -1,4 +1,4 @@
-"""What a check of a campaign's integrity says: the same five words for every check, one row of ``integrity_checks``."""
+"""What a check of a campaign's integrity says: the same four words for every check, one row of ``integrity_checks``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Check:
         name: ``sample_ratio``, ``independence``, ``missing_outcomes``, ``response_rate``, ...
         verdict: ``failed`` withholds the effect; ``not checked`` when there is too little to judge.
         value: The figure that the verdict rests on; None when there is none.
-        limit: What it is held against.
+        limit: What it is held against; None where there is no number.
         finding: What was seen, in a sentence; what to look for when it failed.
     """
 
     name: str
     verdict: Verdict
     value: float | None
-    limit: float
+    limit: float | None
     finding: str
