@@ -1,6 +1,7 @@
 """What became of everybody who was assigned: read from the warehouse as counts, means and covariances.
 
-:mod:`~monitoring.outcomes.cohorts` says whom to follow, :mod:`~monitoring.outcomes.found` what is handed on.
+:mod:`~monitoring.outcomes.cohorts` says whom to follow, :mod:`~monitoring.outcomes.found` what is handed on,
+:func:`~monitoring.outcomes.reading.read_outcomes` reads it in one statement.
 """
 
 from monitoring.outcomes.cohorts import CHURNED, Cohort, cohort_of, programme
@@ -15,9 +16,12 @@ from monitoring.outcomes.found import (
     SegmentName,
     SegmentValue,
 )
+from monitoring.outcomes.reading import read_outcomes
+from monitoring.outcomes.segments import FIXED_NAMES, segment_names
 
 __all__ = [
     "CHURNED",
+    "FIXED_NAMES",
     "GROUPS",
     "HOLDOUT",
     "TOTALS",
@@ -30,4 +34,6 @@ __all__ = [
     "SegmentValue",
     "cohort_of",
     "programme",
+    "read_outcomes",
+    "segment_names",
 ]

@@ -1,0 +1,54 @@
+"""Moments, computed where the rows are: one pass, with updates that do not cancel, and nothing else leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from monitoring.effects.moments import Floats, Moments
+from monitoring.outcomes.found import TOTALS
+
+#: What is summed by unit in the warehouse; the other totals are linear in these.
+BASE = (
+    "customers", "known", "churned", "risk", "revenue_cents", "revenue_capped_cents", "cost_cents", "kept_cents",
+    "before_cents", "reached", "asked", "answered", "nps", "score",
+)  # fmt: skip
+
+
+def moment_columns(names: Sequence[str]) -> str:
+    """SQL of ``unit_count, means, covariances`` (upper triangle by rows) of columns that hold doubles."""
+    means = ", ".join(f"avg({name})" for name in names)
+    pairs = ", ".join(f"covar_samp({a}, {b})" for i, a in enumerate(names) for b in names[i:])
+    return f"count(*) as unit_count, [{means}] as means, [{pairs}] as covariances"
+
+
+def linear_map(margin_rate: float, outcome_count: int) -> Floats:
+    """Return the matrix that makes all totals of the base ones, shape (k, b): margin, net and kept value are sums."""
+    base = [*BASE, *(f"outcome_{n}" for n in range(outcome_count))]
+    names = [*TOTALS, *base[len(BASE) :]]
+    made = np.zeros((len(names), len(base)))
+    terms: Mapping[str, Mapping[str, float]] = {
+        "margin_cents": {"revenue_capped_cents": margin_rate},
+        "net_cents": {"revenue_capped_cents": margin_rate, "cost_cents": -1.0},
+        "value_kept_cents": {"kept_cents": 1.0, "cost_cents": -1.0},
+    }
+    for row, name in enumerate(names):
+        for part, weight in terms.get(name, {name: 1.0}).items():
+            made[row, base.index(part)] = weight
+    return made
+
+
+def moments_from(row: Mapping[str, Any] | None, names: tuple[str, ...], made: Floats) -> Moments:
+    """Return the moments that a row of :func:`moment_columns` tells; of nobody when there is none."""
+    total_count, base_count = made.shape
+    if row is None or row["unit_count"] == 0:
+        return Moments(names, 0, np.zeros(total_count), np.zeros((total_count, total_count)))
+    mean = np.array(row["means"], dtype=np.float64)
+    covariance = np.zeros((base_count, base_count))
+    if row["unit_count"] > 1:
+        upper = np.triu_indices(base_count)
+        covariance[upper] = np.array(row["covariances"], dtype=np.float64)
+        covariance = covariance + covariance.T - np.diag(np.diag(covariance))
+    return Moments(names, int(row["unit_count"]), made @ mean, made @ covariance @ made.T)

@@ -1,0 +1,158 @@
+"""Whom the campaign really reached, and what that cost: as reported back, else as decided.
+
+A contact of the cohort's own campaign (of any of ours, for the programme) within the customer's horizon *reached* him
+when it was reported as sent, delivered, opened, answered or redeemed: by the ledger, which takes in what fits a
+decision, or by a feed of role ``campaign_contacts``, which also tells of contacts that nobody decided.
+
+A decision costs what was reported for it, else what it was expected to cost without its incentive. The incentive counts
+where it was redeemed, if the action's redemptions are reported at all; else at the share of the contacted who are
+expected to take it.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from features.steps import Step
+from holdback.sql import literal
+from monitoring.outcomes.asking import Asked
+
+REACHED = ("sent", "delivered", "opened", "answered", "redeemed")
+
+_REACHED_SQL = ", ".join(literal(kind) for kind in REACHED)
+_OUTCOME = "coalesce(nullif(lower(trim(outcome)), ''), 'sent')"
+
+
+def contact_steps(asked: Asked, near: str) -> list[Step]:
+    """Return the steps that end in ``_contacts`` and ``_costs``.
+
+    ``_contacts``: ``customer_id, is_reached, is_reached_by_other``, one row per customer with a contact in his horizon.
+    ``_costs``: ``customer_id, is_decided, cost_cents, incentive_cents``. Both tell of everybody, mature or not.
+    ``near`` bounds the events (:meth:`Asked.within`).
+    """
+    cost = _elsewhere(asked) if asked.cohort.assigned_by is not None else _decided(asked)
+    return [*_reported(asked, near), *cost]
+
+
+def action_frame(asked: Asked) -> pa.Table:
+    """Return what the file says of each action: ``action, contact_cents, incentive_cents, taken_share``."""
+    actions = asked.business.actions
+    return pa.table(
+        {
+            "action": pa.array([action.name for action in actions], pa.string()),
+            "contact_cents": pa.array([100.0 * action.cost for action in actions], pa.float64()),
+            "incentive_cents": pa.array([100.0 * action.incentive_amount for action in actions], pa.float64()),
+            "taken_share": pa.array([action.incentive_taken_share for action in actions], pa.float64()),
+        }
+    )
+
+
+def is_reach_known(asked: Asked) -> bool:
+    """True when a feed reports contacts."""
+    return bool(asked.business.feeds_with_role("campaign_contacts"))
+
+
+def _own(asked: Asked) -> str:
+    """SQL: is the contact one of the cohort's campaign (of any of ours, for the programme)?"""
+    if asked.cohort.campaign is not None:
+        return f"campaign = {literal(asked.cohort.campaign)}"
+    names = ", ".join(literal(campaign.name) for campaign in asked.business.own_campaigns) or "null"
+    return f"(campaign in ({names}) or campaign in (select campaign from ledger where kind = 'launched'))"
+
+
+def _version(asked: Asked) -> str:
+    return "" if asked.cohort.campaign is None else f" and version = {asked.cohort.version}"
+
+
+def _standing(asked: Asked, kinds: str) -> str:
+    """SQL condition: the ledger's row is known by now, and no correction took it back."""
+    return f"""kind in ({kinds}) and as_of <= {asked.clock.today} and entry_id not in (
+            select corrects from ledger
+            where kind = 'corrected' and corrects is not null and as_of <= {asked.clock.today}
+        )"""
+
+
+def _reported(asked: Asked, near: str) -> list[Step]:
+    parts = [
+        f"select customer_id, campaign, happened_at as event_at from ledger\n"
+        f"    where {_standing(asked, _REACHED_SQL)} and happened_at is not null"
+    ]
+    for feed in asked.business.feeds_with_role("campaign_contacts"):
+        parts.append(asked.rows(feed, ("campaign", "event_at"), f"{near} and {_OUTCOME} in ({_REACHED_SQL})"))
+    owned = f"select customer_id, event_at, coalesce({_own(asked)}, false) as is_own from _reported"
+    contacts = """select customer_id, bool_or(is_own) as is_reached, bool_or(not is_own) as is_reached_by_other
+    from _entered inner join _owned using (customer_id)
+    where event_at >= entered_at and event_at < ends_at
+    group by customer_id"""
+    return [
+        Step("_reported", "contacts that reached somebody, as reported", "\n    union all\n    ".join(parts)),
+        Step("_owned", "whose they were", owned),
+        Step("_contacts", "who was reached in his horizon", contacts),
+    ]
+
+
+def _decided(asked: Asked) -> list[Step]:
+    campaign = "campaign is not null" if asked.cohort.campaign is None else _own(asked)
+    decided = f"""select _entered.customer_id, entry_id as decision_id, ledger.action, ledger.cost_cents
+    from ledger inner join _entered on _entered.customer_id = ledger.customer_id
+        and ledger.as_of >= _entered.entered_on and ledger.as_of < _entered.ends_on
+    where {_standing(asked, "'decided'")} and {campaign}{_version(asked)} and ledger.action <> 'none'"""
+    told = f"""select decision_id, sum(cost_cents) filter (where kind = 'cost') as told_cents,
+        bool_or(kind = 'redeemed') as is_redeemed
+    from ledger
+    where {_standing(asked, "'cost', 'redeemed'")} and decision_id is not null
+    group by decision_id"""
+    return [
+        Step("_decided", "decisions to contact somebody in his horizon", decided),
+        Step("_told", "what was reported for a decision", told),
+        Step(
+            "_priced",
+            "what each decision cost",
+            f"""select customer_id, action,
+        greatest(coalesce(told_cents, cost_cents - coalesce(taken_share * incentive_cents, 0), 0), 0) as contact_cents,
+        {_INCENTIVE} as incentive_cents
+    from _decided left join _told using (decision_id) left join _actions using (action)""",
+        ),
+        _summed("_priced"),
+    ]
+
+
+def _elsewhere(asked: Asked) -> list[Step]:
+    """Costs of a campaign that was run elsewhere: what the feeds report, else what the file says of the action."""
+    only = asked.campaign.actions[0] if asked.campaign is not None and len(asked.campaign.actions) == 1 else None
+    action = f"coalesce(action, {literal(only)})" if only is not None else "action"
+    treated = f"""select customer_id, {action} as action, entered_at, ends_at, customer_id as decision_id
+    from _entered where "group" = 'treatment'"""
+    parts = ["select null::varchar as customer_id, null::timestamp as event_at, null::varchar as outcome, "
+             "null::bigint as cost_cents where false"]  # fmt: skip
+    for feed in asked.business.feeds_with_role("campaign_contacts"):
+        parts.append(asked.rows(feed, ("event_at", f"{_OUTCOME} as outcome", "cost_cents"), _own(asked)))
+    told = """select decision_id, sum(cost_cents) as told_cents, bool_or(outcome = 'redeemed') as is_redeemed
+    from _decided inner join _lines using (customer_id)
+    where event_at >= entered_at and event_at < ends_at
+    group by decision_id"""
+    priced = f"""select customer_id, action, coalesce(told_cents, contact_cents, 0) as contact_cents,
+        {_INCENTIVE} as incentive_cents
+    from _decided left join _told using (decision_id) left join _actions using (action)
+    where action is not null or told_cents is not null"""
+    return [
+        Step("_decided", "the treated, each with his action", treated),
+        Step("_lines", "what the feeds report of the campaign", "\n    union all\n    ".join(parts)),
+        Step("_told", "what was reported for a customer", told),
+        Step("_priced", "what each of the treated cost", priced),
+        _summed("_priced"),
+    ]
+
+
+#: SQL of the incentive of one decision: as redeemed where the action's redemptions are reported, else as expected.
+_INCENTIVE = """coalesce(incentive_cents * case
+            when action in (select action from _decided inner join _told using (decision_id) where is_redeemed)
+                then coalesce(is_redeemed, false)::integer
+            else taken_share end, 0)"""
+
+
+def _summed(source: str) -> Step:
+    sql = f"""select customer_id, true as is_decided, sum(contact_cents + incentive_cents) as cost_cents,
+        sum(incentive_cents) as incentive_cents
+    from {source} group by customer_id"""
+    return Step("_costs", "what each customer cost", sql)

@@ -1,0 +1,174 @@
+"""The one statement that answers everything about a cohort: each part of the answer is a list in its only row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from features.steps import Step, select, with_steps
+from monitoring.outcomes.aggregates import BASE, moment_columns
+from monitoring.outcomes.answers import answer_steps, outcome_steps, outcomes_by_feed
+from monitoring.outcomes.asking import Asked
+from monitoring.outcomes.assigned import COLUMNS, Assigned
+from monitoring.outcomes.contacts import contact_steps
+from monitoring.outcomes.leaving import leaving_steps
+from monitoring.outcomes.money import money_steps
+from monitoring.outcomes.segments import Division
+
+#: Point of the time before the entry above which revenue is cut.
+CAP_AT = 0.995
+
+
+def statement(asked: Asked, assigned: Assigned, division: Division, *, near: str, near_before: str) -> str:
+    """Return the SQL; it reads the frames ``_days``, ``_calendar`` and ``_actions``.
+
+    Args:
+        asked: The cohort and the day.
+        assigned: How its assignments are read.
+        division: Its segments.
+        near: SQL that bounds events to somebody's horizon.
+        near_before: The same, or as long before it.
+
+    Its one row has the columns ``groups``, ``lives``, ``churners``, ``entries``, ``exposure``, ``facts`` and
+    ``segment_<i>``, each a list of structs.
+    """
+    steps = [
+        *assigned.steps,
+        Step("_entered", "everybody, with the days of his own", _entered()),
+        Step("spine", "whose rows are read", "select customer_id from _entered"),
+        *leaving_steps(asked, near),
+        *money_steps(asked, near_before),
+        *contact_steps(asked, near),
+        *answer_steps(asked, near),
+        *outcome_steps(asked, near),
+        *division.steps,
+        Step("_followed", "everybody, with what became of him", _followed(asked, division)),
+        Step("_limits", "where revenue is cut; what a missing risk is taken for", _LIMITS),
+        Step("_mature", "who can be read, with his totals", _mature(asked)),
+    ]
+    names = [*BASE, *(f"outcome_{n}" for n in range(len(asked.business.outcomes)))]
+    steps += _unit_steps("_units", names, "", is_single=assigned.is_single)
+    answers = {
+        "groups": f'select "group", {moment_columns(names)} from _units group by "group"',
+        "lives": _LIVES,
+        "churners": _churners(is_single=assigned.is_single),
+        "entries": _entries(is_single=assigned.is_single),
+        "exposure": _EXPOSURE,
+        "facts": _FACTS,
+    }
+    for position, name in enumerate(division.names):
+        parts = [f"part_{list(division.parts).index(part)}" for part in division.parts_of(name)]
+        value = ", ".join(f"{part} as value_{i}" for i, part in enumerate(parts))
+        steps += _unit_steps(f"_units_{position}", names, value, is_single=assigned.is_single)
+        keys = ", ".join(f"value_{i}" for i in range(len(parts)))
+        answers[f"segment_{position}"] = (
+            f'select "group", {keys}, {moment_columns(names)} from _units_{position} group by "group", {keys}'
+        )
+    told = [f"(select list(told) from ({sql}) as told) as {name}" for name, sql in answers.items()]
+    return f"-- outcomes of {asked.cohort.name} as known on {asked.as_of}.\n{with_steps(steps)}\nselect\n" + ",\n".join(
+        told
+    )
+
+
+def _entered() -> str:
+    days = ["entered_at", "before_at", "lead_at", "ends_on", "ends_at", "follow_at", "follow_days", "is_mature"]
+    return select([*COLUMNS, *days], "from _assigned inner join _days using (entered_on)")
+
+
+def _followed(asked: Asked, division: Division) -> str:
+    outcomes = asked.business.outcomes
+    by_feed = list(outcomes_by_feed(outcomes).values())
+    columns = [
+        *(f"_entered.{name}" for name in ("customer_id", "unit_id", '"group"', "entered_on", "propensity")),
+        *("is_mature", "follow_days", "probability", "kept_cents", "churned", "is_followed", "left_on"),
+        "coalesce(revenue_cents, 0)::double as revenue_cents",
+        "coalesce(before_cents, 0)::double as before_cents",
+        "coalesce(cost_cents, 0)::double as cost_cents",
+        "coalesce(incentive_cents, 0)::double as incentive_cents",
+        "coalesce(is_decided, false) as is_decided",
+        "coalesce(is_reached, false) as is_reached",
+        "coalesce(is_reached_by_other, false) as is_reached_by_other",
+        "(_answers.customer_id is not null)::integer::double as asked",
+        *(f"coalesce(_answers.{name}, 0)::double as {name}" for name in ("answered", "nps", "score")),
+        *(f"coalesce(outcome_{n}, 0)::double as outcome_{n}" for n in range(len(outcomes))),
+        *(f"{sql} as part_{n}" for n, sql in enumerate(division.parts.values())),
+    ]
+    others = ["_left", "_paid", "_contacts", "_costs", "_answers", *(f"_outcome_{i}" for i in range(len(by_feed)))]
+    joins = "".join(f"\n    left join {name} on {name}.customer_id = _entered.customer_id" for name in others)
+    return select(columns, f"from _entered{joins}{division.joins}")
+
+
+_LIMITS = f"""select case when cap > 0 then cap end as cap_cents, coalesce(risk, 0) as mean_risk
+    from (
+        select quantile_cont(before_cents, {CAP_AT}) as cap, avg(probability) as risk from _followed where is_mature
+    )"""
+
+
+def _mature(asked: Asked) -> str:
+    capped = "least({0}, coalesce(cap_cents, {0}))".format
+    columns = [
+        *("unit_id", '"group"', "1e0 as customers", "(churned is not null)::integer::double as known"),
+        "coalesce(churned, false)::integer::double as churned",
+        "coalesce(probability, mean_risk) as risk",
+        *("revenue_cents", f"{capped('revenue_cents')} as revenue_capped_cents", "cost_cents"),
+        "case when not churned then coalesce(kept_cents, 0) else 0 end::double as kept_cents",
+        f"{capped('before_cents')} as before_cents",
+        *("is_reached::integer::double as reached", "asked", "answered", "nps", "score"),
+        *(f"outcome_{n}" for n in range(len(asked.business.outcomes))),
+        "columns('part_[0-9]+')",
+    ]
+    return select(columns, "from _followed cross join _limits\n    where is_mature")
+
+
+def _unit_steps(name: str, totals: Sequence[str], value: str, *, is_single: bool) -> list[Step]:
+    """A unit's totals over its mature customers (over those of one segment)."""
+    keys = ['"group"', *([value] if value else [])]
+    if is_single:
+        return [Step(name, "every unit is one customer", select([*keys, *totals], "from _mature"))]
+    by = ["unit_id", '"group"', *(part.split(" as ")[0] for part in value.split(", ") if part)]
+    sums = [f"sum({total}) as {total}" for total in totals]
+    return [
+        Step(name, "one row per unit and group", select([*keys, *sums], f"from _mature\n    group by {', '.join(by)}"))
+    ]
+
+
+#: Lives by their last day: a day of leaving counts as a day at risk, so does each whole day that is known.
+_LIVES = """select "group", is_event, last_day, count(*) as customer_count
+    from (
+        select "group", left_on is not null as is_event,
+            coalesce(left_on - entered_on, follow_days - 1)::bigint as last_day
+        from _followed where is_followed and follow_days > 0
+    )
+    group by "group", is_event, last_day"""
+
+_EXPOSURE = """select "group", count(*) as customer_count, count(*) filter (where is_decided) as decided_count,
+        count(*) filter (where is_reached) as reached_count, count(*) filter (where is_reached_by_other) as other_count,
+        sum(incentive_cents) as incentive_cents
+    from _followed group by "group\""""
+
+_FACTS = """select count(*) filter (where is_mature) as matured_count,
+        count(*) filter (where is_mature and churned is not null) as known_count,
+        count(*) filter (where is_mature and probability is null) as riskless_count,
+        count(*) filter (where is_mature and kept_cents is null) as valueless_count,
+        count(*) filter (where is_mature and left_on is not null and not is_followed and "group" = 'treatment')
+            as lead_treatment_count,
+        count(*) filter (where is_mature and left_on is not null and not is_followed and "group" = 'holdout')
+            as lead_holdout_count,
+        (select cap_cents from _limits) as cap_cents
+    from _followed"""
+
+
+def _churners(*, is_single: bool) -> str:
+    units = """select unit_id, "group", min(left_on) as left_on, min(propensity) as propensity
+        from _followed group by unit_id, "group\""""
+    return f"""select left_on as churned_on, "group", propensity, count(*) as unit_count
+    from ({"_followed" if is_single else units}) where left_on is not null
+    group by left_on, "group", propensity"""
+
+
+def _entries(*, is_single: bool) -> str:
+    units = """select unit_id, "group", min(entered_on) as entered_on, min(propensity) as propensity
+        from _followed group by unit_id, "group\""""
+    return f"""select entered_on, propensity, count(*) filter (where "group" = 'treatment') as treatment_units,
+        count(*) filter (where "group" = 'holdout') as holdout_units
+    from ({"_followed" if is_single else units})
+    group by entered_on, propensity"""
