@@ -171,14 +171,13 @@ def keep_features(warehouse: Warehouse, as_of: date, described: pa.Table) -> Non
 
     They can be computed again at any time; kept, the drift report and the decisions need not.
     """
-    known = "select 1 as nothing where false"
-    if warehouse.version(FEATURES_TABLE) is not None:
-        known = f"select * from {FEATURES_TABLE} where as_of = date '{as_of}'"
+    known = f"select * from {FEATURES_TABLE} where as_of = date '{as_of}'"
+    has_others = warehouse.version(FEATURES_TABLE) is not None and warehouse.query(f"{known} limit 1").num_rows
+    if has_others:
         known += " and customer_id not in (select customer_id from described)"
         merged = f"select * from described union all by name {known} order by customer_id"
-        warehouse.replace_day(FEATURES_TABLE, as_of, warehouse.query(merged, frames={"described": described}))
-    else:
-        warehouse.replace_day(FEATURES_TABLE, as_of, described)
+        described = warehouse.query(merged, frames={"described": described})
+    warehouse.replace_day(FEATURES_TABLE, as_of, described)
 
 
 def _champion_for(workspace: Workspace, churn: Churn, as_of: date) -> tuple[str, ChurnModel]:

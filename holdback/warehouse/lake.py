@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -50,7 +50,8 @@ class Lake:
         """See :meth:`Warehouse.query`."""
         given = frames or {}
         with self._duckdb_errors(), self._engine().session() as session:
-            session.show(self._views(session, sql, given), known=set(self._names()).difference(given))
+            names = [name for name in self._names() if name not in given]
+            session.show(self._views(session, sql, names), known=names)
             return session.answer(sql, given)
 
     @contextmanager
@@ -63,7 +64,8 @@ class Lake:
         with self._duckdb_errors():
             session = Session(self._engine().connect())
             try:
-                session.show(self._views(session, sql, ()), known=self._names())
+                names = self._names()
+                session.show(self._views(session, sql, names), known=names)
                 yield session.connection
             finally:
                 session.connection.close()
@@ -93,7 +95,7 @@ class Lake:
         except duckdb.IOException as error:
             raise OperatorError(f"warehouse {self.root}: cannot read or write ({error}). Check the disk.") from error
 
-    def _views(self, session: Session, sql: str | None, given: Collection[str]) -> dict[str, str]:
+    def _views(self, session: Session, sql: str | None, names: Iterable[str]) -> dict[str, str]:
         """Return SQL that reads the newest version of each table, and of ``superseded`` only what is decided.
 
         A correction touches two tables: the replaced row goes into ``superseded`` first, the new one into its feed
@@ -101,7 +103,7 @@ class Lake:
         reader sees the old row or the new one, never both or neither, whenever the writer was stopped.
         """
         named = {word.lower() for word in _WORD.findall(sql)} if sql is not None else None
-        wanted = [name for name in self._names() if name not in given and (named is None or name.lower() in named)]
+        wanted = [name for name in names if named is None or name.lower() in named]
         snapshots = {name: self._snapshot(name) for name in sorted(wanted, key=lambda name: name == _SUPERSEDED)}
         views = {name: self._select(name, found) for name, found in snapshots.items()}
         replaced = snapshots.get(_SUPERSEDED)
@@ -237,9 +239,10 @@ class Lake:
         raise Busy(f"warehouse table {table}: other writers kept committing first. Run the command again.")
 
     def _names(self) -> list[str]:
-        found = (
-            {path.name for path in self.root.iterdir() if (path / "_delta_log").is_dir()} if self.root.is_dir() else ()
-        )
+        found: list[str] = []
+        if self.root.is_dir():
+            with os.scandir(self.root) as entries:
+                found = [e.name for e in entries if e.name not in self.tables and Path(e.path, "_delta_log").is_dir()]
         return sorted({*self.tables, *found})
 
     def _folder(self, table: str) -> Path:
