@@ -81,12 +81,12 @@ def launch(workspace: Workspace, campaign_name: str, as_of: date, *, force_reaso
             needed, and not kept, for a campaign that can be read.
 
     Raises:
-        BusinessFileError: the file changed what the launch of the same version had fixed, has an older version than
-            the launched one, the reason is too short, or the plan's own reasons.
+        BusinessFileError: the campaign was run elsewhere; the file changed what the launch of the same version had
+            fixed, or has an older version than the launched one; the reason is too short; or the plan's own reasons.
         NotKnowableYet: the effect cannot be read in time, and no reason was given; or there is no past to plan from.
     """
     warehouse, business = workspace.warehouse, workspace.business
-    campaign = business.campaign_named(campaign_name)
+    campaign = business.own_campaign_named(campaign_name)
     newest = _designs(warehouse, as_of).get(campaign.name)
     if newest is not None and newest.version == campaign.version:
         return Launch(newest, None, True, check_unchanged(business, newest))
@@ -124,7 +124,7 @@ def halt(workspace: Workspace, campaign_name: str, as_of: date, *, reason: str, 
         True when it was recorded; False when the campaign was halted already.
 
     Raises:
-        BusinessFileError: the campaign's version was never launched, or the reason is too short.
+        BusinessFileError: the campaign was run elsewhere, its version was never launched, or the reason is too short.
     """
     return _switch(workspace, campaign_name, as_of, "halted", reason=reason, by=by)
 
@@ -173,10 +173,13 @@ def resumed_on(warehouse: Warehouse, campaign: str, version: int, as_of: date) -
 
 
 def standings(warehouse: Warehouse, business: Business, as_of: date) -> tuple[Standing, ...]:
-    """Return where each campaign of the business file stands on a day, as the ledger knew it then."""
+    """Return where each campaign of the business file stands on a day, as the ledger knew it then.
+
+    A campaign that was run elsewhere stands nowhere: it is measured, and never launched.
+    """
     facts = _facts(warehouse, as_of)
     designs = _newest(facts)
-    return tuple(_standing(campaign, designs.get(campaign.name), facts, as_of) for campaign in business.campaigns)
+    return tuple(_standing(campaign, designs.get(campaign.name), facts, as_of) for campaign in business.own_campaigns)
 
 
 def _standing(campaign: Campaign, design: Design | None, facts: list[dict[str, Any]], as_of: date) -> Standing:
@@ -203,7 +206,7 @@ def _switch(
     workspace: Workspace, campaign_name: str, as_of: date, kind: Literal["halted", "resumed"], *, reason: str, by: str
 ) -> bool:
     business = workspace.business
-    campaign = business.campaign_named(campaign_name)
+    campaign = business.own_campaign_named(campaign_name)
     where = f"{business.slug}: campaign {campaign.name}"
     written = _written(business, campaign, "reason", reason)
     if not by.strip():

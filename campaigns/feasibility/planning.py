@@ -68,12 +68,12 @@ def plan(warehouse: Warehouse, business: Business, campaign_name: str, as_of: da
         as_of: The day of knowledge.
 
     Raises:
-        BusinessFileError: no campaign has this name, it is over, none of its actions is expected to save anybody,
-            nobody is in its audience, or its horizon is shorter than the lead time.
+        BusinessFileError: no campaign has this name, it was run elsewhere, it is over, none of its actions is expected
+            to save anybody, nobody is in its audience, or its horizon is shorter than the lead time.
         NotKnowableYet: the company has no past to plan from; the message says from when on it has.
         DataError: the feed that defines churn is empty.
     """
-    campaign = business.campaign_named(campaign_name)
+    campaign = business.own_campaign_named(campaign_name)
     where = f"{business.slug}: campaign {campaign.name}"
     starts_on = max(campaign.starts_on or as_of, as_of)
     if campaign.ends_on is not None and campaign.ends_on <= starts_on:
@@ -212,7 +212,7 @@ class _Planner:
         ends_on = self.campaign.ends_on
         return tuple(
             other
-            for other in self.business.campaigns
+            for other in self.business.own_campaigns
             if (other.ends_on is None or other.ends_on > self.starts_on)
             and (other.starts_on is None or ends_on is None or other.starts_on < ends_on)
         )

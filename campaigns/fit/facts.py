@@ -247,7 +247,7 @@ def _customer_steps(business: Business, clock: Clock, corrected: Collection[str]
     if business.customers is None:
         nobody = "select customer_id, null::timestamp as signed_up_at, null::varchar as segment"
         rows = [*(f"false as action_{i}" for i in range(len(business.actions)))]
-        rows += [f"false as campaign_{i}" for i in range(len(business.campaigns))]
+        rows += [f"false as campaign_{i}" for i in range(len(business.own_campaigns))]
         sql = f"{', '.join([nobody, *rows])}\n    from spine\n    where false"
         return [Step("_suits", "the company has no table of customers", sql)]
     columns = [
@@ -256,7 +256,7 @@ def _customer_steps(business: Business, clock: Clock, corrected: Collection[str]
         f'"{segment}" as segment' if segment else "null::varchar as segment",
         *(f'"{flag}" as protected_{i}' for i, flag in enumerate(protecting)),
         *(f"{audience_condition(a.eligible)} as action_{i}" for i, a in enumerate(business.actions)),
-        *(f"{audience_condition(c.audience)} as campaign_{i}" for i, c in enumerate(business.campaigns)),
+        *(f"{audience_condition(c.audience)} as campaign_{i}" for i, c in enumerate(business.own_campaigns)),
     ]
     suits = select(columns, "from _customers_rows")
     return [
@@ -267,7 +267,7 @@ def _customer_steps(business: Business, clock: Clock, corrected: Collection[str]
 
 def _attributes(business: Business) -> tuple[str, ...]:
     """The attributes that may enter, each once."""
-    audiences = [a.eligible for a in business.actions] + [c.audience for c in business.campaigns]
+    audiences = [a.eligible for a in business.actions] + [c.audience for c in business.own_campaigns]
     names = [name for audience in audiences for name in (*audience.where, *audience.between)]
     names += [*business.fit.never_classed_out, *([business.fit.segment] if business.fit.segment else [])]
     return ("signed_up_at", *(f'"{name}"' for name in dict.fromkeys(names)))
@@ -277,10 +277,10 @@ def _open_to(business: Business, action: Action, position: int) -> str:
     """SQL: may the action be planned? It is for such customers, and they are in the audience of a campaign with it."""
     audiences = [
         _is_for(campaign.audience, f"campaign_{index}")
-        for index, campaign in enumerate(business.campaigns)
+        for index, campaign in enumerate(business.own_campaigns)
         if action.name in campaign.actions
     ]
-    if not business.campaigns:
+    if not business.own_campaigns:
         audiences = ["risk_tier in ('high', 'medium')"]  # whom a campaign is for unless it says otherwise
     return f"({_is_for(action.eligible, f'action_{position}')} and ({' or '.join(audiences) or 'false'}))"
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.designs import Design, check_unchanged, halt, launch, launched, resume, standings
+from campaigns.feasibility import plan
 from campaigns.ledger import verify
 from holdback.business import Audience
 from holdback.errors import BusinessFileError, NotKnowableYet
@@ -262,3 +263,22 @@ def test_a_campaign_that_left_the_file_is_in_force_no_more(company: Workspace) -
     assert launched(without.warehouse, without.business, TOMORROW) == ()
     [standing] = standings(without.warehouse, without.business, TOMORROW)
     assert (standing.campaign, standing.state, standing.design) == ("summer", "not launched", None)
+
+
+# What was run elsewhere
+
+
+def test_a_campaign_that_was_run_elsewhere_is_never_planned_launched_or_halted(tmp_path: Path) -> None:
+    drawn: dict[str, Any] = {"role": "assignments", "source": "drawn.csv"}
+    drawn["columns"] = {"customer_id": "c", "event_at": "at", "campaign": "m", "group": "g"}
+    elsewhere = {"name": "mailing", "actions": ["letter"], "assigned_by": "drawn"}
+    campaigns = [FILE["campaigns"][0], elsewhere]
+    company = telecom(tmp_path, feeds={**FILE["feeds"], "drawn": drawn}, campaigns=campaigns)
+    assert [standing.campaign for standing in standings(company.warehouse, company.business, AS_OF)] == ["spring"]
+    for ask in (
+        lambda: plan(company.warehouse, company.business, "mailing", AS_OF),
+        lambda: launch(company, "mailing", AS_OF, force_reason=REASON),
+        lambda: halt(company, "mailing", AS_OF, reason=REASON, by="Ana"),
+    ):
+        with pytest.raises(BusinessFileError, match="'drawn' says that it was run elsewhere"):
+            ask()
