@@ -111,11 +111,8 @@ def classify(
     if facts is None:
         return _result(warehouse, business, as_of, lifts)
     progress(f"arithmetic of {facts.table.num_rows:,} customers", 1, 3)
-    rows, notes, unscored_count = (
-        _rows(warehouse, business, as_of, facts, lifts),
-        _notes(business, facts),
-        facts.unscored_count,
-    )
+    rows, audit = _rows(warehouse, business, as_of, facts, lifts)
+    notes, unscored_count = _notes(business, facts), facts.unscored_count
     del facts  # a million customers are a quarter of a gigabyte
     pa.default_memory_pool().release_unused()
     progress(f"writing {rows.num_rows:,} classes", 2, 3)
@@ -129,20 +126,27 @@ def classify(
         lifts,
         notes=notes,
         unscored_count=unscored_count,
+        audit=audit if written else None,
         was_classified_already=not written,
     )
 
 
-def _rows(warehouse: Warehouse, business: Business, as_of: date, facts: Facts, lifts: Mapping[str, Lift]) -> pa.Table:
-    """The day's rows; with nobody classed out when the classes fall on a protected group."""
+def _rows(
+    warehouse: Warehouse, business: Business, as_of: date, facts: Facts, lifts: Mapping[str, Lift]
+) -> tuple[pa.Table, FitAudit | None]:
+    """The day's rows, with nobody classed out when the classes fall on a protected group; and the audit they stood.
+
+    The audit is None when it changed the classes: then it is of others.
+    """
     rates = contact_rates(facts)
     found = assess(facts, rates, business, lifts)
     named = pa.table(
         {"customer_id": facts.table["customer_id"], "fit_class": pa.array(found.classes.names, pa.string())}
     )
-    if audit_fit(warehouse, business, as_of, named, with_proxies=False).must_stop:
-        found = replace(found, classes=found.classes.suspended(AUDIT))
-    return fit_rows(found, facts, rates, business, lifts, as_of)
+    audit: FitAudit | None = audit_fit(warehouse, business, as_of, named, with_proxies=False)
+    if audit is not None and audit.must_stop:
+        found, audit = replace(found, classes=found.classes.suspended(AUDIT)), None
+    return fit_rows(found, facts, rates, business, lifts, as_of), audit
 
 
 def _result(
@@ -153,6 +157,7 @@ def _result(
     *,
     notes: tuple[str, ...] = (),
     unscored_count: int | None = None,
+    audit: FitAudit | None = None,
     was_classified_already: bool = False,
 ) -> FitResult:
     day = f"from fit where as_of = date '{as_of.isoformat()}'"
@@ -163,7 +168,9 @@ def _result(
     guarded = _counted(
         warehouse.query(f"select name, count(*) as customers from (select {guards} as name {day}) as g group by name")
     )
-    classes = warehouse.query(f"select customer_id, fit_class {day} order by customer_id")
+    if audit is None:
+        classes = warehouse.query(f"select customer_id, fit_class {day} order by customer_id")
+        audit = audit_fit(warehouse, business, as_of, classes, with_proxies=False)
     return FitResult(
         as_of=as_of,
         customer_count=sums.pop("customers"),
@@ -174,7 +181,7 @@ def _result(
         **sums,
         unscored_count=unscored_count,
         assumed_actions=tuple(name for name, lift in sorted(lifts.items()) if lift.status != "measured"),
-        audit=audit_fit(warehouse, business, as_of, classes, with_proxies=False),
+        audit=audit,
         warnings=_warnings(warehouse, business, as_of, guarded.get(AUDIT, 0)),
         notes=notes,
         was_classified_already=was_classified_already,
