@@ -42,6 +42,7 @@ retrain_task = _step(steps.retrain_step)
 first_model_task = _step(steps.first_model_step)
 score_task = _step(steps.score_step)
 reconcile_task = _step(steps.reconcile_step)
+measure_task = _step(steps.measure_step)
 decide_task = _step(steps.decide_step)
 deliver_task = _step(steps.deliver_step)
 report_task = _step(steps.report_step)
@@ -110,6 +111,13 @@ def decide_daily(business: str | None = None, as_of: date | None = None, past: b
 
 
 @flow(flow_run_name=_run_name)
+def measure(business: str | None = None, as_of: date | None = None) -> Outcome:
+    """Measure what each campaign changed against its holdout, and halt one that does harm."""
+    workspace, day = _opened(business, as_of)
+    return _published(measure_task(workspace, day, wait_seconds=_WAIT_SECONDS))
+
+
+@flow(flow_run_name=_run_name)
 def report(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> list[Outcome]:
     """Write the day's report."""
     workspace, day = _opened(business, as_of)
@@ -171,7 +179,7 @@ def one_day(workspace: Workspace, day: date, *, with_report: bool = True, past: 
 
 
 def _decided(workspace: Workspace, day: date, *, past: bool) -> Iterator[Outcome]:
-    """What was sent, what is decided, what leaves the house; nothing where the business file has no campaign.
+    """What was sent, what it changed, what is decided, what leaves the house; nothing without a campaign in the file.
 
     A missed day is not decided later: its list would reach nobody, and yet count as contacts.
     """
@@ -182,7 +190,7 @@ def _decided(workspace: Workspace, day: date, *, past: bool) -> Iterator[Outcome
         why = f"{day} has passed: nobody can be contacted on it any more. Nothing was decided; see --past for trials."
         yield Outcome("decide_daily", workspace.business.slug, day, {"waits": why}, was_done_already=True)
         return
-    for step in (reconcile_task, decide_task, deliver_task):
+    for step in (reconcile_task, measure_task, decide_task, deliver_task):
         yield step(workspace, day, wait_seconds=_WAIT_SECONDS)
 
 

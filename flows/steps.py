@@ -9,7 +9,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,17 @@ def reconcile_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0
     return _in_order(workspace, as_of, "reconcile", work, wait_seconds)
 
 
+def measure_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome:
+    """Measure what each campaign changed against its holdout, once a day; halt one that does harm."""
+    from monitoring.measurement import measure
+
+    def work() -> Receipt:
+        return _receipt(measure(workspace, as_of, progress=tell))
+
+    outcome = once("measure", workspace, as_of, work, wait_seconds=wait_seconds)
+    return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_measured_already"]))
+
+
 def decide_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome:
     """Decide whom to contact today, within holdouts, suppression, capacities and budget, once and for ever."""
     from campaigns.decisions import decide
@@ -116,8 +127,13 @@ def decide_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -
     return dataclasses.replace(outcome, was_done_already=outcome.receipt.get("was_decided_already", True))
 
 
-def deliver_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome:
-    """Write the contact lists, and send them where the business file says."""
+def deliver_step(
+    workspace: Workspace, as_of: date, *, now: datetime | None = None, wait_seconds: float = 0
+) -> Outcome:
+    """Write the contact lists, and send them where the business file says.
+
+    ``now`` is for those who live a day that has passed, and give its morning: the last check asks what held then.
+    """
     from campaigns.delivery import deliver
 
     if not was_decided(workspace, as_of):
@@ -126,7 +142,7 @@ def deliver_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) 
 
     def work() -> Receipt:
         _compact_ledger(workspace)
-        return _receipt(deliver(workspace, as_of, now=settings.now(), wait=time.sleep))
+        return _receipt(deliver(workspace, as_of, now=now or settings.now(), wait=time.sleep))
 
     return once("deliver", workspace, as_of, work, wait_seconds=wait_seconds)
 

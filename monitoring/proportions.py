@@ -84,3 +84,25 @@ def newcombe(first: tuple[float, float], second: tuple[float, float], *, level: 
     low = difference - sqrt((b.share - b.low) ** 2 + (a.high - a.share) ** 2)
     high = difference + sqrt((b.high - b.share) ** 2 + (a.share - a.low) ** 2)
     return ShareDifference(a, b, difference, low, high, level)
+
+
+def ratio_of(above: Share, below: Share) -> tuple[float, float, float]:
+    """Return ``above / below`` of two independent shares, and the limits of the ratio at the level of theirs.
+
+    Raises:
+        ValueError: ``below`` may be 0.
+
+    Source: Donner, Zou, Statistical Methods in Medical Research 21 (2012) 347, equation 9.
+
+    Examples:
+        >>> [round(value, 3) for value in ratio_of(wilson(650, 10_000), wilson(80, 1_000))]
+        [0.812, 0.651, 1.016]
+    """
+    if below.share <= 0 or below.low <= 0:
+        raise ValueError("ratio: the share below may be 0, so the ratio has no upper limit.")
+    limits = []
+    for sign, over, under in ((-1, above.low, below.high), (1, above.high, below.low)):
+        product = above.share * below.share
+        root = product**2 - over * under * (2 * above.share - over) * (2 * below.share - under)
+        limits.append((product + sign * sqrt(max(root, 0.0))) / (under * (2 * below.share - under)))
+    return above.share / below.share, limits[0], limits[1]

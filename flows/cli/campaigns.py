@@ -1,4 +1,4 @@
-"""Commands about campaigns: ``campaign plan``, ``launch``, ``halt``, ``resume``, ``list``, ``show``."""
+"""Commands about campaigns: ``campaign plan``, ``launch``, ``stop``, ``resume``, ``list``, ``show``."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ def campaign_launch(
 
 
 @campaigns.command(
-    "halt",
-    epilog='\b\nExamples:\n  holdback campaign halt spring --by "Ana Ruiz" --reason "the letter names a wrong price"',
+    "stop",
+    epilog='\b\nExamples:\n  holdback campaign stop spring --by "Ana Ruiz" --reason "the letter names a wrong price"',
 )
-def campaign_halt(
+def campaign_stop(
     name: CampaignName,
     reason: Reason,
-    by: Annotated[str, typer.Option("--by", help="Who halts it.")],
+    by: Annotated[str, typer.Option("--by", help="Who stops it.")],
     business: BusinessFile = None,
     as_of: AsOf = None,
     as_json: AsJson = False,

@@ -74,7 +74,7 @@ def test_a_campaign_from_its_plan_to_its_halt(line: CommandLine) -> None:
     assert (standing["state"], standing["since"]) == ("in force", AS_OF.isoformat())
     assert done["design"]["hash"] in line.run("show", "spring", *DAY)
 
-    line.run("halt", "spring", *DAY, "--by", "Ana Ruiz", "--reason", "the price is wrong")
+    line.run("stop", "spring", *DAY, "--by", "Ana Ruiz", "--reason", "the price is wrong")
     assert "the price is wrong" in line.run("list", *DAY)
     assert "halted, by Ana Ruiz: the price is wrong" in line.run("show", "spring", *DAY)
     assert line.json("resume", "spring", *DAY, "--by", "Ana Ruiz", "--reason", "the price is right")["was_halted"]
@@ -104,8 +104,8 @@ def test_a_changed_design_leaves_with_two(line: CommandLine) -> None:
 def test_a_campaign_that_does_not_exist_leaves_with_two(line: CommandLine) -> None:
     assert "Choose one of: spring" in line.run("plan", "autumn", *DAY, code=2)
     assert "Choose one of: spring" in line.run("show", "autumn", *DAY, code=2)
-    line.run("halt", "spring", *DAY, "--by", "Ana Ruiz", "--reason", "the price is wrong", code=2)
-    line.run("halt", "spring", *DAY, code=2)  # Typer asks for the options
+    line.run("stop", "spring", *DAY, "--by", "Ana Ruiz", "--reason", "the price is wrong", code=2)
+    line.run("stop", "spring", *DAY, code=2)  # Typer asks for the options
 
 
 @pytest.mark.slow

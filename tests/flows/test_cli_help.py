@@ -19,7 +19,7 @@ COMMANDS = {
     "init", "doctor", "business check", "business schema", "ingest", "quarantine list", "quarantine show",
     "quarantine release", "features list", "features sql", "features explain", "retrain", "models list", "models show",
     "models promote", "models rollback", "score", "report", "daily", "backfill", "runs", "demo",
-    "campaign plan", "campaign launch", "campaign halt", "campaign resume", "campaign list", "campaign show",
+    "campaign plan", "campaign launch", "campaign stop", "campaign resume", "campaign list", "campaign show", "campaign measure",
     "decide", "decisions list", "decisions explain", "ledger verify", "ledger show",
     "fit show", "fit explain", "fit audit", "fit backtest", "fit sensitivity", "fit export",
 }  # fmt: skip
