@@ -43,7 +43,7 @@ def statement(asked: Asked, assigned: Assigned, division: Division, *, near: str
         *division.steps,
         Step("_followed", "everybody, with what became of him", _followed(asked, division)),
         Step("_limits", "where revenue is cut; what a missing risk is taken for", _LIMITS),
-        Step("_mature", "who can be read, with his totals", _mature(asked)),
+        Step("_mature", "who can be read, with his totals", _mature(asked, division)),
     ]
     names = [*BASE, *(f"outcome_{n}" for n in range(len(asked.business.outcomes)))]
     steps += _unit_steps("_units", names, "", is_single=assigned.is_single)
@@ -103,7 +103,7 @@ _LIMITS = f"""select case when cap > 0 then cap end as cap_cents, coalesce(risk,
     )"""
 
 
-def _mature(asked: Asked) -> str:
+def _mature(asked: Asked, division: Division) -> str:
     capped = "least({0}, coalesce(cap_cents, {0}))".format
     columns = [
         *("unit_id", '"group"', "1e0 as customers", "(churned is not null)::integer::double as known"),
@@ -114,7 +114,7 @@ def _mature(asked: Asked) -> str:
         f"{capped('before_cents')} as before_cents",
         *("is_reached::integer::double as reached", "asked", "answered", "nps", "score"),
         *(f"outcome_{n}" for n in range(len(asked.business.outcomes))),
-        "columns('part_[0-9]+')",
+        *(f"part_{n}" for n in range(len(division.parts))),
     ]
     return select(columns, "from _followed cross join _limits\n    where is_mature")
 
