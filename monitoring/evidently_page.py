@@ -57,32 +57,38 @@ def evidently_page(drift: DayDrift, quality: Quality, performance: Performance) 
         warnings.simplefilter("ignore")  # Evidently's remarks on its own insides
         figures, limits = _quality_figures(quality)
         measured, bounds, title = _performance_figures(performance)
-        largest = next(iter(drift.measured), None)
-        metrics: list[Any] = [
-            batch_quality()(limits=limits),
-            matured_performance()(bounds=bounds, title=title),
-        ]
-        if drift.measured:
-            columns = [_plain(column.name) for column in drift.measured]
-            name = _plain(largest.name) if largest is not None else ""
-            metrics.insert(0, binned_drift()(columns=columns, largest=name))
+        metrics, tables = drift_metrics(drift)
         snapshot = run_report(
-            metrics,
+            [
+                *metrics,
+                batch_quality()(limits=limits),
+                matured_performance()(bounds=bounds, title=title),
+            ],
             {
                 "quality": figures,
                 "batches": _batches(quality),
                 "performance": measured,
                 "reliability": _reliability(performance),
-                "verdicts": _verdicts(drift),
-                "bins": _bins(largest),
+                **tables,
             },
         )
         tests = snapshot.dict()["tests"]
         passed = sum(str(getattr(test["status"], "value", test["status"])).upper() == "SUCCESS" for test in tests)
-        return EvidentlyPage(_document(snapshot), passed, len(tests))
+        return EvidentlyPage(document(snapshot), passed, len(tests))
 
 
-def _document(snapshot: Any) -> str:
+def drift_metrics(drift: DayDrift) -> tuple[list[Any], dict[str, pd.DataFrame]]:
+    """Return the metrics that draw a day's drift (none when nothing was measured) and the tables that they read."""
+    largest = next(iter(drift.measured), None)
+    tables = {"verdicts": _verdicts(drift), "bins": _bins(largest)}
+    if largest is None:
+        return [], tables
+    columns = [plain(column.name) for column in drift.measured]
+    return [binned_drift()(columns=columns, largest=plain(largest.name))], tables
+
+
+def document(snapshot: Any) -> str:
+    """Return a snapshot as one HTML document that needs no internet; the same figures give the same document."""
     with tempfile.TemporaryDirectory(prefix="holdback-evidently-") as folder:
         path = Path(folder) / "evidently.html"
         snapshot.save_html(str(path))  # a Path would write nothing and say nothing
@@ -100,7 +106,7 @@ def _renamed(html: str, names: list[str]) -> str:
 def _verdicts(drift: DayDrift) -> pd.DataFrame:
     rows = [
         {
-            "column": _plain(column.name),
+            "column": plain(column.name),
             "alarm": column.alarm,
             "change (PSI less chance)": f"{column.excess:.4f}",
             "by chance": f"{column.chance:.4f}",
@@ -119,7 +125,7 @@ def _bins(column: ColumnDrift | None) -> pd.DataFrame:
         return pd.DataFrame({"bin": [], "reference": [], "today": []})
     return pd.DataFrame(
         {
-            "bin": [_plain(label) for label in bin_labels(column.bins)],
+            "bin": [plain(label) for label in bin_labels(column.bins)],
             "reference": column.reference_shares,
             "today": column.current_shares,
         }
@@ -133,10 +139,10 @@ def _quality_figures(quality: Quality) -> tuple[pd.DataFrame, dict[str, float]]:
     figures["rows unaccounted for"], limits["rows unaccounted for"] = float(abs(lost)), 0.0
     for feed in quality.feeds:
         if feed.quarantined_today is not None:
-            name = f"{_plain(feed.feed)}: share kept aside today"
+            name = f"{plain(feed.feed)}: share kept aside today"
             figures[name], limits[name] = feed.quarantined_today.share, feed.quarantined_limit
         if feed.days_since_last_event is not None and feed.limit_days is not None:
-            name = f"{_plain(feed.feed)}: days since the newest event"
+            name = f"{plain(feed.feed)}: days since the newest event"
             figures[name], limits[name] = float(feed.days_since_last_event), float(feed.limit_days)
     frame = pd.DataFrame({"figure": list(figures), "value": [float(value) for value in figures.values()]})
     return frame, limits
@@ -145,7 +151,7 @@ def _quality_figures(quality: Quality) -> tuple[pd.DataFrame, dict[str, float]]:
 def _batches(quality: Quality) -> pd.DataFrame:
     rows = [
         {
-            "feed": _plain(feed.feed),
+            "feed": plain(feed.feed),
             "newest day": feed.newest.as_of.isoformat() if feed.newest else "none",
             "offered": f"{feed.newest.offered:,}" if feed.newest else "",
             "let in": f"{feed.newest.clean:,}" if feed.newest else "",
@@ -189,7 +195,7 @@ def _performance_figures(performance: Performance) -> tuple[pd.DataFrame, dict[s
             "shown": [shown for _, shown in figures.values()],
         }
     )
-    return frame, bounds, f"Scores of {cohort.as_of}, version {_plain(cohort.model_version)}, against what happened"
+    return frame, bounds, f"Scores of {cohort.as_of}, version {plain(cohort.model_version)}, against what happened"
 
 
 def _reliability(performance: Performance) -> pd.DataFrame:
@@ -204,8 +210,8 @@ def _reliability(performance: Performance) -> pd.DataFrame:
     )
 
 
-def _plain(words: str) -> str:
-    """Evidently writes names into a script element as they are: nothing that looks like a tag may get there."""
+def plain(words: str) -> str:
+    """Take out of words what looks like a tag: Evidently writes names into a script element as they are."""
     return words.replace("<", "‹").replace(">", "›").replace("&", "+")
 
 

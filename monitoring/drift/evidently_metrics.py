@@ -187,12 +187,13 @@ def run_report(metrics: Sequence[Any], tables: Mapping[str, pd.DataFrame]) -> An
     """Run an Evidently report over tables that are computed already; returns its snapshot."""
     from evidently import Report
 
-    data = {name: _dataset(frame) for name, frame in tables.items()}
+    data = {name: dataset(frame) for name, frame in tables.items()}
     anything = next(iter(data.values()))
     return Report(list(metrics), include_tests=True).run(anything, None, additional_data=data)
 
 
-def _dataset(frame: pd.DataFrame) -> Any:
+def dataset(frame: pd.DataFrame) -> Any:
+    """Hand a table to Evidently as it is, with nothing for Evidently to guess."""
     from evidently import DataDefinition, Dataset
 
     numbers = [name for name in frame.columns if pd.api.types.is_numeric_dtype(frame[name])]
