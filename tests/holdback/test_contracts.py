@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from holdback.business import Business
-from holdback.contracts import Contract, Expectation, Judge, Rule, contract_of, reconcile, split_rows
+from holdback.contracts import Contract, Expectation, Judge, Parameter, Rule, contract_of, reconcile, split_rows
 from holdback.contracts.rules import Bound, words_of
 from holdback.contracts.splitting import measure_batch
 from holdback.errors import BusinessFileError, OperatorError
@@ -363,3 +363,14 @@ print(ingest(make_workspace(folder), AS_OF).clean)
         [sys.executable, "-c", program], cwd=project_root, capture_output=True, text=True, timeout=120
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "3\n", "")
+
+
+def test_each_batch_is_judged_by_its_own_bounds(connection: duckdb.DuckDBPyConnection, judge: Judge) -> None:
+    contract = offer(connection, SUBSCRIPTIONS, [GOOD])
+    judged(connection, judge, contract)
+    rule = next(rule.name for rule in contract.rules if rule.high == Parameter("most_rows"))
+    for most, is_passed in ((0, False), (1, True), (0, False)):
+        verdict = judge.judge(contract, "_judged", {**PARAMETERS, "most_rows": most})
+        assert verdict.is_passed[rule] is is_passed
+        assert verdict.observed[rule] == (None if is_passed else "1")
+        assert set(verdict.unexpected_counts.values()) == {0}

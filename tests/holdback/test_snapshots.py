@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+
+from holdback.tables import TABLES, Column, Table
+from holdback.warehouse import Lake
+from holdback.warehouse.snapshots import followed
+
+FACTS = Table("facts", "one fact", (Column("value", "integer", ""), Column("batch_id", "text", "")))
+NOW = datetime(2026, 3, 2)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "lake", {**TABLES, "facts": FACTS})
+
+
+def fact(value: int, batch: str = "a") -> pa.Table:
+    return pa.table({"value": [value], "batch_id": [batch]})
+
+
+def values(lake: Lake) -> list[int]:
+    return sorted(lake.query("select value from facts")["value"].to_pylist())
+
+
+def written_elsewhere(lake: Lake, value: int, batch: str) -> None:
+    """Append as another process does, which this one does not follow."""
+    properties = CommitProperties(app_transactions=[Transaction(batch, 1)])
+    write_deltalake(DeltaTable(str(lake.root / "facts")), fact(value), mode="append", commit_properties=properties)
+
+
+def test_what_another_process_writes_is_seen_and_built_upon(lake: Lake) -> None:
+    lake.append("facts", fact(1), batch="a")
+    for number in range(2, 30):
+        written_elsewhere(lake, number, f"there {number}")
+        assert values(lake) == sorted([*range(1, number + 1), *range(101, 99 + number)])
+        assert not lake.append("facts", fact(0), batch=f"there {number}")
+        assert lake.append("facts", fact(99 + number), batch=f"here {number}")
+    assert values(lake) == [*range(1, 30), *range(101, 129)]
+    assert lake.version("facts") == 56
+
+
+def test_a_version_keeps_its_batches_when_the_table_goes_on(lake: Lake) -> None:
+    lake.append("facts", fact(1), batch="a")
+    before = followed(lake.root / "facts").snapshot()
+    lake.append("facts", fact(2), batch="b")
+    after = followed(lake.root / "facts").snapshot()
+    assert before is not None
+    assert after is not None
+    assert (before.version, before.has("a"), before.has("b")) == (0, True, False)
+    assert (after.version, after.has("a"), after.has("b")) == (1, True, True)
+    assert len(before.files) == 1
+
+
+def test_a_write_that_failed_leaves_the_table_as_it_was(lake: Lake) -> None:
+    lake.append("facts", fact(1), batch="a")
+    with pytest.raises(pa.ArrowInvalid):
+        lake.append("facts", pa.table({"value": ["x"]}), batch="b")
+    assert lake.append("facts", fact(2), batch="b")
+    assert values(lake) == [1, 2]
+
+
+def test_a_table_is_corrected_from_the_moment_on_that_its_replaced_rows_are_named(lake: Lake) -> None:
+    replaced = {"feed": ["facts"], "batch_id": ["a"], "row_number": [1], "replaced_at": [NOW], "replaced_by": ["b"]}
+    assert lake.corrected() == frozenset()
+    lake.append("facts", fact(1), batch="a")
+    assert lake.corrected() == frozenset()
+    lake.append("superseded", pa.table(replaced), batch="b")
+    assert lake.corrected() == {"facts"}
+    assert lake.query("select * from superseded").num_rows == 0
+    lake.append("facts", fact(2, "b"), batch="b")
+    assert lake.corrected() == {"facts"}
+    assert lake.query("select * from superseded").num_rows == 1
