@@ -76,7 +76,7 @@ class Harm:
 
 @dataclass(frozen=True, eq=False)
 class _Leavers:
-    """Leavers by (day, group, propensity); rows of a day stand together."""
+    """Leavers by day, then group, propensity and count."""
 
     on: npt.NDArray[np.datetime64]
     is_treated: Floats
@@ -164,8 +164,9 @@ def _leavers(
     if not ((share >= 0) & (share <= 1)).all():
         raise ValueError("harm: a propensity lies outside [0, 1] or is missing. It is the probability of treatment.")
     speaks = (share > 0) & (share < 1) & (count > 0)
-    order = np.argsort(on[speaks], kind="stable")
     is_treated = (label == "treatment").astype(np.float64)
+    # One order of the rows for every order in which they may come: then not even the rounding differs.
+    order = np.lexsort((count[speaks], share[speaks], is_treated[speaks], on[speaks]))
     return _Leavers(on[speaks][order], is_treated[speaks][order], share[speaks][order], count[speaks][order])
 
 
@@ -203,7 +204,7 @@ def _lower_bound(leavers: _Leavers, grid: Floats, alpha: float) -> float:
     low, high = log(_LEAST_RATIO), log(_LARGEST_RATIO)
     if margin(low) <= 0:
         return 0.0
-    return _LARGEST_RATIO if margin(high) > 0 else exp(float(brentq(margin, low, high, xtol=1e-9)))
+    return _LARGEST_RATIO if margin(high) > 0 else exp(float(brentq(margin, low, high, xtol=1e-7)))
 
 
 def _bounded_exp(value: float) -> float:

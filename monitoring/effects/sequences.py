@@ -88,8 +88,11 @@ def daily_shares(
 ) -> Effect:
     """Return the difference of two shares with an interval that may be read on every day.
 
-    The variance of an arm is that of ``(x + 1/2) / (n + 1)`` times its design effect; without the half customer, first
-    looks with nobody churned have no width at all (10 % false alarms in 60 days at 90/10).
+    The sequence says by how many standard errors to go to either side today (:func:`half_width`; the variance of an arm
+    is that of ``(x + 1/2) / (n + 1)`` times its design effect, or first looks with nobody churned would have no width).
+    Newcombe's interval then goes that far, from Wilson's limits of both arms, instead of in a straight line: shares of
+    a small holdout are skew. At alpha 0.01, 60 daily looks and 2 % churn, the straight line raises 4.3 % false alarms
+    with 30 customers held out a day, this one 0.2 %; at the planned end it is 0 to 4 % wider.
 
     Args:
         treatment: Moments of the matured treated units.
@@ -109,20 +112,24 @@ def daily_shares(
         NotMeasurable: In one group nobody's outcome is known.
         ValueError: As :func:`half_width`.
 
-    Source: As :func:`half_width`.
+    Source: As :func:`half_width`; Newcombe, Statistics in Medicine 17 (1998) 873, method 10.
     """
-    estimate, variance = 0.0, 0.0
-    for sign, group, moments in ((1, "treatment", treatment), (-1, "holdout", holdout)):
-        estimate += sign * rate(moments, numerator, denominator, group=group)
-        known = moments.total(denominator)
-        share = (moments.total(numerator) + 0.5) / (known + 1)
-        variance += share * (1 - share) / known * design_effect_of(moments, numerator, denominator)
-    half = half_width(variance, tuned_at=tuned_at, alpha=alpha)
+    shares, sizes, variance = [], [], 0.0
+    for group, moments in (("treatment", treatment), ("holdout", holdout)):
+        share, known = rate(moments, numerator, denominator, group=group), moments.total(denominator)
+        size = known / design_effect_of(moments, numerator, denominator)
+        smoothed = (share * known + 0.5) / (known + 1)
+        variance += smoothed * (1 - smoothed) / size
+        shares.append(share)
+        sizes.append(size)
+    errors = half_width(variance, tuned_at=tuned_at, alpha=alpha) / sqrt(variance)
+    (p1, p0), estimate = shares, shares[0] - shares[1]
+    (low1, high1), (low0, high0) = (_score_limits(p, n, errors) for p, n in zip(shares, sizes, strict=True))
     return Effect(
         metric,
         estimate,
-        estimate - half,
-        estimate + half,
+        estimate - sqrt((p1 - low1) ** 2 + (high0 - p0) ** 2),
+        estimate + sqrt((high1 - p1) ** 2 + (p0 - low0) ** 2),
         1 - alpha,
         arm_of(treatment, numerator, denominator),
         arm_of(holdout, numerator, denominator),
@@ -187,3 +194,11 @@ def daily_means(
         is_good_when_lower,
         notes,
     )
+
+
+def _score_limits(share: float, n: float, errors: float) -> tuple[float, float]:
+    """Return Wilson's limits that many standard errors away; early looks go further than a level can say."""
+    scale = 1 + errors**2 / n
+    centre = (share + errors**2 / (2 * n)) / scale
+    half = errors * sqrt(share * (1 - share) / n + errors**2 / (4 * n**2)) / scale
+    return max(centre - half, 0.0), min(centre + half, 1.0)
