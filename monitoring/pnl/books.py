@@ -1,0 +1,226 @@
+"""What the ledger says was spent, and the feed that carries the revenue says was paid.
+
+Costs as :mod:`monitoring.outcomes.contacts` counts them, in whole cents per decision: a decision costs what was
+reported for it, else what it was expected to cost without its incentive; the incentive counts where it was redeemed, if
+redemptions of the action are reported, else at the share of the contacted who are expected to take it. What was
+reported for a decision that was taken back was spent all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+import pyarrow as pa
+
+from campaigns.fit.booked import DISCOUNTS, REVENUE, booked
+from campaigns.margins import revenue_feed
+from features.clocks import Clock, known_rows
+from features.corrections import corrected_tables
+from features.steps import Step, with_steps
+from holdback.business import Business
+from holdback.sql import literal
+from holdback.warehouse import Warehouse
+from monitoring.outcomes import UNKNOWN, Cohort
+from monitoring.pnl.lines import Spent
+
+#: Of a class and a month; both None: outside the analysis.
+Cell = tuple[str | None, str | None]
+
+
+def entries(warehouse: Warehouse, cohort: Cohort, as_of: date) -> Mapping[Cell, tuple[int, int, date]]:
+    """Return by class and month of entry: customers treated and held out, as first assigned, and the last entry."""
+    rows = warehouse.query(
+        f"""{with_steps([_entered(cohort, as_of)])}
+        select fit_class, entry_month, count(*) filter (where "group" = 'treatment') as treated,
+            count(*) filter (where "group" = 'holdout') as held_out, max(entered_on) as last_on
+        from _entered group by fit_class, entry_month order by fit_class, entry_month"""
+    ).to_pylist()
+    return {(r["fit_class"], r["entry_month"]): (r["treated"], r["held_out"], r["last_on"]) for r in rows}
+
+
+def spent(warehouse: Warehouse, business: Business, cohort: Cohort, as_of: date) -> Mapping[Cell, Spent]:
+    """Return what was spent on the cohort's customers within their horizons, by class and month of entry.
+
+    What the same campaign (any of ours, for the programme) spent on others, or outside of the horizons, stands under
+    ``(None, None)``: together it is all that the ledger says.
+    """
+    in_cells = f"""select _known.entry_id, _known.action, _known.cost_cents, _entered.fit_class, _entered.entry_month
+    from _known left join _entered on _entered.customer_id = _known.customer_id
+        and _known.as_of >= _entered.entered_on and _known.as_of < _entered.entered_on + {cohort.horizon_days}
+    where kind = 'decided' and action <> 'none'"""
+    steps = [
+        _entered(cohort, as_of),
+        _known(cohort, as_of),
+        Step(
+            "_decided", "decisions to contact somebody, with his class and month; null outside the analysis", in_cells
+        ),
+        Step("_told", "what was reported for a decision", _TOLD),
+        Step("_redeeming", "actions whose redemptions are reported", _REDEEMING),
+        Step("_priced", "what each decision cost", _PRICED),
+    ]
+    rows = warehouse.query(
+        f"""{with_steps(steps)}
+        select fit_class, entry_month, cast(sum(contact_cents) as bigint) as contact_cents,
+            cast(sum(incentive_cents) as bigint) as incentive_cents, cast(sum(decisions) as bigint) as decision_count
+        from (
+            select fit_class, entry_month, contact_cents, incentive_cents, 1 as decisions from _priced
+            union all
+            select null, null, told_cents, 0, 0 from _told
+            where told_cents is not null and decision_id not in (select entry_id from _decided)
+        )
+        group by fit_class, entry_month order by fit_class, entry_month""",
+        frames={"_actions": _actions(business)},
+    ).to_pylist()
+    return {
+        (r["fit_class"], r["entry_month"]): Spent(r["contact_cents"], r["incentive_cents"], r["decision_count"])
+        for r in rows
+    }
+
+
+def ledger_sums(warehouse: Warehouse, business: Business, cohort: Cohort, as_of: date) -> Spent:
+    """Return all that the ledger says was spent by the campaign, without looking at who was assigned to what.
+
+    Another way to the same totals: kinds of rows are summed one by one, and no customer is joined with anything.
+    """
+    told = "select distinct decision_id from _known where decision_id is not null and kind ="
+    wanted = "select * from _known where kind = 'decided' and action <> 'none'"
+    steps = [
+        _known(cohort, as_of),
+        Step("_wanted", "decisions to contact somebody", wanted),
+        Step("_redeemed", "decisions that were redeemed", f"{told} 'redeemed'"),
+        Step("_paid_for", "decisions whose cost was reported", f"{told} 'cost'"),
+    ]
+    row = warehouse.query(
+        f"""{with_steps(steps)}
+        select
+            (select coalesce(sum(cost_cents), 0) from _known where kind = 'cost') as reported_cents,
+            coalesce(sum(greatest(cost_cents - coalesce(expected_cents, 0), 0))
+                filter (where entry_id not in (select decision_id from _paid_for)), 0) as decided_cents,
+            coalesce(sum(offered_cents) filter (where entry_id in (select decision_id from _redeemed)), 0)
+                as redeemed_cents,
+            coalesce(sum(expected_cents) filter (where action not in (
+                select action from _wanted where entry_id in (select decision_id from _redeemed)
+            )), 0) as expected_cents,
+            count(*) as decision_count
+        from _wanted left join _actions using (action)""",
+        frames={"_actions": _actions(business)},
+    ).to_pylist()[0]
+    return Spent(
+        contact_cents=int(row["reported_cents"] + row["decided_cents"]),
+        incentive_cents=int(row["redeemed_cents"] + row["expected_cents"]),
+        decision_count=int(row["decision_count"]),
+    )
+
+
+def paid(warehouse: Warehouse, business: Business, cohort: Cohort, as_of: date, months: Sequence[str]) -> int:
+    """Return what everybody who entered in some months paid within his horizon, in cents, straight from the feed.
+
+    Raises:
+        BusinessFileError: no feed carries revenue.
+    """
+    days = warehouse.query(
+        f"{with_steps([_entered(cohort, as_of)])} select distinct entered_on from _entered "
+        "where entry_month in (select month from _months) order by entered_on",
+        frames={"_months": pa.table({"month": pa.array(list(months), pa.string())})},
+    )["entered_on"].to_pylist()
+    feed = revenue_feed(business)
+    if business.feeds[feed].role == "transactions":
+        return _paid_lines(warehouse, business, cohort, as_of, feed, days)
+    return sum(_paid_by_those_of(warehouse, business, cohort, as_of, day) for day in days)
+
+
+def _paid_lines(
+    warehouse: Warehouse, business: Business, cohort: Cohort, as_of: date, feed: str, days: Sequence[date]
+) -> int:
+    clock, horizon = Clock.of(business, as_of), timedelta(days=cohort.horizon_days)
+    windows = pa.table(
+        {
+            "entered_on": pa.array(days, pa.date32()),
+            "starts_at": pa.array([business.instant(day) for day in days], pa.timestamp("us")),
+            "ends_at": pa.array([business.instant(day + horizon) for day in days], pa.timestamp("us")),
+        }
+    )
+    columns = ("event_at", "amount_cents")
+    lines = known_rows(feed, columns, clock, corrected=feed in corrected_tables(warehouse), spine=False)
+    found = warehouse.query(
+        f"""{with_steps([_entered(cohort, as_of), Step("_lines", "what was paid, as known", lines)])}
+        select cast(coalesce(sum(amount_cents), 0) as bigint) as cents
+        from _lines inner join _entered using (customer_id) inner join _windows using (entered_on)
+        where event_at >= starts_at and event_at < ends_at""",
+        frames={"_windows": windows},
+    )
+    return int(found["cents"][0].as_py())
+
+
+def _paid_by_those_of(warehouse: Warehouse, business: Business, cohort: Cohort, as_of: date, day: date) -> int:
+    """What the entries of one day paid, as the books of the fit count contracts and balances."""
+    lines = booked(warehouse, business, day, day + timedelta(days=cohort.horizon_days), known_on=as_of)
+    found = warehouse.query(
+        f"""{with_steps([_entered(cohort, as_of)])}
+        select cast(coalesce(sum(amount_cents), 0) as bigint) as cents
+        from booked inner join _entered using (customer_id)
+        where entered_on = date '{day}' and line in ({literal(REVENUE)}, {literal(DISCOUNTS)})""",
+        frames={"booked": lines},
+    )
+    return int(found["cents"][0].as_py())
+
+
+def _layer(cohort: Cohort) -> str:
+    if cohort.campaign is None:
+        return "campaign is not null"
+    return f"campaign = {literal(cohort.campaign)} and version = {cohort.version}"
+
+
+def _entered(cohort: Cohort, as_of: date) -> Step:
+    layer = f"campaign is null and version = {cohort.version}" if cohort.campaign is None else _layer(cohort)
+    return Step(
+        "_entered",
+        "everybody as first assigned",
+        f"""select customer_id, "group", as_of as entered_on, strftime(as_of, '%Y-%m') as entry_month,
+        coalesce(fit_class, {literal(UNKNOWN)}) as fit_class
+    from ledger
+    where kind = 'assigned' and {layer} and as_of <= date '{as_of}'
+    qualify row_number() over (partition by customer_id order by as_of, sequence) = 1""",
+    )
+
+
+def _known(cohort: Cohort, as_of: date) -> Step:
+    day = f"as_of <= date '{as_of}'"
+    return Step(
+        "_known",
+        "what the campaign decided and what came back, as known and not taken back",
+        f"""select * from ledger
+    where kind in ('decided', 'cost', 'redeemed') and {_layer(cohort)} and {day} and entry_id not in (
+        select corrects from ledger where kind = 'corrected' and corrects is not null and {day}
+    )""",
+    )
+
+
+_TOLD = """select decision_id, sum(cost_cents) filter (where kind = 'cost') as told_cents,
+        bool_or(kind = 'redeemed') as is_redeemed
+    from _known where kind in ('cost', 'redeemed') and decision_id is not null
+    group by decision_id"""
+
+_REDEEMING = """select distinct action
+    from _decided inner join _told on _told.decision_id = _decided.entry_id where is_redeemed"""
+
+_PRICED = """select fit_class, entry_month,
+        coalesce(told_cents, greatest(cost_cents - coalesce(expected_cents, 0), 0)) as contact_cents,
+        coalesce(case when action in (select action from _redeeming)
+            then case when is_redeemed then offered_cents else 0 end
+            else expected_cents end, 0) as incentive_cents
+    from _decided left join _told on _told.decision_id = _decided.entry_id left join _actions using (action)"""
+
+
+def _actions(business: Business) -> pa.Table:
+    """What the file says of the incentive of each action: ``action, offered_cents, expected_cents``."""
+    offered = [round(100 * action.incentive_amount) for action in business.actions]
+    expected = [round(100 * action.incentive_amount * action.incentive_taken_share) for action in business.actions]
+    return pa.table(
+        {
+            "action": pa.array([action.name for action in business.actions], pa.string()),
+            "offered_cents": pa.array(offered, pa.int64()),
+            "expected_cents": pa.array(expected, pa.int64()),
+        }
+    )
