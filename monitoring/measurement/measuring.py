@@ -20,7 +20,7 @@ from monitoring.effects.checks import Check
 from monitoring.measurement.checks import checks_of
 from monitoring.measurement.figures import Asked, figures_of
 from monitoring.measurement.questions import Question, questions
-from monitoring.measurement.readings import Figure, Reading
+from monitoring.measurement.readings import EVERYBODY, Figure, Reading
 from monitoring.measurement.segments import cuts, segment_figures
 from monitoring.measurement.storing import check_rows, effect_rows
 from monitoring.outcomes import Outcomes, read_outcomes
@@ -90,15 +90,14 @@ def _read(workspace: Workspace, question: Question, as_of: date) -> Reading:
     """Read one campaign. What its own data make impossible withholds its effects, and nobody else's."""
     business, cohort = workspace.business, question.cohort
     try:
-        outcomes = read_outcomes(
-            workspace.warehouse, business, cohort, as_of, segments=cuts(business) if cohort.campaign else ()
-        )
+        outcomes = read_outcomes(workspace.warehouse, business, cohort, as_of)
+        is_official = question.is_read_today(outcomes.maturity)
+        harm = _harm(workspace, question, outcomes, as_of)
+        with_segments = is_official or (harm is not None and harm.is_alarm)
+        if with_segments:
+            outcomes = read_outcomes(workspace.warehouse, business, cohort, as_of, segments=cuts(business))
     except DataError as fault:
-        check = Check("assignments", "failed", None, None, str(fault))
-        nothing = Maturity(as_of, 0, 0, 0, None, None, None, None)
-        figure = Figure(cohort.primary_outcome, "all", "daily", "none", None, withheld=f"assignments: {fault}")
-        return Reading(cohort.campaign, cohort.version, as_of, question.design, nothing, (figure,), (check,))
-    is_official = question.is_read_today(outcomes.maturity)
+        return _unreadable(question, as_of, fault)
     checks = tuple(checks_of(workspace, question, outcomes, as_of, is_official=is_official))
     asked = Asked(
         business,
@@ -108,11 +107,16 @@ def _read(workspace: Workspace, question: Question, as_of: date) -> Reading:
         withheld=_first_failed(checks, but="response_rate"),
         unanswered=_first_failed(checks, only="response_rate"),
     )
-    harm = _harm(workspace, question, outcomes, as_of)
-    figures = tuple(figures_of(asked))
-    if is_official or (harm is not None and harm.is_alarm):
-        figures += tuple(segment_figures(asked))
+    figures = (*figures_of(asked), *(segment_figures(asked) if with_segments else ()))
     return Reading(cohort.campaign, cohort.version, as_of, question.design, outcomes.maturity, figures, checks, harm)
+
+
+def _unreadable(question: Question, as_of: date, fault: DataError) -> Reading:
+    """Return the reading of a campaign whose assignments contradict themselves."""
+    cohort, nothing = question.cohort, Maturity(as_of, 0, 0, 0, None, None, None, None)
+    check = Check("assignments", "failed", None, None, str(fault))
+    figure = Figure(cohort.primary_outcome, EVERYBODY, "daily", "none", None, withheld=f"assignments: {fault}")
+    return Reading(cohort.campaign, cohort.version, as_of, question.design, nothing, (figure,), (check,))
 
 
 def _first_failed(checks: Sequence[Check], *, but: str | None = None, only: str | None = None) -> str | None:

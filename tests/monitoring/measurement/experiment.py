@@ -18,6 +18,7 @@ from holdback.workspace import Workspace
 STARTS_ON = date(2026, 1, 5)
 SIGNED_UP = datetime(2025, 1, 1, 12)
 HORIZON_DAYS = 60
+_DAYS_APART = 6
 
 _FILE: dict[str, Any] = {
     "slug": "phones",
@@ -63,7 +64,7 @@ class World:
     Attributes:
         customers: How many enter.
         holdout_share: Share of them that is held out.
-        entry_days: Days over which they enter, evenly.
+        entry_days: Days over which they enter, every sixth day.
         held_rate: Churn of the held-out within the horizon.
         treated_rate: Churn of the treated.
         reached_share: Share of the treated who are really called.
@@ -134,7 +135,7 @@ def run(folder: Path, world: World, *, until: date, company: Business | None = N
     ids = [f"c{n:06d}" for n in range(world.customers)]
     units = [ids[n - n % world.household] for n in range(world.customers)]
     number = np.arange(world.customers) // world.household
-    entered = number * world.household * world.entry_days // world.customers
+    entered = number * world.household * world.entry_days // world.customers // _DAYS_APART * _DAYS_APART
     homes = int(number[-1]) + 1
     held = (rng.random(homes) < world.holdout_share)[number]
     leaves = (rng.random(homes) < np.where(held, world.held_rate, world.treated_rate)[:: world.household])[number]
