@@ -31,6 +31,11 @@ _FEW_UNITS: Final = 20
 #: The logarithm of what a float can hold; larger Bayes factors say no more.
 _LARGEST_LOG: Final = 709.0
 _DIGITS: Final = 12  # propensities that differ by less are one
+#: With more distinct propensities than this, each has too few units for a Bayes factor of its own to learn anything.
+_MANY_PROPENSITIES: Final = 20
+#: The alternative is then one shift of all log odds: normal with this standard deviation, as wide as the other prior.
+_SHIFT: Final = 0.25
+_SHIFT_POINTS: Final = 41
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +108,9 @@ def sample_ratio(
     Final: Pearson's chi-square with one degree of freedom, ``(n_t - sum e)^2 / sum e (1 - e)``, which is the textbook's
     form when all propensities are equal; exact (Poisson-binomial, two-sided by probability) when fewer than 20 units
     are expected in a group. Daily: the Dirichlet-multinomial Bayes factor of :func:`log_bayes_factor`, one for each
-    distinct propensity, multiplied; it starts at 1 and under a right drawing is a martingale, so it passes the limit
-    with probability of at most ``1 / bayes_factor_limit`` however often it is looked at.
+    distinct propensity, multiplied; with more than 20 distinct ones, that of one shift of all log odds. Either starts
+    at 1 and under a right drawing is a martingale, so it passes the limit with probability of at most
+    ``1 / bayes_factor_limit`` however often it is looked at.
 
     Args:
         entries: ``entered_on, propensity, treatment_units, holdout_units``: units by day of entry and propensity of
@@ -194,6 +200,8 @@ def _columns(entries: pa.Table) -> tuple[Floats, Floats, Floats, list[date]]:
         raise ValueError("sample_ratio: a propensity lies outside [0, 1] or is missing. It is a probability.")
     if not ((treated >= 0) & (held >= 0) & np.isfinite(treated + held)).all():
         raise ValueError("sample_ratio: a count of units is below 0 or missing.")
+    if rows["entered_on"].null_count:
+        raise ValueError("sample_ratio: a day of entry is missing. Every unit entered on a day.")
     return np.round(propensity, _DIGITS), treated, held, rows["entered_on"].to_pylist()
 
 
@@ -228,10 +236,34 @@ def _exact_p_value(propensity: Floats, treated: Floats, held: Floats) -> float:
 def _log_bayes_factors(propensity: Floats, treated: Floats, held: Floats, days: list[date]) -> dict[date, float]:
     """Return the logarithm of the Bayes factor at the end of each day."""
     ends = np.flatnonzero([i + 1 == len(days) or days[i + 1] != day for i, day in enumerate(days)])
-    total = np.zeros(len(ends))
-    for value in np.unique(propensity):
-        is_here = propensity == value
-        counts = np.stack([np.cumsum(treated * is_here)[ends], np.cumsum(held * is_here)[ends]], axis=-1)
-        shares = np.array([value, 1 - value])
-        total += log_bayes_factor(counts, shares, concentration=_CONCENTRATION * shares)
+    distinct = np.unique(propensity)
+    if len(distinct) > _MANY_PROPENSITIES:
+        total = _shifted_log_bayes_factors(propensity, treated, held, ends)
+    else:
+        total = np.zeros(len(ends))
+        for value in distinct:
+            is_here = propensity == value
+            counts = np.stack([np.cumsum(treated * is_here)[ends], np.cumsum(held * is_here)[ends]], axis=-1)
+            shares = np.array([value, 1 - value])
+            total += log_bayes_factor(counts, shares, concentration=_CONCENTRATION * shares)
     return {days[end]: float(value) for end, value in zip(ends, total, strict=True)}
+
+
+def _shifted_log_bayes_factors(propensity: Floats, treated: Floats, held: Floats, ends: npt.NDArray[np.intp]) -> Floats:
+    """Return, after the rows given, how much better a common shift of the log odds explains the groups.
+
+    A mixture of likelihood ratios over shifts, so a martingale like the other. Units without chance say nothing, unless
+    they are where they cannot be.
+    """
+    has_chance = (propensity > 0) & (propensity < 1)
+    is_broken = np.cumsum(np.where(propensity == 0, treated, 0.0) + np.where(propensity == 1, held, 0.0))[ends] > 0
+    odds = special.logit(np.where(has_chance, propensity, 0.5))
+    treated, held = treated * has_chance, held * has_chance
+    points, weights = special.roots_hermitenorm(_SHIFT_POINTS)
+    each = np.empty((_SHIFT_POINTS, len(ends)))
+    for i, shift in enumerate(_SHIFT * points):
+        for_treated = special.log_expit(odds + shift) - special.log_expit(odds)
+        for_held = special.log_expit(-odds - shift) - special.log_expit(-odds)
+        each[i] = np.cumsum(treated * for_treated + held * for_held)[ends]
+    mixed: Floats = special.logsumexp(each, axis=0, b=(weights / weights.sum())[:, None])
+    return np.where(is_broken, _LARGEST_LOG, mixed)

@@ -14,7 +14,7 @@ FIRST = date(2026, 3, 2)
 
 
 def entries(propensity: list[float], treated: list[int], held: list[int], days: list[int] | None = None) -> pa.Table:
-    on = [FIRST + timedelta(days=day) for day in days or range(len(propensity))]
+    on = [FIRST + timedelta(days=int(day)) for day in days or range(len(propensity))]
     return pa.table(
         {"entered_on": on, "propensity": propensity, "treatment_units": treated, "holdout_units": held},
         schema=pa.schema(
@@ -61,6 +61,30 @@ def test_propensities_may_vary_between_entries() -> None:
     ]
     assert found.log_bayes_factor == pytest.approx(sum(apart))
     assert found.verdict == "passed"
+
+
+def test_hundreds_of_propensities_are_judged_together() -> None:
+    """Every unit has its own propensity: one by one they say nothing, and a tenth of the holdout lost is still seen."""
+    rng = np.random.default_rng(13)
+    propensity = np.round(rng.uniform(0.5, 0.95, 6_000), 5)
+    is_treated = rng.random(6_000) < propensity
+    days = [i // 100 for i in range(6_000)]
+    right = sample_ratio(entries(list(propensity), list(is_treated * 1), list(1 - is_treated), days), is_final=True)
+    assert right.verdict == "passed"
+    assert right.bayes_factor < 10
+    is_lost = ~is_treated & (rng.random(6_000) < 0.25)
+    kept = ~is_lost
+    wrong = sample_ratio(
+        entries(
+            list(propensity[kept]), list(is_treated[kept] * 1), list(1 - is_treated[kept]), list(np.array(days)[kept])
+        )
+    )
+    assert wrong.verdict == "failed"
+    assert wrong.first_alarm_on is not None
+    certain = sample_ratio(entries([*propensity, 1.0], [*(is_treated * 1), 5], [*(1 - is_treated), 0], [*days, 60]))
+    assert certain.log_bayes_factor == pytest.approx(right.log_bayes_factor)
+    forbidden = sample_ratio(entries([*propensity, 1.0], [*(is_treated * 1), 5], [*(1 - is_treated), 1], [*days, 60]))
+    assert forbidden.first_alarm_on == FIRST + timedelta(days=60)
 
 
 def test_few_units_are_judged_exactly() -> None:
@@ -113,6 +137,7 @@ def test_nobody_is_not_checked() -> None:
         (entries([1.2], [1], [1]), "propensity"),
         (entries([0.9], [-1], [1]), "count"),
         (entries([None], [1], [1]), "propensity"),  # type: ignore[list-item]
+        (entries([0.9], [1], [1]).set_column(0, "entered_on", pa.array([None], pa.date32())), "day of entry"),
     ],
 )
 def test_impossible_entries_are_refused(table: pa.Table, message: str) -> None:
@@ -152,3 +177,18 @@ def test_a_lost_tenth_of_the_holdout_is_found(real_share: float, found_share: fl
     is_found = is_over.any(axis=1)
     assert is_found.mean() >= found_share - 3 * np.sqrt(found_share * (1 - found_share) / worlds)
     assert abs(float(np.median(is_over[is_found].argmax(axis=1) + 1)) - days) <= 2
+
+
+@pytest.mark.slow
+@pytest.mark.truth
+def test_sixty_daily_looks_at_many_propensities_cry_wolf_as_rarely() -> None:
+    """400 right layers of 1,500 units with a propensity each: at most 1/1000 may fail, more than 4 with P < 1e-4."""
+    rng = np.random.default_rng(14)
+    worlds, false = 400, 0
+    days = [i // 25 for i in range(1_500)]
+    for _ in range(worlds):
+        propensity = rng.uniform(0.5, 0.95, 1_500)
+        treated = (rng.random(1_500) < propensity) * 1
+        false += sample_ratio(entries(list(propensity), list(treated), list(1 - treated), days)).verdict == "failed"
+    assert stats.binom.sf(4, worlds, 0.001) < 1e-4
+    assert false <= 4
