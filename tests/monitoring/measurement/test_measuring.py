@@ -127,10 +127,11 @@ def test_a_campaign_that_drives_customers_away_is_halted_and_takes_a_person_to_r
 
 def test_a_passed_day_is_measured_and_halts_nobody(tmp_path: Path) -> None:
     day = STARTS_ON + timedelta(days=70)
-    workspace = run(tmp_path, World(held_rate=0.064, treated_rate=0.2), until=day)
-    passed = STARTS_ON + timedelta(days=55)
+    workspace = run(tmp_path, World(held_rate=0.02, treated_rate=0.4), until=day)
+    passed = STARTS_ON + timedelta(days=53)  # the ledger has rows of the day after
     assert measure(workspace, passed).halted == ()
     assert entries(workspace.warehouse, kind="halted").num_rows == 0
+    assert measure(workspace, passed + timedelta(days=1)).halted == ("spring/1",)
 
 
 def test_a_contaminated_holdout_withholds_the_effect_and_says_what_to_look_for(tmp_path: Path) -> None:
