@@ -187,7 +187,8 @@ class _Account:
         return replace(line, reason=f"could be known since {knowable_on}, but {until}")
 
     def _read(self, line: Line, groups: Mapping[str, Moments]) -> Line:
-        notes = () if self.outcomes.cap_cents is None else (f"capped at {self.outcomes.cap_cents / 100:,.2f}",)
+        cap = self.outcomes.cap_cents
+        notes = () if cap is None else (f"revenue capped at {cap / 100:,.2f} per customer",)
         try:
             return replace(line, earned=earned(groups[TREATMENT], groups[HOLDOUT], line.spent, notes=notes))
         except NotMeasurable as refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from monitoring.effects import Effect, Moments, NotMeasurable, mean_effect, paid_to_stayers, return_on_cost
@@ -9,6 +10,10 @@ from monitoring.pnl.lines import Amount, Earned, Spent, Sums
 
 #: Coverage of every interval of the account.
 LEVEL: Final = 0.95
+
+#: Below so many held out, intervals of what customers paid are called approximate: it is skewed, and with 500 held out
+#: the 95 % interval of capped revenue covered the truth in 93 % of the worlds (statistics.md 3b).
+ENOUGH_HELD_OUT: Final = 1_000
 
 _DIGITS: Final = 6  # of a cent: what lies below is the rounding of sums that were handed on as means
 
@@ -32,8 +37,10 @@ def earned(treatment: Moments, holdout: Moments, spent: Spent, *, notes: tuple[s
     margin = mean_effect(
         treatment, holdout, "margin_cents", metric="margin", level=LEVEL, covariate="before_cents", notes=notes
     )
+    if kept_out.customer_count < ENOUGH_HELD_OUT:
+        margin = replace(margin, notes=(*margin.notes, f"approximate: fewer than {ENOUGH_HELD_OUT:,} held out"))
     count = treated.customer_count
-    incremental = Amount(margin.estimate * count, margin.low * count, margin.high * count)
+    incremental = _times(margin, count)
     net = Amount(*(end - spent.cents for end in (incremental.cents, incremental.low_cents, incremental.high_cents)))
     share = _stayer_share(treatment, holdout) if spent.incentive_cents else None
     return Earned(
@@ -46,6 +53,7 @@ def earned(treatment: Moments, holdout: Moments, spent: Spent, *, notes: tuple[s
         roi=_roi(margin, spent, count),
         stayer_share=share,
         stayer_incentives=None if share is None else Amount(*(spent.incentive_cents * part for part in share)),
+        expected_net=_expected(treatment, holdout, count),
     )
 
 
@@ -56,12 +64,24 @@ def sums_of(moments: Moments) -> Sums:
         revenue_cents=float(round(moments.total("revenue_cents"))),
         margin_cents=round(moments.total("margin_cents"), _DIGITS),
         before_cents=round(moments.total("before_cents"), _DIGITS),
+        value_kept_cents=round(moments.total("value_kept_cents"), _DIGITS),
     )
 
 
 def per_customer(total: float, count: int) -> float:
     """Return a total per customer; 0 for nobody."""
     return total / count if count else 0.0
+
+
+def _times(effect: Effect, count: int) -> Amount:
+    return Amount(effect.estimate * count, effect.low * count, effect.high * count)
+
+
+def _expected(treatment: Moments, holdout: Moments, count: int) -> Amount | None:
+    try:
+        return _times(mean_effect(treatment, holdout, "value_kept_cents", metric="value_kept", level=LEVEL), count)
+    except NotMeasurable:
+        return None
 
 
 def _theta(treated: Sums, kept_out: Sums, margin: Effect) -> float:

@@ -3,7 +3,8 @@
 Costs as :mod:`monitoring.outcomes.contacts` counts them, in whole cents per decision: a decision costs what was
 reported for it, else what it was expected to cost without its incentive; the incentive counts where it was redeemed, if
 redemptions of the action are reported, else at the share of the contacted who are expected to take it. What was
-reported for a decision that was taken back was spent all the same.
+reported for a decision that was taken back was spent all the same. How the expected cost of a decision divides into
+contact and incentive follows the business file as it is now; the sum of both is what was decided.
 """
 
 from __future__ import annotations

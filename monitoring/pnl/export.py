@@ -15,7 +15,8 @@ from monitoring.pnl.lines import Amount, Earned, Line, ProfitAndLoss
 PROGRAMME = "programme"
 OUTSIDE = "outside the analysis"
 
-#: How finance recomputes the figures from the columns. Amounts are in the business' currency.
+#: How finance recomputes the figures from the columns. Amounts are in the business' currency. Costs add up over the
+#: lines that are no total; effects, and what follows from them, do not add up.
 ARITHMETIC = (
     "cost = contact_cost + incentive_cost",
     "margin_per_customer = treated_margin / treated - held_out_margin / held_out"
@@ -24,6 +25,7 @@ ARITHMETIC = (
     "net = incremental_margin - cost (likewise low and high)",
     "roi = net / cost (likewise low and high)",
     "incentives_to_stayers = stayer_share * incentive_cost (likewise low and high)",
+    "expected_net = (treated_value_kept / treated - held_out_value_kept / held_out) * treated",
 )
 
 _TEXTS = ("campaign", "fit_class", "entry_month", "status", "method", "notes")
@@ -60,6 +62,8 @@ def pnl_table(account: ProfitAndLoss) -> pa.Table:
 def _type_of(name: str) -> pa.DataType:
     if name in _TEXTS:
         return pa.string()
+    if name == "is_total":
+        return pa.bool_()
     return pa.int64() if name in _NUMBERS else pa.float64()
 
 
@@ -70,6 +74,7 @@ def _row(line: Line) -> dict[str, Any]:
         "version": line.version,
         "fit_class": line.fit_class or OUTSIDE,
         "entry_month": line.entry_month or OUTSIDE,
+        "is_total": line.is_total,
         "status": line.reason or "measured",
         "treated": line.treatment_count,
         "held_out": line.holdout_count,
@@ -83,6 +88,7 @@ def _row(line: Line) -> dict[str, Any]:
         **_interval("roi", found.roi if found else None),
         **_interval("stayer_share", found.stayer_share if found else None),
         **_amount("incentives_to_stayers", found.stayer_incentives if found else None),
+        **_amount("expected_net", found.expected_net if found else None),
         "method": found.margin.method if found else None,
         "notes": "; ".join(found.margin.notes) if found else None,
     }
@@ -90,12 +96,12 @@ def _row(line: Line) -> dict[str, Any]:
 
 def _basis(found: Earned | None) -> dict[str, float | None]:
     """What the effect is computed from. Sums and theta are not rounded to cents: what follows from them is."""
-    names = ("revenue", "margin", "before")
+    names = ("revenue", "margin", "before", "value_kept")
     sums: dict[str, float | None] = {f"{group}_{name}": None for group in ("treated", "held_out") for name in names}
     if found is None:
         return {**sums, "theta": None, **_interval("margin_per_customer", None)}
     for group, own in (("treated", found.treatment), ("held_out", found.holdout)):
-        values = (own.revenue_cents, own.margin_cents, own.before_cents)
+        values = (own.revenue_cents, own.margin_cents, own.before_cents, own.value_kept_cents)
         sums |= {f"{group}_{name}": value / 100 for name, value in zip(names, values, strict=True)}
     effect = found.margin
     per_one = (effect.estimate / 100, effect.low / 100, effect.high / 100)

@@ -62,12 +62,15 @@ class Sums:
         revenue_cents: What they paid within their horizon; proved against the transactions.
         margin_cents: The same, cut at the cap of each customer, times the margin rate.
         before_cents: What they paid in as long a time before they entered, cut alike.
+        value_kept_cents: What those who stayed were expected to bring from their entry on, over the value's horizon,
+            less what was spent on the group; expected and not booked.
     """
 
     customer_count: int
     revenue_cents: float
     margin_cents: float
     before_cents: float
+    value_kept_cents: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class Earned:
         stayer_share: Share of the incentives that went to those who would have stayed anyway: estimate, low, high;
             None when it cannot be told, or no incentive was given.
         stayer_incentives: That share of the incentives.
+        expected_net: Not booked: the effect on the value kept, less cost, times the treated customers. The horizon of a
+            campaign ends long before a kept customer stops paying. None when it cannot be told.
     """
 
     treatment: Sums
@@ -98,6 +103,7 @@ class Earned:
     roi: tuple[float, float, float] | None
     stayer_share: tuple[float, float, float] | None
     stayer_incentives: Amount | None
+    expected_net: Amount | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,13 @@ def moments(world: Shop, names: Iterable[str]) -> Moments:
     return moments_of(dict(zip(totals, columns, strict=True)))
 
 
+def kept(world: Shop, names: Iterable[str], group: str) -> float:
+    """What those of a group who stayed were worth at their entry, less what was spent on all of them."""
+    own = [name for name in names if world.entered[name][1] == group]
+    stayed = sum(1 - moments(world, [name]).total("churned") for name in own)
+    return 9_000 * stayed - spent_on(world, own).cents
+
+
 def groups(world: Shop, names: Iterable[str]) -> tuple[Moments, Moments]:
     by_group = {group: [n for n in names if world.entered[n][1] == group] for group in ("treatment", "holdout")}
     return moments(world, by_group["treatment"]), moments(world, by_group["holdout"])
@@ -119,7 +126,10 @@ def test_what_it_brought_is_what_the_purchases_say(
     got = earned.margin
     assert (got.estimate, got.low, got.high) == pytest.approx((effect.estimate, effect.low, effect.high))
     assert (got.method, got.level) == ("cuped", 0.95)
-    assert got.notes[0].startswith("capped at ")
+    cap = cap_of(world) / 100
+    assert got.notes == (f"revenue capped at {cap:,.2f} per customer", "approximate: fewer than 1,000 held out")
+    assert earned.treatment.value_kept_cents == pytest.approx(kept(world, names, "treatment"))
+    assert earned.holdout.value_kept_cents == pytest.approx(kept(world, names, "holdout"))
 
 
 @pytest.mark.parametrize(("fit_class", "month"), CELLS)

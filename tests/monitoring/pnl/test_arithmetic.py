@@ -16,6 +16,7 @@ def arm(margins: list[float], *, churned: list[int] | None = None, before: list[
         {
             "customers": np.ones(n), "known": np.ones(n), "churned": churned or [0] * n,
             "revenue_cents": [2 * m for m in margins], "margin_cents": margins, "before_cents": before or [0.0] * n,
+            "value_kept_cents": [0 if gone else 5_000 for gone in churned or [0] * n],
         }
     )  # fmt: skip
 
@@ -71,6 +72,22 @@ def test_where_no_treated_customer_stayed_it_cannot_be_told_who_would_have() -> 
     found = earned(everybody_left, HELD_OUT, Spent(0, 300, 3))
     assert (found.stayer_share, found.stayer_incentives) == (None, None)
     assert found.net.cents == pytest.approx(100)
+
+
+def test_what_is_expected_of_those_who_stayed_stands_beside_what_was_booked() -> None:
+    """Three of four stay against two of four, each worth 50.00: 12.50 for each of four treated."""
+    found = earned(TREATED, HELD_OUT, Spent(120, 80, 4))
+    assert found.expected_net is not None
+    assert found.expected_net.cents == pytest.approx(4 * 1_250)
+    assert found.expected_net.low_cents < 5_000 < found.expected_net.high_cents
+    assert earned(arm([1, 2, 3]), arm([2, 3, 5]), Spent()).expected_net is None  # nobody left: nothing was at stake
+
+
+def test_a_small_holdout_is_told() -> None:
+    assert earned(TREATED, HELD_OUT, Spent()).margin.notes == ("approximate: fewer than 1,000 held out",)
+    rng = np.random.default_rng(2)
+    many = earned(arm(list(rng.gamma(2, 500, 1_000))), arm(list(rng.gamma(2, 500, 1_000))), Spent())
+    assert many.margin.notes == ()
 
 
 def test_groups_that_cannot_be_compared_are_refused() -> None:

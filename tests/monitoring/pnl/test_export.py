@@ -50,6 +50,8 @@ def test_each_figure_follows_from_the_columns_beside_it_to_the_cent(rows: list[R
             assert r[f"roi{end}"] == pytest.approx((incremental - r["cost"]) / r["cost"], abs=1e-9)
             if f"stayer_share{end}" in r:
                 assert cents(r[f"incentives_to_stayers{end}"]) == cents(r[f"stayer_share{end}"] * r["incentive_cost"])
+        expected = r["treated_value_kept"] / r["treated"] - r["held_out_value_kept"] / r["held_out"]
+        assert cents(r["expected_net"]) == cents(expected * r["treated"])
     assert any("stayer_share" in r for r in measured)
 
 
@@ -69,7 +71,7 @@ def test_what_is_not_known_is_empty_and_says_why(rows: list[Row]) -> None:
 
 
 def test_costs_of_the_lines_add_up_to_the_proved_total(rows: list[Row], account: ProfitAndLoss) -> None:
-    own = [row for row in rows if row["campaign"] == "spring" and row["fit_class"] != "all"]
+    own = [row for row in rows if row["campaign"] == "spring" and row["is_total"] == "false"]
     proved = sum(p.books_cents for p in account.proofs if p.what in ("spring/1: contact cost", "spring/1: incentives"))
     assert sum(cents(float(row["cost"])) for row in own) == proved
 
@@ -82,7 +84,9 @@ def test_nobody_is_named_and_only_its_owner_can_read_it(world: Shop, account: Pr
     assert path.stat().st_mode & 0o777 == 0o600
     text = path.read_text()
     assert not [name for name in [*world.everywhere, "z-stranger"] if name in text]
-    assert text.startswith("as_of,currency,level,campaign,version,fit_class,entry_month,status,treated,held_out,")
+    assert text.startswith(
+        "as_of,currency,level,campaign,version,fit_class,entry_month,is_total,status,treated,held_out,"
+    )
     again = tmp_path / "again.csv"
     write_pnl(pnl(world.workspace, AS_OF), again)
     assert again.read_bytes() == path.read_bytes()
