@@ -15,7 +15,8 @@ more of the treated left), couple each treated unit with itself untreated: its f
 never, while those of the units held out, below 1, are the same. So the winnings are on every day at most those of the
 martingale, and the promise holds. Nothing is assumed about when units enter, how risky they are, whether the propensity
 changed on the way, or maturity: units that still may leave simply have not spoken. Factors of one day are multiplied
-together, so their order within a day means nothing.
+together, so their order within a day means nothing. Leavers who become known late change past days: an alarm that was
+raised is kept where it was recorded, and not asked of a later history.
 
 Source: Ville, Étude critique de la notion de collectif (1939); ter Schure, Pérez-Ortiz, Ly, Grünwald, The anytime-valid
 logrank test, New England Journal of Statistics in Data Science 2 (2024); Grünwald, de Heide, Koolen, Safe testing, JRSS

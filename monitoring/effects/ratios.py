@@ -53,11 +53,14 @@ def rate(moments: Moments, numerator: str, denominator: str, *, group: str) -> f
 
     Raises:
         NotMeasurable: The group is empty, or nobody in it is in the denominator.
-        ValueError: A moment is not a finite number.
+        ValueError: One of the two means is not a finite number.
     """
     above, below = float(moments.mean[moments.position(numerator)]), float(moments.mean[moments.position(denominator)])
-    if not (isfinite(above) and isfinite(below) and bool(np.all(np.isfinite(moments.covariance)))):
-        raise ValueError(f"effects: a moment of the {group} is no finite number. Moments are taken over known totals.")
+    if not (isfinite(above) and isfinite(below)):
+        raise ValueError(
+            f"effects: the mean of {numerator!r} or {denominator!r} in the {group} is no finite number "
+            f"({above}, {below}). Moments are taken over known totals."
+        )
     if moments.count < 1 or below <= 0:
         raise NotMeasurable(
             f"effects: the {group} has nobody to compute {numerator!r} from ({moments.count} units, "
@@ -77,10 +80,29 @@ def gradient(moments: Moments, numerator: str, denominator: str) -> Floats:
 
 def unit_variance(moments: Moments, slope: Floats) -> float:
     """Return the variance over units of the combination ``slope`` of the totals; 0 when only rounding is left."""
-    variance = float(slope @ moments.covariance @ slope)
-    terms = float(np.sum(slope**2 * np.diag(moments.covariance)))
-    size = float(np.sum((slope * moments.mean) ** 2))
+    variance = unit_covariance(moments, slope, slope)
+    used = np.flatnonzero(slope)
+    terms = float(np.sum(slope[used] ** 2 * np.diag(moments.covariance)[used]))
+    size = float(np.sum((slope[used] * moments.mean[used]) ** 2))
     return 0.0 if variance <= _ROUNDING * terms or variance <= _ROUNDING**2 * size else variance
+
+
+def unit_covariance(moments: Moments, first: Floats, second: Floats) -> float:
+    """Return the covariance over units of two linear combinations of the totals.
+
+    Only the totals that take part are looked at: another outcome that nobody answered spoils nothing.
+
+    Raises:
+        ValueError: A covariance that is needed is not a finite number.
+    """
+    rows, columns = np.flatnonzero(first), np.flatnonzero(second)
+    found = float(first[rows] @ moments.covariance[np.ix_(rows, columns)] @ second[columns])
+    if not isfinite(found):
+        names = ", ".join(moments.names[i] for i in np.union1d(rows, columns))
+        raise ValueError(
+            f"effects: the covariance of {names} is no finite number. Moments are taken over known totals."
+        )
+    return found
 
 
 def pooled(first: Moments, second: Moments) -> Moments:
@@ -167,4 +189,4 @@ def arm_of(moments: Moments, numerator: str, denominator: str) -> Arm:
 def _theta(both: Moments, outcome: tuple[str, str], covariate: tuple[str, str]) -> float:
     towards = gradient(both, *covariate)
     variance = unit_variance(both, towards)
-    return float(gradient(both, *outcome) @ both.covariance @ towards) / variance if variance > 0 else 0.0
+    return unit_covariance(both, gradient(both, *outcome), towards) / variance if variance > 0 else 0.0

@@ -67,7 +67,7 @@ def share_effect(
         for moments, factor in zip((treatment, holdout), factors, strict=True)
     ]
     gap = newcombe(sizes[1], sizes[0], level=level)
-    if max(factors) > 1:
+    if max(factors) >= 1.005:
         notes = (
             *notes,
             f"households: variance {factors[0]:.2f} times that of independent customers in treatment, "

@@ -7,7 +7,7 @@ import tea_tasting as tt
 from scipy.stats import norm
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
-from monitoring.effects import NotMeasurable, mean_effect, moments_of
+from monitoring.effects import Moments, NotMeasurable, mean_effect, moments_of
 from tests.monitoring.effects.worlds import assert_covers, households, simulate
 
 
@@ -151,6 +151,19 @@ def test_groups_with_different_totals_are_refused():
     held_out = moments_of({"margin": [1.0, 2.0], "customers": [1, 1], "before": [1.0, 3.0]})
     with pytest.raises(ValueError, match="different totals"):
         mean_effect(treated, held_out, "margin", metric="margin", level=0.95, covariate="before")
+
+
+def test_an_outcome_that_is_no_number_spoils_itself_and_nothing_else():
+    totals = {"customers": [1, 1, 2], "margin": [1.0, 2.0, 5.0], "score": [1.0, np.nan, 2.0]}
+    treated, held_out = moments_of(totals), moments_of(totals)
+    assert mean_effect(treated, held_out, "margin", metric="margin", level=0.95).estimate == 0
+    with pytest.raises(ValueError, match="the mean of 'score' or 'customers' in the treatment is no finite number"):
+        mean_effect(treated, held_out, "score", metric="score", level=0.95)
+    covariance = treated.covariance.copy()
+    covariance[1, 1] = np.nan
+    broken = Moments(treated.names, treated.count, treated.mean, covariance)
+    with pytest.raises(ValueError, match="the covariance of customers, margin is no finite number"):
+        mean_effect(broken, held_out, "margin", metric="margin", level=0.95)
 
 
 def scored_churn(rng, n, factor, certainty):

@@ -101,7 +101,7 @@ def test_a_level_outside_0_and_1_is_refused(level):
 
 def test_a_moment_that_is_no_number_is_refused():
     broken = moments_of({"known": [1.0, 1.0], "churned": [np.nan, 0.0]})
-    with pytest.raises(ValueError, match="no finite number"):
+    with pytest.raises(ValueError, match="the mean of 'churned' or 'known' in the treatment is no finite number"):
         share_effect(broken, single(1, 2), level=0.95)
 
 

@@ -168,12 +168,12 @@ def staggered(rng, n, churn, as_of, entry_days):
     return time, left, matured
 
 
-def censored(time, left):
+def censored(time, left, *, design_effect=1.0):
     """As outcomes.survival gives it: day d is at risk for those watched through all of day d."""
     churned = np.bincount(time[left], minlength=WINDOW)[:WINDOW]
     ended = np.bincount(time[~left], minlength=WINDOW + 1)[:WINDOW]
     gone = np.cumsum(churned) - churned + np.cumsum(ended)
-    return watched(len(time) - gone, churned)
+    return watched(len(time) - gone, churned, design_effect=design_effect)
 
 
 @pytest.mark.slow
@@ -215,3 +215,25 @@ def test_a_group_in_which_nobody_left_is_covered():
     effects = simulate(500, world)
     assert sum(e.holdout.rate == 0 for e in effects) > 200
     assert coverage(0.0, effects) > 0.93
+
+
+@pytest.mark.slow
+@pytest.mark.truth
+@pytest.mark.parametrize(("n1", "n0"), [(13_500, 1_500), (3_000, 3_000)], ids=["90/10", "50/50"])
+def test_couples_who_enter_and_leave_together_are_covered_with_their_design_effect(n1, n0):
+    rng = np.random.default_rng(27)
+    worlds = [[staggered(rng, n, churn, 75, 90)[:2] for n, churn in ((n1, 0.08), (n0, 0.1))] for _ in range(500)]
+
+    def effects(effect, factor):
+        return [
+            effect(
+                *(censored(np.repeat(time, 2), np.repeat(left, 2), design_effect=factor) for time, left in arms),
+                horizon_days=WINDOW,
+                level=0.95,
+            )
+            for arms in worlds
+        ]
+
+    for effect, truth in ((survival_effect, -0.02), (days_kept_effect, 0.02 * (WINDOW - (WINDOW - 1) / 2))):
+        assert_covers(truth, effects(effect, 2.0))
+        assert coverage(truth, effects(effect, 1.0)) < 0.9
