@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from flows.cli import business, campaigns, data, decisions, fit, loop, measurement, models
+from flows.cli import business, campaigns, data, decisions, earnings, fit, loop, measurement, models
 from holdback.errors import HoldbackError
 
 _EXIT_CODES = """\b
@@ -35,6 +35,7 @@ data.add_to(app)
 models.add_to(app)
 campaigns.add_to(app)
 measurement.add_to(campaigns.campaigns)
+earnings.add_to(campaigns.campaigns)
 decisions.add_to(app)
 fit.add_to(app)
 loop.add_to(app)

@@ -19,7 +19,8 @@ COMMANDS = {
     "init", "doctor", "business check", "business schema", "ingest", "quarantine list", "quarantine show",
     "quarantine release", "features list", "features sql", "features explain", "retrain", "models list", "models show",
     "models promote", "models rollback", "score", "report", "daily", "backfill", "runs", "demo",
-    "campaign plan", "campaign launch", "campaign stop", "campaign resume", "campaign list", "campaign show", "campaign measure",
+    "campaign plan", "campaign launch", "campaign stop", "campaign resume", "campaign list", "campaign show",
+    "campaign measure", "campaign portfolio", "campaign pnl",
     "decide", "decisions list", "decisions explain", "ledger verify", "ledger show",
     "fit show", "fit explain", "fit audit", "fit backtest", "fit sensitivity", "fit export",
 }  # fmt: skip
