@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isfinite, sqrt
+from math import isfinite
 
 from monitoring.effects.moments import Moments
 from monitoring.effects.ratios import check_level, rate
 from monitoring.effects.refusals import NotMeasurable
 from monitoring.effects.results import Effect
 from monitoring.effects.shares import design_effect_of
-from monitoring.proportions import Share, wilson
+from monitoring.proportions import Share, ratio_of, wilson
 
 
 def return_on_cost(margin: Effect, *, cost: float, metric: str = "roi") -> Effect:
@@ -106,13 +106,5 @@ def paid_to_stayers(
         return kept_out
     if treated.share == 0 or treated.low == 0:
         raise NotMeasurable("money: no treated customer stayed, so nobody was paid an incentive for staying.")
-    low = _ratio_limit(kept_out.share, treated.share, kept_out.low, treated.high, sign=-1)
-    high = _ratio_limit(kept_out.share, treated.share, kept_out.high, treated.low, sign=1)
-    return Share(kept_out.count, kept_out.n, min(kept_out.share / treated.share, 1.0), min(low, 1.0), min(high, 1.0))
-
-
-def _ratio_limit(above: float, below: float, above_limit: float, below_limit: float, *, sign: int) -> float:
-    """Return one limit of ``above / below`` from a limit of each."""
-    product = above * below
-    root = product**2 - above_limit * below_limit * (2 * above - above_limit) * (2 * below - below_limit)
-    return (product + sign * sqrt(max(root, 0.0))) / (below_limit * (2 * below - below_limit))
+    share, low, high = (min(value, 1.0) for value in ratio_of(kept_out, treated))
+    return Share(kept_out.count, kept_out.n, share, low, high)
