@@ -19,27 +19,27 @@ def feedback_feed(asked: Asked) -> str | None:
 
 
 def answer_steps(asked: Asked, near: str) -> list[Step]:
-    """Return the steps that end in ``_answers``: ``customer_id, answered, nps, score`` of mature customers asked.
+    """Return the steps that end in ``_answers``: ``who, answered, nps, score`` of mature customers asked.
 
     Who answered more than once counts with his last answer. ``nps`` is 100 from 9 up, -100 to 6, else 0; 0 for feeds
     on another scale. ``near`` bounds the events (:meth:`Asked.within`).
     """
     feed = feedback_feed(asked)
     if feed is None:
-        nothing = "select null::varchar as customer_id, 0 as answered, 0 as nps, 0e0 as score where false"
+        nothing = "select null::bigint as who, 0 as answered, 0 as nps, 0e0 as score where false"
         return [Step("_answers", "nobody is asked", nothing)]
     shape = asked.business.feeds[feed]
     is_nps = shape.scale == "nps"
     also = near + (" and coalesce(kind, 'nps') = 'nps'" if is_nps and shape.has("kind") else "")
     order = ", ".join(ORDER)
     points = f"case when last_score >= {_PROMOTER} then 100 when last_score <= {_DETRACTOR} then -100 else 0 end"
-    said = f"""select customer_id, arg_max(score, row({order})) filter (where score is not null) as last_score
+    said = f"""select who, arg_max(score, row({order})) filter (where score is not null) as last_score
     from _entered inner join _asked_rows using (customer_id)
     where is_mature and event_at >= entered_at and event_at < ends_at
-    group by customer_id"""
+    group by who"""
     answers = select(
         [
-            "customer_id",
+            "who",
             "(last_score is not null)::integer as answered",
             f"{points if is_nps else 0} as nps",
             "coalesce(last_score, 0) as score",
@@ -56,7 +56,7 @@ def answer_steps(asked: Asked, near: str) -> list[Step]:
 def outcome_steps(asked: Asked, near: str) -> list[Step]:
     """Return the steps that end in ``_outcome_<i>``: those of the i-th feed that declares any.
 
-    Columns: ``customer_id`` and ``outcome_<n>``, the n-th outcome of the business file; of mature customers.
+    Columns: ``who`` and ``outcome_<n>``, the n-th outcome of the business file; of mature customers.
     """
     steps = []
     for position, (feed, outcomes) in enumerate(outcomes_by_feed(asked.business.outcomes).items()):
@@ -64,9 +64,9 @@ def outcome_steps(asked: Asked, near: str) -> list[Step]:
         sums = [f"{_measured(o, columns)} as outcome_{asked.business.outcomes.index(o)}" for o in outcomes]
         rows = asked.rows(feed, ("event_at", *(f'"{name}"' for name in columns.values())), near)
         found = select(
-            ["customer_id", *sums],
+            ["who", *sums],
             f"from _entered inner join _outcome_rows_{position} using (customer_id)\n"
-            "    where is_mature and event_at >= entered_at and event_at < ends_at\n    group by customer_id",
+            "    where is_mature and event_at >= entered_at and event_at < ends_at\n    group by who",
         )
         steps += [
             Step(f"_outcome_rows_{position}", f"rows of {feed} in somebody's horizon", rows),

@@ -85,8 +85,8 @@ class Asked:
         return tuple(dict.fromkeys(feed for feed in named if feed is not None))
 
     def rows(self, feed: str, columns: tuple[str, ...], also: str | None = None) -> str:
-        """SQL of a feed's rows of the cohort's customers (relation ``spine``), visible by both clocks."""
-        return known_rows(feed, columns, self.clock, corrected=feed in self.corrected, also=also)
+        """SQL of a feed's rows, visible by both clocks, with their ``customer_id``; to be joined with ``_entered``."""
+        return known_rows(feed, columns, self.clock, corrected=feed in self.corrected, also=also, spine=False)
 
     def within(self, first: date, last: date, *, before: bool = False) -> str:
         """SQL condition: the event may lie in the horizon of somebody who entered between two days."""

@@ -26,8 +26,8 @@ _OUTCOME = "coalesce(nullif(lower(trim(outcome)), ''), 'sent')"
 def contact_steps(asked: Asked, near: str) -> list[Step]:
     """Return the steps that end in ``_contacts`` and ``_costs``.
 
-    ``_contacts``: ``customer_id, is_reached, is_reached_by_other``, one row per customer with a contact in his horizon.
-    ``_costs``: ``customer_id, is_decided, cost_cents, incentive_cents``. Both tell of everybody, mature or not.
+    ``_contacts``: ``who, is_reached, is_reached_by_other``, one row per customer with a contact in his horizon.
+    ``_costs``: ``who, is_decided, cost_cents, incentive_cents``. Both tell of everybody, mature or not.
     ``near`` bounds the events (:meth:`Asked.within`).
     """
     cost = _elsewhere(asked) if asked.cohort.assigned_by is not None else _decided(asked)
@@ -80,10 +80,10 @@ def _reported(asked: Asked, near: str) -> list[Step]:
     for feed in asked.business.feeds_with_role("campaign_contacts"):
         parts.append(asked.rows(feed, ("campaign", "event_at"), f"{near} and {_OUTCOME} in ({_REACHED_SQL})"))
     owned = f"select customer_id, event_at, coalesce({_own(asked)}, false) as is_own from _reported"
-    contacts = """select customer_id, bool_or(is_own) as is_reached, bool_or(not is_own) as is_reached_by_other
+    contacts = """select who, bool_or(is_own) as is_reached, bool_or(not is_own) as is_reached_by_other
     from _entered inner join _owned using (customer_id)
     where event_at >= entered_at and event_at < ends_at
-    group by customer_id"""
+    group by who"""
     return [
         Step("_reported", "contacts that reached somebody, as reported", "\n    union all\n    ".join(parts)),
         Step("_owned", "whose they were", owned),
@@ -93,7 +93,7 @@ def _reported(asked: Asked, near: str) -> list[Step]:
 
 def _decided(asked: Asked) -> list[Step]:
     campaign = "campaign is not null" if asked.cohort.campaign is None else _own(asked)
-    decided = f"""select _entered.customer_id, entry_id as decision_id, ledger.action, ledger.cost_cents
+    decided = f"""select who, entry_id as decision_id, ledger.action, ledger.cost_cents
     from ledger inner join _entered on _entered.customer_id = ledger.customer_id
         and ledger.as_of >= _entered.entered_on and ledger.as_of < _entered.ends_on
     where {_standing(asked, "'decided'")} and {campaign}{_version(asked)} and ledger.action <> 'none'"""
@@ -108,7 +108,7 @@ def _decided(asked: Asked) -> list[Step]:
         Step(
             "_priced",
             "what each decision cost",
-            f"""select customer_id, action,
+            f"""select who, action,
         greatest(coalesce(told_cents, cost_cents - coalesce(taken_share * incentive_cents, 0), 0), 0) as contact_cents,
         {_INCENTIVE} as incentive_cents
     from _decided left join _told using (decision_id) left join _actions using (action)""",
@@ -121,7 +121,7 @@ def _elsewhere(asked: Asked) -> list[Step]:
     """Costs of a campaign that was run elsewhere: what the feeds report, else what the file says of the action."""
     only = asked.campaign.actions[0] if asked.campaign is not None and len(asked.campaign.actions) == 1 else None
     action = f"coalesce(action, {literal(only)})" if only is not None else "action"
-    treated = f"""select customer_id, {action} as action, entered_at, ends_at, customer_id as decision_id
+    treated = f"""select who, customer_id, {action} as action, entered_at, ends_at, customer_id as decision_id
     from _entered where "group" = 'treatment'"""
     parts = ["select null::varchar as customer_id, null::timestamp as event_at, null::varchar as outcome, "
              "null::bigint as cost_cents where false"]  # fmt: skip
@@ -131,7 +131,7 @@ def _elsewhere(asked: Asked) -> list[Step]:
     from _decided inner join _lines using (customer_id)
     where event_at >= entered_at and event_at < ends_at
     group by decision_id"""
-    priced = f"""select customer_id, action, coalesce(told_cents, contact_cents, 0) as contact_cents,
+    priced = f"""select who, action, coalesce(told_cents, contact_cents, 0) as contact_cents,
         {_INCENTIVE} as incentive_cents
     from _decided left join _told using (decision_id) left join _actions using (action)
     where action is not null or told_cents is not null"""
@@ -152,7 +152,7 @@ _INCENTIVE = """coalesce(incentive_cents * case
 
 
 def _summed(source: str) -> Step:
-    sql = f"""select customer_id, true as is_decided, sum(contact_cents + incentive_cents) as cost_cents,
+    sql = f"""select who, true as is_decided, sum(contact_cents + incentive_cents) as cost_cents,
         sum(incentive_cents) as incentive_cents
-    from {source} group by customer_id"""
+    from {source} group by who"""
     return Step("_costs", "what each customer cost", sql)

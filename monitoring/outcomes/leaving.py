@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from features.clocks import ORDER, newest_versions
-from features.spine import contract_expression
+from features.clocks import newest_versions
 from features.steps import Step, select
 from holdback.business import CancellationChurn, ColumnChurn, InactivityChurn
 from holdback.errors import BusinessFileError
 from monitoring.outcomes.asking import Asked
+from monitoring.outcomes.contracts import contracts_of
 
 #: What every kind ends in: ``_left`` with one row per customer of whom something is known.
 #: ``churned``: at the horizon, null when it is not known; ``is_followed``: belongs to the curve of survival;
@@ -23,7 +23,7 @@ LEFT = "_left"
 
 
 def leaving_steps(asked: Asked, near: str) -> list[Step]:
-    """Return the steps that end in ``_left``: ``customer_id, churned, is_followed, left_on``.
+    """Return the steps that end in ``_left``: ``who, churned, is_followed, left_on``.
 
     Args:
         asked: The cohort and the day.
@@ -53,51 +53,37 @@ def without_survival(asked: Asked) -> str | None:
 def _cancellation(asked: Asked, _near: str) -> list[Step]:
     churn = asked.cohort.churn
     assert isinstance(churn, CancellationChurn)
-    columns = (f"{contract_expression(asked.business, churn)} as contract_id", "kind", *ORDER)
-    events = asked.rows(churn.feed, columns, None)
-    was_open = f"lag(kind <> 'cancel') over (partition by customer_id, contract_id order by {', '.join(ORDER)})"
-    turns = select(
-        ["customer_id", "event_at", f"(kind <> 'cancel')::tinyint - coalesce({was_open}, false)::tinyint as turn"],
-        "from _contract_events",
-    )
     counts = [
-        "_entered.customer_id",
+        "_entered.who",
         "bool_and(is_mature) as is_mature",
         "sum(turn) filter (where event_at < entered_at) as open_at_entry",
         "sum(turn) filter (where event_at < least(lead_at, follow_at)) as open_after_lead",
         "sum(turn) as open_at_end",
         "max(event_at) filter (where turn < 0) as closed_at",
     ]
-    join = """from _entered inner join _turns
-        on _turns.customer_id = _entered.customer_id and _turns.event_at < _entered.follow_at
+    join = f"""from _entered inner join {contracts_of(churn.feed)} as life
+        on life.who = _entered.who and life.event_at < _entered.follow_at
     where turn <> 0
-    group by _entered.customer_id"""
-    left = """select customer_id, case when is_mature and open_after_lead > 0 then open_at_end = 0 end as churned,
+    group by _entered.who"""
+    left = """select who, case when is_mature and open_after_lead > 0 then open_at_end = 0 end as churned,
         coalesce(open_after_lead > 0, false) as is_followed,
         case when open_at_end = 0 and (open_at_entry > 0 or open_after_lead > 0) then day end as left_on
     from _open asof left join _calendar on _open.closed_at >= _calendar.starts_at"""
-    return [
-        Step("_contract_events", "events of the cohort's contracts, as known", events),
-        Step("_turns", "+1 when a contract opens, -1 when it ends", turns),
-        Step("_open", "open contracts at the entry, at the end of the lead, and at the end of what is known",
-             select(counts, join)),
-        Step(LEFT, "who has none left, and since when", left),
-    ]  # fmt: skip
+    comment = "open contracts at the entry, at the end of the lead, and at the end of what is known"
+    return [Step("_open", comment, select(counts, join)), Step(LEFT, "who has none left, and since when", left)]
 
 
 def _inactivity(asked: Asked, near: str) -> list[Step]:
     churn = asked.cohort.churn
     assert isinstance(churn, InactivityChurn)
-    recent = f"amount_cents >= 0 and {near}"
-    bought = """select distinct customer_id from _entered inner join _purchases using (customer_id)
+    purchases = asked.rows(churn.feed, ("event_at",), f"amount_cents >= 0 and {near}")
+    bought = """select distinct who from _entered inner join _purchases using (customer_id)
     where is_mature and event_at >= lead_at and event_at < ends_at"""
-    left = """select _entered.customer_id, case when is_mature then _bought.customer_id is null end as churned,
+    left = """select _entered.who, case when is_mature then _bought.who is null end as churned,
         false as is_followed, case when churned then ends_on end as left_on
-    from _entered left join _bought on _bought.customer_id = _entered.customer_id"""
+    from _entered left join _bought on _bought.who = _entered.who"""
     return [
-        Step(
-            "_purchases", "what was bought in somebody's outcome window", asked.rows(churn.feed, ("event_at",), recent)
-        ),
+        Step("_purchases", "what was bought in somebody's outcome window", purchases),
         Step("_bought", "who bought in his own", bought),
         Step(LEFT, "who bought nothing; seen on the day on which the horizon is over", left),
     ]
@@ -107,7 +93,7 @@ def _column(asked: Asked, _near: str) -> list[Step]:
     churn = asked.cohort.churn
     assert isinstance(churn, ColumnChurn)
     steps = newest_versions(asked.clock, (f'"{churn.attribute}" as said',), asked.corrected, spine=True)
-    left = """select _entered.customer_id, case when is_mature then said end as churned, false as is_followed,
+    left = """select who, case when is_mature then said end as churned, false as is_followed,
         case when churned then ends_on end as left_on
     from _entered left join _customers_rows on _customers_rows.customer_id = _entered.customer_id"""
     return [*steps, Step(LEFT, "who left, as the company says now", left)]

@@ -13,7 +13,7 @@ from holdback.business import Business
 from holdback.warehouse import Warehouse
 from monitoring.effects.moments import Floats, Moments
 from monitoring.effects.results import Maturity
-from monitoring.outcomes.aggregates import linear_map, moments_from
+from monitoring.outcomes.aggregates import BASE, linear_map, moments_from
 from monitoring.outcomes.asking import Asked, calendar_frame, days_frame, reaches
 from monitoring.outcomes.assigned import Assigned, find_assigned
 from monitoring.outcomes.cohorts import Cohort
@@ -111,9 +111,10 @@ def _outcomes(
     maturity = _maturity(asked, assigned, facts["matured_count"], facts["known_count"], data_reach)
     names = (*TOTALS, *(outcome.name for outcome in asked.business.outcomes))
     made = linear_map(float(asked.business.value.margin_rate), len(asked.business.outcomes))
-    groups = _by_group(answer["groups"] or [], names, made)
+    centre = np.array([value or 0.0 for value in answer["centre"][0].values()], dtype=np.float64)
+    groups = _by_group(answer["groups"] or [], names, made, centre)
     segments = {
-        name: _by_value(name, division, answer[f"segment_{position}"] or [], names, made)
+        name: _by_value(name, division, answer[f"segment_{position}"] or [], names, made, centre)
         for position, name in enumerate(division.names)
     }
     return Outcomes(
@@ -140,11 +141,12 @@ def _nobody(
     division: Division,
 ) -> Outcomes:
     """Return the outcomes of a cohort into which nobody was assigned yet."""
-    nothing = dict.fromkeys(("groups", "lives", "churners", "entries", "exposure"))
+    nothing: dict[str, Any] = dict.fromkeys(("groups", "lives", "churners", "entries", "exposure"))
     nothing |= dict.fromkeys(f"segment_{position}" for position in range(len(division.names)))
     counts = ("matured_count", "known_count", "riskless_count", "valueless_count", "lead_treatment_count")
     facts = {**dict.fromkeys(counts, 0), "lead_holdout_count": 0, "cap_cents": None}
-    return _outcomes(asked, {**nothing, "facts": [facts]}, assigned, division, reached, data_reach)
+    centre = dict.fromkeys([*BASE, *(outcome.name for outcome in asked.business.outcomes)])
+    return _outcomes(asked, {**nothing, "facts": [facts], "centre": [centre]}, assigned, division, reached, data_reach)
 
 
 def _maturity(
@@ -169,20 +171,23 @@ def _maturity(
     )
 
 
-def _by_group(rows: Iterable[dict[str, Any]], names: tuple[str, ...], made: Floats) -> dict[str, Moments]:
+def _by_group(
+    rows: Iterable[dict[str, Any]], names: tuple[str, ...], made: Floats, centre: Floats
+) -> dict[str, Moments]:
     found = {row["group"]: row for row in rows}
-    return {group: moments_from(found.get(group), names, made) for group in GROUPS}
+    return {group: moments_from(found.get(group), names, made, centre) for group in GROUPS}
 
 
 def _by_value(
-    name: SegmentName, division: Division, rows: Rows, names: tuple[str, ...], made: Floats
+    name: SegmentName, division: Division, rows: Rows, names: tuple[str, ...], made: Floats, centre: Floats
 ) -> dict[SegmentValue, dict[str, Moments]]:
     count = len(division.parts_of(name))
     found: dict[tuple[str, ...], Rows] = {}
     for row in rows:
         found.setdefault(tuple(row[f"value_{i}"] for i in range(count)), []).append(row)
     return {
-        (value[0] if isinstance(name, str) else value): _by_group(found[value], names, made) for value in sorted(found)
+        (value[0] if isinstance(name, str) else value): _by_group(found[value], names, made, centre)
+        for value in sorted(found)
     }
 
 

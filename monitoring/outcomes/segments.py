@@ -67,10 +67,10 @@ def divide(asked: Asked, names: Sequence[SegmentName], *, is_single: bool) -> Di
     attributes = [part for part in wanted if part not in FIXED_NAMES]
     if attributes:
         steps += _versions_at_entry(asked, attributes)
-        joins += "\n    left join _at_entry on _at_entry.customer_id = _entered.customer_id"
+        joins += "\n    left join _at_entry on _at_entry.who = _entered.who"
     if "intended_action" in wanted and asked.cohort.assigned_by is None:
         steps += _intended(asked, is_single=is_single)
-        joins += "\n    left join _intended on _intended.customer_id = _entered.customer_id"
+        joins += "\n    left join _intended on _intended.who = _entered.who"
     for part in wanted:
         parts[part] = f"coalesce({_value(asked, part)}, {literal(UNKNOWN)})"
     return Division(tuple(names), parts, tuple(steps), joins)
@@ -112,15 +112,15 @@ def _intended(asked: Asked, *, is_single: bool) -> list[Step]:
     """What the policy chose on the day of the entry: of the customer, else of another member of his unit."""
     named = "campaign is not null" if asked.cohort.campaign is None else f"campaign = {literal(asked.cohort.campaign)}"
     version = "" if asked.cohort.campaign is None else f" and version = {asked.cohort.version}"
-    own = f"""select _entered.customer_id, _entered.unit_id, max(ledger.intended_action) as intended_action
+    own = f"""select who, _entered.unit_id, max(ledger.intended_action) as intended_action
     from _entered inner join ledger
         on ledger.customer_id = _entered.customer_id and ledger.as_of = _entered.entered_on
     where ledger.kind = 'decided' and {named}{version}
-    group by _entered.customer_id, _entered.unit_id"""
+    group by who, _entered.unit_id"""
     if is_single:
         return [Step("_intended", "what the policy chose on the day of the entry", own)]
-    shared = """select _entered.customer_id, coalesce(own.intended_action, any.intended_action) as intended_action
-    from _entered left join _chosen own on own.customer_id = _entered.customer_id
+    shared = """select _entered.who, coalesce(own.intended_action, any.intended_action) as intended_action
+    from _entered left join _chosen own on own.who = _entered.who
         left join (
             select unit_id, min(intended_action) as intended_action
             from _chosen where intended_action <> 'none' group by unit_id
@@ -148,11 +148,11 @@ def _versions_at_entry(asked: Asked, attributes: Sequence[str]) -> list[Step]:
     order = "row(loaded_at, batch_id, row_number)"
     picked = f"{{{', '.join(f'{name}: {name}' for name in quoted)}}}"
     known = "loaded_at <= entered_at and (replaced_at is null or replaced_at > entered_at)"
-    chosen = f"""select customer_id,
+    chosen = f"""select who,
         coalesce(arg_max({picked}, {order}) filter (where {known}), arg_min({picked}, {order})) as version
     from _entered inner join _versions using (customer_id)
-    group by customer_id"""
-    columns = ["customer_id", *(f"version.{name} as {name}" for name in quoted)]
+    group by who"""
+    columns = ["who", *(f"version.{name} as {name}" for name in quoted)]
     return [
         Step("_versions", "versions of the cohort's customers", versions),
         Step("_chosen_versions", "the one that was known at the entry", chosen),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from features.steps import Step, select, with_steps
-from monitoring.outcomes.aggregates import BASE, moment_columns
+from monitoring.outcomes.aggregates import BASE, centred, moment_columns
 from monitoring.outcomes.answers import answer_steps, outcome_steps, outcomes_by_feed
 from monitoring.outcomes.asking import Asked
 from monitoring.outcomes.assigned import COLUMNS, Assigned
 from monitoring.outcomes.contacts import contact_steps
+from monitoring.outcomes.contracts import contract_steps
 from monitoring.outcomes.leaving import leaving_steps
 from monitoring.outcomes.money import money_steps
 from monitoring.outcomes.segments import Division
@@ -28,13 +29,14 @@ def statement(asked: Asked, assigned: Assigned, division: Division, *, near: str
         near: SQL that bounds events to somebody's horizon.
         near_before: The same, or as long before it.
 
-    Its one row has the columns ``groups``, ``lives``, ``churners``, ``entries``, ``exposure``, ``facts`` and
-    ``segment_<i>``, each a list of structs.
+    Its one row has the columns ``groups``, ``centre``, ``lives``, ``churners``, ``entries``, ``exposure``, ``facts``
+    and ``segment_<i>``, each a list of structs.
     """
     steps = [
         *assigned.steps,
-        Step("_entered", "everybody, with the days of his own", _entered()),
+        Step("_entered", "everybody, numbered, with the days of his own", _entered()),
         Step("spine", "whose rows are read", "select customer_id from _entered"),
+        *contract_steps(asked),
         *leaving_steps(asked, near),
         *money_steps(asked, near_before),
         *contact_steps(asked, near),
@@ -47,8 +49,11 @@ def statement(asked: Asked, assigned: Assigned, division: Division, *, near: str
     ]
     names = [*BASE, *(f"outcome_{n}" for n in range(len(asked.business.outcomes)))]
     steps += _unit_steps("_units", names, "", is_single=assigned.is_single)
+    centre = select([f"avg({name}) as {name}" for name in names], "from _units")
+    steps.append(Step("_centre", "about what the totals lie, so that nothing cancels", centre))
     answers = {
-        "groups": f'select "group", {moment_columns(names)} from _units group by "group"',
+        "groups": _moments("_units", names, '"group"'),
+        "centre": "select * from _centre",
         "lives": _LIVES,
         "churners": _churners(is_single=assigned.is_single),
         "entries": _entries(is_single=assigned.is_single),
@@ -60,25 +65,31 @@ def statement(asked: Asked, assigned: Assigned, division: Division, *, near: str
         value = ", ".join(f"{part} as value_{i}" for i, part in enumerate(parts))
         steps += _unit_steps(f"_units_{position}", names, value, is_single=assigned.is_single)
         keys = ", ".join(f"value_{i}" for i in range(len(parts)))
-        answers[f"segment_{position}"] = (
-            f'select "group", {keys}, {moment_columns(names)} from _units_{position} group by "group", {keys}'
-        )
+        answers[f"segment_{position}"] = _moments(f"_units_{position}", names, f'"group", {keys}')
     told = [f"(select list(told) from ({sql}) as told) as {name}" for name, sql in answers.items()]
     return f"-- outcomes of {asked.cohort.name} as known on {asked.as_of}.\n{with_steps(steps)}\nselect\n" + ",\n".join(
         told
     )
 
 
+def _moments(units: str, names: Sequence[str], keys: str) -> str:
+    """SQL of the moments of units by group, and by the values of a segment."""
+    rows = f"select {centred(names, keys)} from {units} as units cross join _centre"
+    return f"select {keys}, {moment_columns(names)} from ({rows}) group by {keys}"
+
+
 def _entered() -> str:
     days = ["entered_at", "before_at", "lead_at", "ends_on", "ends_at", "follow_at", "follow_days", "is_mature"]
-    return select([*COLUMNS, *days], "from _assigned inner join _days using (entered_on)")
+    return select(
+        ["row_number() over () as who", *COLUMNS, *days], "from _assigned inner join _days using (entered_on)"
+    )
 
 
 def _followed(asked: Asked, division: Division) -> str:
     outcomes = asked.business.outcomes
     by_feed = list(outcomes_by_feed(outcomes).values())
     columns = [
-        *(f"_entered.{name}" for name in ("customer_id", "unit_id", '"group"', "entered_on", "propensity")),
+        *(f"_entered.{name}" for name in ("unit_id", '"group"', "entered_on", "propensity")),
         *("is_mature", "follow_days", "probability", "kept_cents", "churned", "is_followed", "left_on"),
         "coalesce(revenue_cents, 0)::double as revenue_cents",
         "coalesce(before_cents, 0)::double as before_cents",
@@ -87,13 +98,13 @@ def _followed(asked: Asked, division: Division) -> str:
         "coalesce(is_decided, false) as is_decided",
         "coalesce(is_reached, false) as is_reached",
         "coalesce(is_reached_by_other, false) as is_reached_by_other",
-        "(_answers.customer_id is not null)::integer::double as asked",
+        "(_answers.who is not null)::integer::double as asked",
         *(f"coalesce(_answers.{name}, 0)::double as {name}" for name in ("answered", "nps", "score")),
         *(f"coalesce(outcome_{n}, 0)::double as outcome_{n}" for n in range(len(outcomes))),
         *(f"{sql} as part_{n}" for n, sql in enumerate(division.parts.values())),
     ]
     others = ["_left", "_paid", "_contacts", "_costs", "_answers", *(f"_outcome_{i}" for i in range(len(by_feed)))]
-    joins = "".join(f"\n    left join {name} on {name}.customer_id = _entered.customer_id" for name in others)
+    joins = "".join(f"\n    left join {name} on {name}.who = _entered.who" for name in others)
     return select(columns, f"from _entered{joins}{division.joins}")
 
 
