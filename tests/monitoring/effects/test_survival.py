@@ -14,7 +14,8 @@ from monitoring.effects import (
     survival_effect,
     watched,
 )
-from tests.monitoring.effects.worlds import assert_covers, coverage, simulate
+from monitoring.proportions import newcombe
+from tests.monitoring.effects.worlds import assert_covers, bounds, coverage, simulate
 
 # Freireich et al., Blood 21 (1963) 699: weeks until relapse under 6-MP and placebo; 0 = none when last seen.
 SIX_MP = (
@@ -67,7 +68,7 @@ def test_fifty_random_data_sets_agree_with_statsmodels():
         assert curve.error[at][there] == pytest.approx(expected.surv_prob_se[there], abs=1e-9)
 
 
-def test_when_everybody_is_mature_it_is_the_share_that_left():
+def test_when_everybody_is_mature_it_is_the_headline():
     rng = np.random.default_rng(21)
     days = [rng.integers(0, 300, n) for n in (900, 300)]
     arms = [by_day(np.minimum(d, 60), d < 60, days=60) for d in days]
@@ -75,10 +76,21 @@ def test_when_everybody_is_mature_it_is_the_share_that_left():
     shares = [float(np.mean(d < 60)) for d in days]
     assert found.estimate == pytest.approx(shares[0] - shares[1], abs=1e-12)
     assert (found.treatment.rate, found.holdout.rate) == (pytest.approx(shares[0]), pytest.approx(shares[1]))
-    error = np.sqrt(sum(p * (1 - p) / n for p, n in zip(shares, (900, 300), strict=True)))
-    assert found.high - found.estimate == pytest.approx(1.959963985 * error, rel=1e-9)
+    expected = newcombe((shares[1] * 300, 300), (shares[0] * 900, 900), level=0.95)
+    assert (found.low, found.high) == (pytest.approx(expected.low, abs=1e-9), pytest.approx(expected.high, abs=1e-9))
     assert (found.method, found.metric, found.is_good_when_lower) == ("kaplan-meier", "churned", True)
     assert (found.treatment.customer_count, found.holdout.customer_count) == (900, 300)
+
+
+def test_in_a_large_sample_it_is_as_wide_as_greenwoods_errors_say():
+    rng = np.random.default_rng(28)
+    arms = []
+    for n in (900_000, 300_000):
+        leaves, ends = rng.geometric(0.005, n), rng.integers(0, 90, n)
+        arms.append(by_day(np.minimum(leaves, ends), leaves <= ends))
+    found = survival_effect(*arms, horizon_days=60, level=0.95)
+    errors = [kaplan_meier(arm).error[59] for arm in arms]
+    assert found.high - found.low == pytest.approx(2 * 1.959964 * np.hypot(*errors), rel=1e-4)
 
 
 def test_days_kept_without_censoring_are_a_difference_of_means():
@@ -100,7 +112,7 @@ def test_a_design_effect_of_four_doubles_the_width():
         for effect in (survival_effect, days_kept_effect):
             found = effect(*arms, horizon_days=60, level=0.95)
             widths.append(found.high - found.low)
-    assert widths[2:] == pytest.approx([2 * width for width in widths[:2]])
+    assert widths[2:] == pytest.approx([2 * width for width in widths[:2]], rel=0.02)  # Newcombe's is not quite linear
 
 
 def test_a_horizon_beyond_the_follow_up_is_refused_with_the_longest_that_is_not():
@@ -116,7 +128,7 @@ def test_a_horizon_beyond_the_follow_up_is_refused_with_the_longest_that_is_not(
 def test_nobody_left_yet_has_a_width_as_a_share_and_none_as_days():
     arms = [watched([200] * 30, [0] * 30), watched([40] * 30, [0] * 30)]
     found = survival_effect(*arms, horizon_days=30, level=0.95)
-    assert found.low < -0.02 < 0 < 0.02 < found.high
+    assert found.low < -0.08 < 0 < 0.018 < found.high  # Wilson: 3.84 / (n + 3.84) of 40 and of 200
     with pytest.raises(NotMeasurable, match="nobody has left within 30 days in either group"):
         days_kept_effect(*arms, horizon_days=30, level=0.95)
 
@@ -205,16 +217,23 @@ def test_statistics_3h_kaplan_meier_covers_before_all_are_mature(n1, n0, as_of):
 
 @pytest.mark.slow
 @pytest.mark.truth
-def test_a_group_in_which_nobody_left_is_covered():
+@pytest.mark.parametrize(
+    ("base", "treated", "n1", "n0"),
+    [(0.08, 0.065, 4_500, 500), (0.02, 0.014, 4_500, 500), (0.2, 0.15, 900, 100), (0.004, 0.004, 900, 100)],
+)
+def test_a_small_holdout_is_covered_halfway_where_greenwoods_straight_interval_is_not(base, treated, n1, n0):
+    # Measured with the straight interval: .933, .898 and .916.
     rng = np.random.default_rng(26)
 
     def world():
-        arms = [staggered(rng, n, 0.004, 75, 90) for n in (900, 100)]
-        return survival_effect(*(censored(*arm[:2]) for arm in arms), horizon_days=WINDOW, level=0.95, least_at_risk=5)
+        arms = [staggered(rng, n, churn, 75, 90) for n, churn in ((n1, treated), (n0, base))]
+        return survival_effect(*(censored(*arm[:2]) for arm in arms), horizon_days=WINDOW, level=0.95, least_at_risk=1)
 
-    effects = simulate(500, world)
-    assert sum(e.holdout.rate == 0 for e in effects) > 200
-    assert coverage(0.0, effects) > 0.93
+    effects = simulate(1_000, world)
+    # At .4 % most holdouts have no leaver at all: the interval then covers more often than it says, never less.
+    low, high = bounds(0.95, 1_000)
+    assert low <= coverage(treated - base, effects) <= (1.0 if base < 0.01 else high)
+    assert (sum(e.holdout.rate == 0 for e in effects) > 500) == (base < 0.01)
 
 
 @pytest.mark.slow
