@@ -127,9 +127,7 @@ def decide_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -
     return dataclasses.replace(outcome, was_done_already=outcome.receipt.get("was_decided_already", True))
 
 
-def deliver_step(
-    workspace: Workspace, as_of: date, *, now: datetime | None = None, wait_seconds: float = 0
-) -> Outcome:
+def deliver_step(workspace: Workspace, as_of: date, *, now: datetime | None = None, wait_seconds: float = 0) -> Outcome:
     """Write the contact lists, and send them where the business file says.
 
     ``now`` is for those who live a day that has passed, and give its morning: the last check asks what held then.
@@ -178,7 +176,9 @@ def report_step(workspace: Workspace, as_of: date, *, churn: str | None = None, 
         return _receipt(write_report(workspace, as_of, churn_name=name))
 
     def key() -> str:
-        seen = ("batches", "validations", "quarantine", "scores", "evaluations", "features", *_sources(workspace))
+        seen = (
+            "batches", "validations", "quarantine", "scores", "evaluations", "features", "effects", *_sources(workspace),
+        )  # fmt: skip
         verdicts = len(workspace.journal.verdicts(f"{workspace.business.slug}-{name}"))
         return inputs_key(workspace, name, verdicts, tables=seen)
 

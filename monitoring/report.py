@@ -11,6 +11,7 @@ from monitoring.evidently_page import EvidentlyPage, evidently_page
 from monitoring.pages import POLICY_WITH_SCRIPT, render, script, write_page
 from monitoring.report_content import ReportContent, gather
 from monitoring.report_view import report_view
+from monitoring.uplift.page import write_uplift_page
 from monitoring.words import Words
 
 
@@ -38,6 +39,7 @@ class ReportResult:
         judged_on: Newest day whose scores can be judged; None when none can.
         knowable_on: First day on which some score can be judged, when none can be yet.
         sections: The cards of the first screen.
+        campaigns_path: The page about campaigns, with Evidently's tests; None when nothing was measured.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class ReportResult:
     judged_on: date | None
     knowable_on: date | None
     sections: tuple[Section, ...]
+    campaigns_path: Path | None = None
 
 
 def write_report(workspace: Workspace, as_of: date, *, churn_name: str) -> ReportResult:
@@ -85,7 +88,15 @@ def write_report(workspace: Workspace, as_of: date, *, churn_name: str) -> Repor
         judged_on=newest.as_of if newest else None,
         knowable_on=content.performance.knowable_on,
         sections=sections,
+        campaigns_path=_campaigns(workspace, as_of, content),
     )
+
+
+def _campaigns(workspace: Workspace, as_of: date, content: ReportContent) -> Path | None:
+    """Write the page about campaigns beside the report of the first churn definition: it is about all of them."""
+    if not workspace.business.campaigns or content.churn_name != workspace.business.churn[0].name:
+        return None
+    return write_uplift_page(workspace, as_of, drift=content.drift)
 
 
 def draw(content: ReportContent, page: EvidentlyPage) -> tuple[str, tuple[Section, ...]]:

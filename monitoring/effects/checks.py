@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+#: More of the holdout reached by its own campaign than this, and what is compared is no holdout any more.
+LARGEST_CONTAMINATION: Final = 0.05
 
 Verdict = Literal["passed", "warning", "failed", "not checked"]
 

@@ -12,15 +12,13 @@ from holdback.errors import BusinessFileError
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
-from monitoring.effects.checks import Check, Verdict
+from monitoring.effects.checks import LARGEST_CONTAMINATION, Check, Verdict
 from monitoring.effects.independence import independence
 from monitoring.effects.missing import coverage, response_rates
 from monitoring.effects.sample_ratio import sample_ratio
 from monitoring.measurement.questions import Question
 from monitoring.outcomes import HOLDOUT, TREATMENT, Outcomes
 
-#: More of the holdout reached by its own campaign than this, and what is compared is no holdout any more.
-LARGEST_CONTAMINATION: Final = 0.05
 #: Fewer of the decided contacts carried out than this is told: the effect as assigned is then mostly that of nothing.
 LEAST_REACHED: Final = 0.5
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.uplift.figures import LARGEST_CONTAMINATION, CampaignFigures, Contamination, ShownEffect
+from monitoring.uplift.figures import CampaignFigures, Contamination, ShownEffect
 from monitoring.uplift.report import uplift_report
 
-__all__ = ["LARGEST_CONTAMINATION", "CampaignFigures", "Contamination", "ShownEffect", "uplift_report"]
+__all__ = ["CampaignFigures", "Contamination", "ShownEffect", "uplift_report"]

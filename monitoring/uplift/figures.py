@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Final
 
+from monitoring.effects.checks import LARGEST_CONTAMINATION
 from monitoring.effects.qini import Qini
 from monitoring.effects.results import Effect
 from monitoring.effects.sample_ratio import SampleRatio
 from monitoring.proportions import Share
-
-#: More of the holdout contacted than this, and the groups do not differ enough in what was done to them.
-LARGEST_CONTAMINATION: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)

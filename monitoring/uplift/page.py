@@ -1,0 +1,130 @@
+"""What campaigns did, beside the drift of the same day, as one file that opens without internet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from holdback.business import Business
+from holdback.workspace import Workspace
+from monitoring.drift.verdicts import DayDrift
+from monitoring.effects import Arm, Effect
+from monitoring.effects.sample_ratio import sample_ratio
+from monitoring.evidently_page import document
+from monitoring.measurement import metrics_of, official_effects, stored_effects, unit_of
+from monitoring.measurement.questions import Question, questions
+from monitoring.outcomes import HOLDOUT, TREATMENT, Exposure, Outcomes, read_outcomes
+from monitoring.pages import write_page
+from monitoring.proportions import Share, wilson
+from monitoring.uplift.figures import CampaignFigures, Contamination, ShownEffect
+from monitoring.uplift.report import uplift_report
+
+Row = Mapping[str, Any]
+
+FILE = "campaigns.html"
+
+
+def write_uplift_page(workspace: Workspace, as_of: date, *, drift: DayDrift | None = None) -> Path | None:
+    """Write what was measured of each campaign on a day, with Evidently's tests, beside the day's drift.
+
+    Args:
+        workspace: The business; the day was measured.
+        as_of: The day.
+        drift: Drift of the same day, drawn below.
+
+    Returns:
+        ``reports/<day>/campaigns.html``; None when no campaign has a figure that could be shown.
+
+    Raises:
+        OperatorError: the file cannot be written.
+    """
+    shown = [figures for figures in campaign_figures(workspace, as_of) if figures.effects]
+    if not shown:
+        return None
+    snapshot = uplift_report(
+        shown,
+        at=workspace.business.instant(as_of),
+        drift=drift,
+        metadata={"business": workspace.business.slug, "as_of": as_of.isoformat()},
+    )
+    path = workspace.reports / as_of.isoformat() / FILE
+    return write_page(path, document(snapshot))
+
+
+def campaign_figures(workspace: Workspace, as_of: date) -> Iterator[CampaignFigures]:
+    """Yield what can be shown of each campaign and the programme; its version before stands beside it."""
+    warehouse, business = workspace.warehouse, workspace.business
+    today, official = stored_effects(warehouse, as_of), official_effects(warehouse, as_of)
+    for question in questions(warehouse, business, as_of):
+        cohort = question.cohort
+        outcomes = read_outcomes(warehouse, business, cohort, as_of)
+        before = [row for row in official if row["campaign"] == cohort.campaign and row["version"] < cohort.version]
+        newest = max((row["version"] for row in before), default=None)
+        yield CampaignFigures(
+            cohort.name,
+            effects=_shown(business, question, _rows(today, question)),
+            sample_ratio=None if outcomes.entries["propensity"].null_count else sample_ratio(outcomes.entries),
+            contamination=_contamination(outcomes),
+            previous=None
+            if newest is None
+            else CampaignFigures(
+                f"{cohort.campaign}/{newest}",
+                effects=_shown(business, question, [row for row in before if row["version"] == newest]),
+            ),
+        )
+
+
+def _rows(rows: Sequence[Row], question: Question) -> list[Row]:
+    own = (question.cohort.campaign, question.cohort.version)
+    return [row for row in rows if (row["campaign"], row["version"]) == own]
+
+
+def _shown(business: Business, question: Question, rows: Sequence[Row]) -> tuple[ShownEffect, ...]:
+    """Return the figures for everybody that are there; the primary outcome's readings are the ones to be tested."""
+    found = [row for row in rows if row["segment"] == "all" and row["estimate"] is not None]
+    return tuple(
+        ShownEffect(
+            _effect(business, row),
+            f"{row['metric']}, {row['reading']}, {row['method']}",
+            *_unit(business, row["metric"]),
+            is_tested=row["metric"] == question.cohort.primary_outcome and row["reading"] != "exploratory",
+        )
+        for row in found
+    )
+
+
+def _unit(business: Business, metric: str) -> tuple[str, float]:
+    units = {"share": ("points", 100.0), "money": (f"{business.currency} per customer", 0.01), "number": ("", 1.0)}
+    return units[unit_of(metric, business)]
+
+
+def _effect(business: Business, row: Row) -> Effect:
+    lower = {metric.name: metric.is_good_when_lower for metric in metrics_of(business)}
+    return Effect(
+        row["metric"],
+        row["estimate"],
+        row["low"],
+        row["high"],
+        row["level"],
+        Arm(row["treatment_count"], row["treatment_count"], row["treatment_rate"]),
+        Arm(row["holdout_count"], row["holdout_count"], row["holdout_rate"]),
+        row["method"],
+        lower.get(row["metric"], False),
+        tuple(json.loads(row["notes"])) if row["notes"] else (),
+    )
+
+
+def _contamination(outcomes: Outcomes) -> Contamination | None:
+    held, treated = outcomes.exposure[HOLDOUT], outcomes.exposure[TREATMENT]
+    if not outcomes.is_reach_known or held.customer_count == 0:
+        return None
+    return Contamination(wilson(held.reached_count, held.customer_count), _unreached(treated))
+
+
+def _unreached(treated: Exposure) -> Share | None:
+    if treated.decided_count == 0:
+        return None
+    return wilson(max(treated.decided_count - treated.reached_count, 0), treated.decided_count)

@@ -1,0 +1,1 @@
+"""The whole loop against companies whose truth is known: it recovers what was planted."""
