@@ -17,8 +17,9 @@ from monitoring.effects import Moments, NotMeasurable
 from monitoring.effects.ratios import pooled
 from monitoring.outcomes import GROUPS, HOLDOUT, TREATMENT, Cohort, Outcomes, cohort_of, programme, read_outcomes
 from monitoring.pnl.arithmetic import LEVEL, earned, sums_of
-from monitoring.pnl.books import Cell, entries, ledger_sums, paid, spent
+from monitoring.pnl.books import Cell, entries, ledger_sums, spent
 from monitoring.pnl.lines import ALL, Line, ProfitAndLoss, Proof, Spent
+from monitoring.pnl.receipts import paid
 
 _BY_MONTH = "entry_month"
 _BY_CELL = ("fit_class", "entry_month")

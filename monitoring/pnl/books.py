@@ -1,4 +1,4 @@
-"""What the ledger says was spent, and the feed that carries the revenue says was paid.
+"""What the ledger says was spent, twice: by class and month for the account, and in sum to prove it.
 
 Costs as :mod:`monitoring.outcomes.contacts` counts them, in whole cents per decision: a decision costs what was
 reported for it, else what it was expected to cost without its incentive; the incentive counts where it was redeemed, if
@@ -9,15 +9,11 @@ contact and incentive follows the business file as it is now; the sum of both is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import date
 
 import pyarrow as pa
 
-from campaigns.fit.booked import DISCOUNTS, REVENUE, booked
-from campaigns.margins import revenue_feed
-from features.clocks import Clock, known_rows
-from features.corrections import corrected_tables
 from features.steps import Step, with_steps
 from holdback.business import Business
 from holdback.sql import literal
@@ -32,7 +28,7 @@ Cell = tuple[str | None, str | None]
 def entries(warehouse: Warehouse, cohort: Cohort, as_of: date) -> Mapping[Cell, tuple[int, int, date]]:
     """Return by class and month of entry: customers treated and held out, as first assigned, and the last entry."""
     rows = warehouse.query(
-        f"""{with_steps([_entered(cohort, as_of)])}
+        f"""{with_steps([entered_step(cohort, as_of)])}
         select fit_class, entry_month, count(*) filter (where "group" = 'treatment') as treated,
             count(*) filter (where "group" = 'holdout') as held_out, max(entered_on) as last_on
         from _entered group by fit_class, entry_month order by fit_class, entry_month"""
@@ -51,7 +47,7 @@ def spent(warehouse: Warehouse, business: Business, cohort: Cohort, as_of: date)
         and _known.as_of >= _entered.entered_on and _known.as_of < _entered.entered_on + {cohort.horizon_days}
     where kind = 'decided' and action <> 'none'"""
     steps = [
-        _entered(cohort, as_of),
+        entered_step(cohort, as_of),
         _known(cohort, as_of),
         Step(
             "_decided", "decisions to contact somebody, with his class and month; null outside the analysis", in_cells
@@ -114,66 +110,14 @@ def ledger_sums(warehouse: Warehouse, business: Business, cohort: Cohort, as_of:
     )
 
 
-def paid(warehouse: Warehouse, business: Business, cohort: Cohort, as_of: date, months: Sequence[str]) -> int:
-    """Return what everybody who entered in some months paid within his horizon, in cents, straight from the feed.
-
-    Raises:
-        BusinessFileError: no feed carries revenue.
-    """
-    days = warehouse.query(
-        f"{with_steps([_entered(cohort, as_of)])} select distinct entered_on from _entered "
-        "where entry_month in (select month from _months) order by entered_on",
-        frames={"_months": pa.table({"month": pa.array(list(months), pa.string())})},
-    )["entered_on"].to_pylist()
-    feed = revenue_feed(business)
-    if business.feeds[feed].role == "transactions":
-        return _paid_lines(warehouse, business, cohort, as_of, feed, days)
-    return sum(_paid_by_those_of(warehouse, business, cohort, as_of, day) for day in days)
-
-
-def _paid_lines(
-    warehouse: Warehouse, business: Business, cohort: Cohort, as_of: date, feed: str, days: Sequence[date]
-) -> int:
-    clock, horizon = Clock.of(business, as_of), timedelta(days=cohort.horizon_days)
-    windows = pa.table(
-        {
-            "entered_on": pa.array(days, pa.date32()),
-            "starts_at": pa.array([business.instant(day) for day in days], pa.timestamp("us")),
-            "ends_at": pa.array([business.instant(day + horizon) for day in days], pa.timestamp("us")),
-        }
-    )
-    columns = ("event_at", "amount_cents")
-    lines = known_rows(feed, columns, clock, corrected=feed in corrected_tables(warehouse), spine=False)
-    found = warehouse.query(
-        f"""{with_steps([_entered(cohort, as_of), Step("_lines", "what was paid, as known", lines)])}
-        select cast(coalesce(sum(amount_cents), 0) as bigint) as cents
-        from _lines inner join _entered using (customer_id) inner join _windows using (entered_on)
-        where event_at >= starts_at and event_at < ends_at""",
-        frames={"_windows": windows},
-    )
-    return int(found["cents"][0].as_py())
-
-
-def _paid_by_those_of(warehouse: Warehouse, business: Business, cohort: Cohort, as_of: date, day: date) -> int:
-    """What the entries of one day paid, as the books of the fit count contracts and balances."""
-    lines = booked(warehouse, business, day, day + timedelta(days=cohort.horizon_days), known_on=as_of)
-    found = warehouse.query(
-        f"""{with_steps([_entered(cohort, as_of)])}
-        select cast(coalesce(sum(amount_cents), 0) as bigint) as cents
-        from booked inner join _entered using (customer_id)
-        where entered_on = date '{day}' and line in ({literal(REVENUE)}, {literal(DISCOUNTS)})""",
-        frames={"booked": lines},
-    )
-    return int(found["cents"][0].as_py())
-
-
 def _layer(cohort: Cohort) -> str:
     if cohort.campaign is None:
         return "campaign is not null"
     return f"campaign = {literal(cohort.campaign)} and version = {cohort.version}"
 
 
-def _entered(cohort: Cohort, as_of: date) -> Step:
+def entered_step(cohort: Cohort, as_of: date) -> Step:
+    """Return the step ``_entered``: ``customer_id, group, entered_on, entry_month, fit_class`` as first assigned."""
     layer = f"campaign is null and version = {cohort.version}" if cohort.campaign is None else _layer(cohort)
     return Step(
         "_entered",
