@@ -238,3 +238,46 @@ def money_by_day(amounts):
         Moments(("customers", "money"), int(k), np.array([1.0, s / k]), np.array([[0.0, 0.0], [0.0, v]]))
         for k, s, v in zip(n, total, spread, strict=True)
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.truth
+@pytest.mark.parametrize("daily", [(270, 30), (150, 150)], ids=["90/10", "50/50"])
+def test_capped_money_with_a_covariate_raises_few_false_alarms_too(daily):
+    rng, worlds, alarms = np.random.default_rng(46), 300, {0.01: 0, 0.05: 0}
+    cap = float(np.exp(3 + 1.13 * norm.isf(0.005 / 0.4)))
+
+    def amounts(n):
+        """Money after and before of the same customers, capped, shape (days, customers a day)."""
+        loyal = rng.normal(0, 0.8, (DAYS, n))
+        bought = rng.random((2, DAYS, n)) < 0.4
+        return np.where(bought, np.minimum(np.exp(3 + loyal + rng.normal(0, 0.8, (2, DAYS, n))), cap), 0.0)
+
+    spread = float(amounts(2_000)[1].var())
+    tuned_at = planned_variance(spread, treatment_count=DAYS * daily[0], holdout_count=DAYS * daily[1])
+    for _ in range(worlds):
+        arms = [adjusted_money_by_day(*amounts(n)) for n in daily]
+        looks = [(treated, held_out) for treated, held_out in zip(*arms, strict=True) if held_out.count >= 250]
+        for alpha in alarms:
+            alarms[alpha] += any(
+                is_alarm(
+                    daily_means(*look, "money", metric="revenue", tuned_at=tuned_at, alpha=alpha, covariate="before")
+                )
+                for look in looks
+            )
+    for alpha, count in alarms.items():
+        assert count / worlds <= bounds(alpha, worlds)[1]
+
+
+def adjusted_money_by_day(after, before):
+    """Moments of all customers up to each day, with what they spent before."""
+    n = after.shape[1] * np.arange(1, len(after) + 1)
+    sums = np.cumsum([after.sum(axis=1), before.sum(axis=1)], axis=1)
+    columns = np.stack([after, before])
+    products = np.cumsum(np.einsum("idn,jdn->ijd", columns, columns), axis=2)
+    found = []
+    for k, total, product in zip(n, sums.T, np.moveaxis(products, 2, 0), strict=True):
+        covariance = np.zeros((3, 3))
+        covariance[1:, 1:] = (product - np.outer(total, total) / k) / (k - 1)
+        found.append(Moments(("customers", "money", "before"), int(k), np.array([1.0, *(total / k)]), covariance))
+    return found
