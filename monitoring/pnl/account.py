@@ -11,6 +11,7 @@ from campaigns.designs import launched_versions
 from campaigns.margins import revenue_feed
 from holdback.business import Business
 from holdback.errors import BusinessFileError, DataError, OperatorError
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 from monitoring.effects import Moments, NotMeasurable
@@ -23,6 +24,9 @@ from monitoring.pnl.receipts import paid
 
 _BY_MONTH = "entry_month"
 _BY_CELL = ("fit_class", "entry_month")
+
+#: Checks that withhold what customers said, not what they paid.
+_ABOUT_ANSWERS = ("response_rate",)
 
 _NOT_ADDED = (
     "Costs add up over lines. Effects do not: a campaign's own line is estimated from all of its customers, and the "
@@ -38,7 +42,8 @@ def pnl(workspace: Workspace, as_of: date) -> ProfitAndLoss:
     """Return what retention cost and what it brought, by campaign, class and month of entry, as known on a day.
 
     A month is read when everybody who entered in it is mature; until then it stands there with what it cost, and the
-    first day on which it can be read.
+    first day on which it can be read. Where an integrity check failed when the campaign was measured last, effects are
+    withheld here as well.
 
     Args:
         workspace: The business.
@@ -187,7 +192,22 @@ class _Account:
         until = f"the data reach until {reach} only" if reach else "the feeds that would tell hold nothing"
         return replace(line, reason=f"could be known since {knowable_on}, but {until}")
 
+    @cached_property
+    def failed(self) -> str | None:
+        """Why nothing may be said about effects: the checks that failed when the campaign was measured last."""
+        named = "is null" if self.cohort.campaign is None else f"= {literal(self.cohort.campaign)}"
+        rows = self.warehouse.query(
+            f"""select "check", finding from integrity_checks
+            where campaign {named} and version = {self.cohort.version} and as_of <= date '{self.as_of}'
+            qualify verdict = 'failed' and as_of = max(as_of) over ()
+            order by "check\""""
+        ).to_pylist()
+        findings = [f"{row['check']}: {row['finding']}" for row in rows if row["check"] not in _ABOUT_ANSWERS]
+        return "; ".join(findings) or None
+
     def _read(self, line: Line, groups: Mapping[str, Moments]) -> Line:
+        if self.failed is not None:
+            return replace(line, reason=f"withheld: {self.failed}")
         cap = self.outcomes.cap_cents
         notes = () if cap is None else (f"revenue capped at {cap / 100:,.2f} per customer",)
         try:

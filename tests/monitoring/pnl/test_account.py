@@ -206,6 +206,24 @@ def test_a_cell_without_a_comparison_has_a_reason_and_no_figure(world: Shop, acc
     assert found.reason.startswith("cannot be measured: effects: the holdout has nobody")
 
 
+def test_a_campaign_that_cannot_be_believed_shows_its_cost_and_no_effect(tmp_path: Path) -> None:
+    world = opened(tmp_path, customers=60)
+    check = {"campaign": "spring", "version": 1, "value": 1e-9, "limit": 1e-3, "finding": "too few are held out"}
+    put(world.workspace, "integrity_checks", [
+        {"as_of": AS_OF - timedelta(days=9), "check": "contamination", "verdict": "failed", **check},
+        {"as_of": AS_OF - timedelta(days=1), "check": "contamination", "verdict": "passed", **check},
+        {"as_of": AS_OF - timedelta(days=1), "check": "response_rate", "verdict": "failed", **check},
+        {"as_of": AS_OF, "check": "sample_ratio", "verdict": "failed", **check},
+        {"as_of": AS_OF, "check": "response_rate", "verdict": "failed", **check},
+    ], batch="checks")  # fmt: skip
+    for found in (one for one in pnl(world.workspace, AS_OF).lines if one.campaign == "spring"):
+        assert found.earned is None
+    total = line(pnl(world.workspace, AS_OF), "spring", "all")
+    assert (total.reason, total.spent.cents > 0) == ("withheld: sample_ratio: too few are held out", True)
+    assert line(pnl(world.workspace, AS_OF), None, "all").earned is not None
+    assert line(pnl(world.workspace, AS_OF - timedelta(days=1)), "spring", "all").earned is not None
+
+
 def test_the_programme_has_its_own_line_against_its_own_holdout(world: Shop, account: ProfitAndLoss) -> None:
     total = line(account, None, "all")
     held = [name for name, group in world.everywhere.items() if group == "holdout"]
