@@ -18,10 +18,10 @@ BASE = (
 
 
 def centred(names: Sequence[str], rest: str) -> str:
-    """SQL of totals less the mean of all units (relation ``_centre``), and of what ``rest`` names besides.
+    """SQL of totals less the rounded mean of all units (relation ``_centre``), and of what ``rest`` names besides.
 
-    Sums of products lose nothing to cancellation when both factors are about zero, and cost a quarter of what
-    ``covar_samp`` does.
+    Sums of products do not cancel when both factors are about zero, and cost a quarter of what ``covar_samp`` does.
+    What is whole stays whole: a group in which everybody is alike has a variance of exactly 0.
     """
     return ", ".join([*filter(None, [rest]), *(f"units.{name} - _centre.{name} as {name}" for name in names)])
 

@@ -49,8 +49,8 @@ def statement(asked: Asked, assigned: Assigned, division: Division, *, near: str
     ]
     names = [*BASE, *(f"outcome_{n}" for n in range(len(asked.business.outcomes)))]
     steps += _unit_steps("_units", names, "", is_single=assigned.is_single)
-    centre = select([f"avg({name}) as {name}" for name in names], "from _units")
-    steps.append(Step("_centre", "about what the totals lie, so that nothing cancels", centre))
+    centre = select([f"round(avg({name})) as {name}" for name in names], "from _units")
+    steps.append(Step("_centre", "about what the totals lie; whole, so that counts and cents stay exact", centre))
     answers = {
         "groups": _moments("_units", names, '"group"'),
         "centre": "select * from _centre",
