@@ -145,12 +145,17 @@ class History:
 
 
 def _read_profiles(warehouse: Warehouse, records: Iterable[BatchRecord]) -> list[tuple[ColumnProfile, ...]]:
-    wanted = [record.batch_id for record in records]
+    days = {record.batch_id: record.as_of for record in records}
+    wanted = list(days)
     if not wanted:
         return []
     listed = ", ".join(f"'{batch_id}'" for batch_id in wanted)
+    on = ", ".join(
+        f"date '{day}'" for day in sorted(set(days.values()))
+    )  # the table is stored by day: others stay shut
     rows = warehouse.query(
-        f"select batch_id, column_name, statistic, key, value, row_count from profiles where batch_id in ({listed})"
+        "select batch_id, column_name, statistic, key, value, row_count from profiles "
+        f"where as_of in ({on}) and batch_id in ({listed})"
     ).to_pylist()
     by_batch: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
