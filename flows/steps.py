@@ -176,11 +176,9 @@ def report_step(workspace: Workspace, as_of: date, *, churn: str | None = None, 
         return _receipt(write_report(workspace, as_of, churn_name=name))
 
     def key() -> str:
-        seen = (
-            "batches", "validations", "quarantine", "scores", "evaluations", "features", "effects", *_sources(workspace),
-        )  # fmt: skip
+        judged = ("batches", "validations", "quarantine", "scores", "evaluations", "features", "effects")
         verdicts = len(workspace.journal.verdicts(f"{workspace.business.slug}-{name}"))
-        return inputs_key(workspace, name, verdicts, tables=seen)
+        return inputs_key(workspace, name, verdicts, tables=(*judged, *_sources(workspace)))
 
     return once(
         "report",

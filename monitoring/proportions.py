@@ -100,9 +100,11 @@ def ratio_of(above: Share, below: Share) -> tuple[float, float, float]:
     """
     if below.share <= 0 or below.low <= 0:
         raise ValueError("ratio: the share below may be 0, so the ratio has no upper limit.")
-    limits = []
-    for sign, over, under in ((-1, above.low, below.high), (1, above.high, below.low)):
-        product = above.share * below.share
-        root = product**2 - over * under * (2 * above.share - over) * (2 * below.share - under)
-        limits.append((product + sign * sqrt(max(root, 0.0))) / (under * (2 * below.share - under)))
-    return above.share / below.share, limits[0], limits[1]
+    product = above.share * below.share
+    low_root, high_root = (
+        sqrt(max(product**2 - over * under * (2 * above.share - over) * (2 * below.share - under), 0.0))
+        for over, under in ((above.low, below.high), (above.high, below.low))
+    )
+    lowest = above.low * (2 * above.share - above.low) / (product + low_root) if product > 0 else 0.0
+    highest = (product + high_root) / (below.low * (2 * below.share - below.low))
+    return above.share / below.share, lowest, highest

@@ -195,7 +195,7 @@ def test_a_day_on_a_full_disk_decides_nothing_or_everything(
     assert found_in(workspace) == undisturbed
 
 
-def test_the_flow_does_the_three_steps_in_order_and_a_second_run_changes_nothing(
+def test_the_flow_does_its_steps_in_order_and_a_second_run_changes_nothing(
     this_morning: Path, tmp_path: Path, prefect_harness: None, undisturbed: dict[str, Any]
 ) -> None:
     from flows import pipelines
@@ -210,7 +210,7 @@ def test_the_flow_does_the_three_steps_in_order_and_a_second_run_changes_nothing
         first = pipelines.decide_daily(business=str(file), as_of=TODAY, past=True)
         again = pipelines.decide_daily(business=str(file), as_of=TODAY, past=True)
     assert "has passed" in refused.receipt["waits"]
-    assert [outcome.flow for outcome in first] == ["reconcile", "decide_daily", "deliver"]
-    assert first[1].receipt["spent_cents"] == sum(campaign["spent_cents"] for campaign in first[1].receipt["campaigns"])
-    assert again[1].was_done_already
+    assert [outcome.flow for outcome in first] == ["reconcile", "measure", "decide_daily", "deliver"]
+    assert first[2].receipt["spent_cents"] == sum(campaign["spent_cents"] for campaign in first[2].receipt["campaigns"])
+    assert all(outcome.was_done_already for outcome in again[1:3])
     assert found_in(Workspace(folder, business(), threads=1)) == undisturbed
