@@ -122,6 +122,26 @@ def allocation_lines(customers: int) -> tuple[list[Line], list[str]]:
     ], wrong
 
 
+def outcome_lines(customers: int, folder: Path) -> tuple[list[Line], list[str]]:
+    """Measure the reading of a finished campaign; return the lines, and what was wrong."""
+    expected = json.loads(
+        measure(child("campaign", str(folder), str(customers)), runs=1, label="writing the campaign").output
+    )
+    read = measure(child("outcomes", str(folder)), label="outcomes")
+    found = json.loads(read.output)
+    wrong = [f"{key}: {found[key]} instead of {expected[key]}" for key in expected if found[key] != expected[key]]
+    what = f"16 totals of {customers:,} customers in a campaign, with all their covariances"
+    return [
+        Line(what, f"{read.cpu_seconds:.1f} s of CPU", "10 s", verdict(read.cpu_seconds <= 10)),
+        Line(
+            "peak memory of the same",
+            f"{read.peak_megabytes:.0f} MB",
+            "2,000 MB",
+            verdict(read.peak_megabytes <= 2000),
+        ),
+    ], wrong
+
+
 def compile_line() -> Line:
     """Measure how long the feature set takes to declare and compile."""
     from bench.world import AS_OF, business
@@ -185,8 +205,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="holdback-bench-") as folder:
         lines, wrong = feature_lines(customers, Path(folder))
     allocations, wrong_allocations = allocation_lines(customers * 10)
-    lines += [*allocations, compile_line(), help_line()]
-    wrong += wrong_allocations
+    with tempfile.TemporaryDirectory(prefix="holdback-bench-") as folder:
+        outcomes, wrong_outcomes = outcome_lines(customers * 10, Path(folder))
+    lines += [*allocations, *outcomes, compile_line(), help_line()]
+    wrong += [*wrong_allocations, *wrong_outcomes]
     print(table(lines))
     missed = [line.what for line in lines if line.verdict == "MISSED"]
     if missed:

@@ -85,13 +85,39 @@ def allocate(customers: int) -> dict[str, object]:
     return {"share_of_bound": found.value / found.upper_bound, "not_by_price": int((~found.by_price).sum())}
 
 
+def campaign(folder: Path, customers: int) -> dict[str, object]:
+    """Write a finished campaign; say what a measurement of it must find."""
+    import numpy as np
+
+    from bench.campaign import business, write_campaign
+    from holdback.warehouse import Lake
+
+    lake = Lake(folder, business().tables, threads=2)
+    return dict(write_campaign(lake, customers, rng=np.random.default_rng(11)))
+
+
+def outcomes(folder: Path) -> dict[str, object]:
+    """Read what became of everybody in the campaign."""
+    from bench.campaign import HORIZON_DAYS, READ_ON, business
+    from holdback.warehouse import Lake
+    from monitoring.outcomes import GROUPS, Cohort, read_outcomes
+
+    company = business()
+    cohort = Cohort("spring", 1, company.churn[0], HORIZON_DAYS, None)
+    found = read_outcomes(Lake(folder, company.tables, threads=2), company, cohort, READ_ON)
+    units = {f"{group}_units": found.groups[group].count for group in GROUPS}
+    return units | {f"{group}_churned": round(found.groups[group].total("churned")) for group in GROUPS}
+
+
 if __name__ == "__main__":
     task, *arguments = sys.argv[1:]
     where = Path(arguments[0])
     if task == "build":
         done = build(where, int(arguments[1]))
+    elif task == "campaign":
+        done = campaign(where, int(arguments[1]))
     elif task == "allocate":
         done = allocate(int(arguments[0]))
     else:
-        done = {"features": features, "scan": scan, "truth": truth}[task](where)
+        done = {"features": features, "scan": scan, "truth": truth, "outcomes": outcomes}[task](where)
     print(json.dumps(done))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.child import features, scan, truth
+from bench.child import campaign, features, outcomes, scan, truth
 from bench.world import lake_at, write_world
 
 
@@ -20,6 +20,10 @@ def test_a_small_company_gives_the_counts_that_plain_sql_finds(tmp_path: Path) -
     assert {key: found[key] for key in expected} == expected
     assert found["digest"] == features(tmp_path)["digest"]
     assert 0 < int(str(scan(tmp_path)["rows"])) < sum(counts.values())
+
+
+def test_a_small_campaign_is_read_as_it_was_written(tmp_path: Path) -> None:
+    assert campaign(tmp_path, 2_000) == outcomes(tmp_path)
 
 
 @pytest.mark.slow
