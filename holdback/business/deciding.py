@@ -167,7 +167,8 @@ class Delivery(Section):
 MEASURED = (
     "customers", "known", "churned", "risk", "revenue", "revenue_cents", "revenue_capped", "revenue_capped_cents",
     "margin", "margin_cents", "cost", "cost_cents", "net", "net_cents", "value_kept", "value_kept_cents",
-    "before_cents", "reached", "asked", "answered", "nps", "score", "satisfaction", "save_rate", "survival", "roi",
+    "incremental_margin", "days_kept", "expected_roi", "before_cents", "reached", "asked", "answered", "nps", "score",
+    "satisfaction", "save_rate", "survival", "roi",
 )  # fmt: skip
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from holdback.business import load_business
 from holdback.ingest import ingest
 from holdback.workspace import Workspace
 from monitoring.effects import Moments
+from monitoring.measurement import measure, stored_effects
 from monitoring.outcomes import cohort_of, read_outcomes
 from tests.monitoring.outcomes.hillstrom import read_hillstrom, write_company
 
@@ -89,3 +91,23 @@ def _same(found: Moments, arm: pd.DataFrame) -> None:
     np.testing.assert_allclose(found.mean[places], [column.mean() for column in expected.values()], rtol=1e-9)
     covariance = pd.DataFrame(expected).cov().to_numpy()
     np.testing.assert_allclose(found.covariance[np.ix_(places, places)], covariance, rtol=1e-9)
+
+
+@pytest.mark.slow
+def test_the_daily_measurement_takes_the_official_reading_of_both_mails(
+    company: Workspace, frame: pd.DataFrame
+) -> None:
+    """The interval is that of statsmodels (Newcombe 1998, method 10) on the publisher's counts."""
+    done = measure(company, AS_OF)
+    assert done.failed == ()
+    assert done.official == ("mens/1", "womens/1")
+    for name, mail in MAILS.items():
+        rows = [row for row in stored_effects(company.warehouse, AS_OF, campaign=name) if row["reading"] == "official"]
+        (visited,) = [row for row in rows if row["metric"] == "visited" and row["segment"] == "all"]
+        treated, held = frame[frame.segment == mail].visit, frame[frame.segment == "No E-Mail"].visit
+        assert visited["method"] == "newcombe"
+        assert visited["estimate"] == pytest.approx(treated.mean() - held.mean(), rel=1e-9)
+        low, high = confint_proportions_2indep(
+            treated.sum(), treated.size, held.sum(), held.size, method="newcomb", alpha=1 - visited["level"]
+        )
+        assert (visited["low"], visited["high"]) == pytest.approx((low, high), rel=1e-9)
