@@ -223,10 +223,13 @@ class Plain:
         was_in_time = open_before(min(lead, last))
         person.is_followed = was_in_time
         if (was_in_time or open_before(person.entered_on)) and not open_before(last):
-            day = last
-            while not open_before(day):  # back to the day on which the last contract ended
-                day -= timedelta(days=1)
-            person.left_on = day
+            states: dict[str, str] = {}
+            for event in events:
+                if event["event_at"] < self.business.instant(last):
+                    was_open = states.get(event["subscription_id"], "cancel") != "cancel"
+                    states[event["subscription_id"]] = event["kind"]
+                    if was_open and all(kind == "cancel" for kind in states.values()):
+                        person.left_on = self.business.day_of(event["event_at"])
         if person.is_mature and was_in_time:
             person.churned = person.left_on is not None
 
