@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from monitoring.effects.moments import Moments
@@ -51,6 +51,8 @@ def _on_time(asked: Asked, maturity: Maturity, reached: Mapping[str, date | None
         reach = reached[feed]
         if reach is None:
             notes.append(f"the feed {feed} holds nothing yet: no outcome can be known before it does")
+        elif _holds_back(asked, maturity, reach):
+            notes.append(f"the feed {feed} is known until {reach} only: horizons that end later are not read yet")
     if not maturity.matured_count:
         until = f"; the data reach until {maturity.data_reach_on}" if maturity.data_reach_on else ""
         notes.append(
@@ -65,6 +67,15 @@ def _on_time(asked: Asked, maturity: Maturity, reached: Mapping[str, date | None
             told = f"is known until {reach} only" if reach else "holds nothing"
             notes.append(f"{outcome.name}: the feed {outcome.feed} {told}; what happened later is missing")
     return notes
+
+
+def _holds_back(asked: Asked, maturity: Maturity, reach: date) -> bool:
+    """True when a horizon is over, and the feed does not reach its end."""
+    assert maturity.first_entry_on is not None
+    assert maturity.last_entry_on is not None
+    horizon, yesterday = timedelta(days=asked.cohort.horizon_days), asked.as_of - timedelta(days=1)
+    is_over = maturity.first_entry_on + horizon <= yesterday
+    return is_over and reach < min(maturity.last_entry_on + horizon, yesterday)
 
 
 def _on_leaving(asked: Asked, maturity: Maturity, facts: Mapping[str, Any]) -> list[str]:

@@ -150,6 +150,8 @@ def test_revenue_waits_for_its_own_feed() -> None:
     bill = {"customer_id": "ana", "event_at": noon(day(5)), "amount_cents": 700}
     found = read(business, ledger=people, deals=deals, tills=[bill])
     assert (found.maturity.matured_count, found.maturity.data_reach_on) == (0, day(5))
+    assert f"the feed tills is known until {day(5)} only: horizons that end later are not read yet" in found.notes
+    assert not any("the feed deals" in note for note in found.notes)
     found = read(business, ledger=people, deals=deals, tills=[bill, {**bill, "event_at": noon(ENDS)}])
     assert found.groups["treatment"].total("revenue_cents") == 700
 
