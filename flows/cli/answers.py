@@ -132,6 +132,20 @@ def tell_reconcile(receipt: Receipt) -> Iterator[Any]:
             yield f"{finding['kind']}: {finding['count']:,}{examples}"
 
 
+def tell_measure(receipt: Receipt) -> Iterator[Any]:
+    """What was read officially, halted or withheld; the figures themselves are many."""
+    if receipt["was_measured_already"]:
+        yield "the day was measured already"
+        return
+    yield f"measured: {receipt['campaign_count']:,} against their holdouts; `holdback campaign measure` shows them"
+    yield from (f"planned reading taken: {name}" for name in receipt["official"])
+    yield from (bold(f"withheld, because a check failed: {name}") for name in receipt["failed"])
+    yield from (
+        bold(f"HALTED: {name}: contacting makes customers leave; see `holdback campaign list`")
+        for name in receipt["halted"]
+    )
+
+
 def tell_decide(receipt: Receipt) -> Iterator[Any]:
     """Whom the day contacts, who is held back, what it costs."""
     if "waits" in receipt:
@@ -191,6 +205,8 @@ def tell_deliver(receipt: Receipt) -> Iterator[Any]:
 def tell_report(receipt: Receipt) -> Iterator[Any]:
     """Where the report lies."""
     yield f"report: {receipt['path']}"
+    if receipt.get("campaigns_path"):
+        yield f"campaigns: {receipt['campaigns_path']}"
 
 
 _TELLERS: dict[str, Callable[[Receipt], Iterator[Any]]] = {
@@ -198,6 +214,7 @@ _TELLERS: dict[str, Callable[[Receipt], Iterator[Any]]] = {
     "retrain": tell_retrain,
     "score_daily": tell_score,
     "reconcile": tell_reconcile,
+    "measure": tell_measure,
     "decide_daily": tell_decide,
     "deliver": tell_deliver,
     "report": tell_report,

@@ -33,7 +33,7 @@ LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)  # a Monday: the week's use came
 _LAUNCHES = {"loyalty_offers": FIRST_DAY, "save_calls": date(2025, 9, 24)}
 _CUSTOMERS, _SEED = 2_500, 20
 _REASON = "a demo of 90 days: the programme runs on, and is read when enough customers have entered"
-_SHOWN_FLOWS = ("retrain", "score_daily", "reconcile", "decide_daily", "deliver", "report")
+_SHOWN_FLOWS = ("retrain", "score_daily", "reconcile", "measure", "decide_daily", "deliver", "report")
 _SHOWN_CONTACTS = 8
 _OPENS = timedelta(hours=8)  # when the lists of a day leave
 
@@ -59,6 +59,7 @@ def run_telecom(*, as_json: bool) -> None:
     print_outcomes(outcomes, as_json=False)
     _show_today(workspace)
     _show_season(workspace)
+    _show_measured(workspace)
     _where_to_go_on(workspace, was_done_already=outcome.was_done_already)
 
 
@@ -94,6 +95,7 @@ def _live(workspace: Workspace, day: date) -> None:
     steps.ingest_step(workspace, day)
     steps.score_step(workspace, day)
     steps.reconcile_step(workspace, day)
+    steps.measure_step(workspace, day)
     steps.decide_step(workspace, day)
     steps.deliver_step(workspace, day, now=workspace.business.instant(day) + _OPENS)
 
@@ -141,6 +143,16 @@ def _show_season(workspace: Workspace) -> None:
         show(f"spent {total / 100:,.2f} {workspace.business.currency} of {budget.per_day * DAYS:,.2f}", "")
 
 
+def _show_measured(workspace: Workspace) -> None:
+    """What the campaigns changed so far, as far as it may be said on any day."""
+    from flows.cli.measurement import tell_measured
+    from monitoring.measurement import stored_checks, stored_effects
+
+    found = [row for row in stored_effects(workspace.warehouse, LAST_DAY) if row["reading"] == "daily"]
+    show(bold("what it changed so far, against those held back"), "")
+    show(*tell_measured(found, stored_checks(workspace.warehouse, LAST_DAY), workspace.business))
+
+
 def _season(workspace: Workspace) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = workspace.warehouse.query(
         "select campaign,\n"
@@ -164,6 +176,8 @@ def _where_to_go_on(workspace: Workspace, *, was_done_already: bool) -> None:
         f"  export HOLDBACK_BUSINESS={business} HOLDBACK_HOME={root} TELECOM_DAYS={root}/telecom-days\n"
         f"  .venv/bin/holdback report --as-of {LAST_DAY} --open            the report in your browser\n"
         f"  .venv/bin/holdback campaign plan save_calls --as-of {LAST_DAY}   when its effect can be read\n"
+        f"  .venv/bin/holdback campaign measure --as-of {LAST_DAY}         every figure, with its interval\n"
+        f"  .venv/bin/holdback campaign pnl --as-of {LAST_DAY}             what it cost and brought, for finance\n"
         f"  .venv/bin/holdback decisions list --as-of {LAST_DAY}           whom today contacts, masked\n"
         "  .venv/bin/holdback ledger verify                            that nobody changed what was decided\n"
         "  .venv/bin/holdback demo groceries                           a real retailer's year, without campaigns"
