@@ -57,7 +57,7 @@ def _cancellation(asked: Asked, _near: str) -> list[Step]:
         "_entered.who",
         "bool_and(is_mature) as is_mature",
         "sum(turn) filter (where event_at < entered_at) as open_at_entry",
-        "sum(turn) filter (where event_at < least(lead_at, follow_at)) as open_after_lead",
+        "sum(turn) filter (where event_at < lead_at) as open_after_lead",
         "sum(turn) as open_at_end",
         "max(event_at) filter (where turn < 0) as closed_at",
     ]

@@ -118,6 +118,16 @@ def test_a_life_is_followed_as_far_as_it_is_known() -> None:
     assert later.maturity.matured_count == 0
 
 
+def test_money_that_went_back_is_no_purchase_and_one_within_the_lead_is_none_either() -> None:
+    business, people = company("inactivity", "tills"), [assigned("ana", "treatment", ENTRY)]
+    proof = {"customer_id": "x", "event_at": noon(ENDS), "amount_cents": 1}
+    for at, cents, left in ((5, 100, 0), (5, 0, 0), (5, -100, 1), (2, 100, 1), (HORIZON, 100, 1)):
+        bill = {"customer_id": "ana", "event_at": noon(day(at)), "amount_cents": cents}
+        found = read(business, ledger=people, tills=[bill, proof])
+        assert churned(found) == (left, 1), (at, cents)
+        assert found.churners.num_rows == left
+
+
 # Maturity
 
 
@@ -329,6 +339,25 @@ def test_reached_is_who_was_really_contacted_whatever_was_decided() -> None:
     assert cost(call, mails=[foreign])[1].exposure["holdout"].other_count == 1
 
 
+# Answers
+
+
+@pytest.mark.parametrize(("score", "points"), [(9, 100), (8, 0), (7, 0), (6, -100)])
+def test_the_last_answer_of_each_counts(score: int, points: int) -> None:
+    people = [assigned(name, "treatment", ENTRY) for name in ("ana", "bob", "cai")]
+    asked = [
+        ("ana", 3, 10),
+        ("ana", 9, score),
+        ("ana", 12, None),
+        ("bob", 4, None),
+        ("cai", -1, 10),
+        ("cai", HORIZON, 1),
+    ]
+    surveys = [{"customer_id": who, "event_at": noon(day(at)), "score": told} for who, at, told in asked]
+    treated = read(company(), ledger=people, deals=[LATER], surveys=surveys).groups["treatment"]
+    assert [treated.total(name) for name in ("asked", "answered", "nps", "score")] == [2, 1, points, score]
+
+
 # What was assigned elsewhere
 
 
@@ -385,6 +414,7 @@ def test_segments_are_what_was_known_at_the_entry() -> None:
         assigned("dan", "holdout", day(1)),
     ]
     decisions = [decision("ana", "call", ENTRY, 400), decision("bob", "none", ENTRY, 0, intended_action="gift")]
+    decisions += [decision("ana", "gift", day(9), 350), decision("bob", "none", day(9), 0, intended_action="none")]
     versions = [
         {"customer_id": "ana", "region": "north", "loaded_at": datetime(2026, 1, 1)},
         {"customer_id": "ana", "region": "south", "loaded_at": noon(day(1))},
