@@ -9,6 +9,8 @@ what would have happened otherwise is the simulator's secret.
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -91,11 +93,13 @@ def _ninety_days(quiet: bool) -> list[dict[str, object]]:
 
 
 def _live(workspace: Workspace, day: date) -> None:
-    """Do what a day needs, as ``holdback daily`` does."""
+    """Do what a day needs, as ``holdback daily`` does; what was sent and what it changed need no scores of today."""
     steps.ingest_step(workspace, day)
-    steps.score_step(workspace, day)
-    steps.reconcile_step(workspace, day)
-    steps.measure_step(workspace, day)
+    with ThreadPoolExecutor(1) as beside:
+        scored = beside.submit(copy_context().run, steps.score_step, workspace, day)
+        steps.reconcile_step(workspace, day)
+        steps.measure_step(workspace, day)
+        scored.result()
     steps.decide_step(workspace, day)
     steps.deliver_step(workspace, day, now=workspace.business.instant(day) + _OPENS)
 
