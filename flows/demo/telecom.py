@@ -152,7 +152,8 @@ def _show_measured(workspace: Workspace) -> None:
     from flows.cli.measurement import tell_measured
     from monitoring.measurement import stored_checks, stored_effects
 
-    found = [row for row in stored_effects(workspace.warehouse, LAST_DAY) if row["reading"] == "daily"]
+    rows = stored_effects(workspace.warehouse, LAST_DAY)
+    found = [row for row in rows if row["reading"] == "daily" and (row["metric"] == "churned" or row["estimate"])]
     show(bold("what it changed so far, against those held back"), "")
     show(*tell_measured(found, stored_checks(workspace.warehouse, LAST_DAY), workspace.business))
 

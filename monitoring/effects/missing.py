@@ -85,7 +85,11 @@ class ResponseRates:
 
 
 def coverage(
-    groups: Mapping[str, Moments], *, known: str = "known", largest_difference: float = LARGEST_DIFFERENCE
+    groups: Mapping[str, Moments],
+    *,
+    known: str = "known",
+    of: str = "present",
+    largest_difference: float = LARGEST_DIFFERENCE,
 ) -> Coverage:
     """Compare how much of an outcome is known in treatment and in holdout.
 
@@ -97,8 +101,9 @@ def coverage(
     Households count as drawn: the size behind each share is the effective one, from the variance between units.
 
     Args:
-        groups: Moments of ``treatment`` and ``holdout`` over matured units, with totals ``customers`` and ``known``.
+        groups: Moments of ``treatment`` and ``holdout`` over matured units.
         known: Name of the total of customers whose outcome is known.
+        of: Name of the total of customers who have an outcome: not those who had left before they entered.
         largest_difference: Difference in known shares that still passes, as a share.
 
     Raises:
@@ -106,13 +111,13 @@ def coverage(
 
     Source: Newcombe, Statistics in Medicine 17 (1998) 873, method 10; effective size as in Kish (1965).
     """
-    pair = _difference(groups, known, "customers")
+    pair = _difference(groups, known, of)
     if pair is None:
         finding = "No matured customer in one of the groups."
         return Coverage(None, None, None, largest_difference, "not checked", finding)
     difference, p_value = pair
     first, second = difference.first, difference.second
-    found, all_of_them = (sum(groups[name].total(total) for name in _GROUPS) for total in (known, "customers"))
+    found, all_of_them = (sum(groups[name].total(total) for name in _GROUPS) for total in (known, of))
     share, size = found / all_of_them, first.n + second.n
     overall = wilson(min(share, 1.0) * size, size)
     is_no_chance = p_value < _KNOWN_P_LIMIT

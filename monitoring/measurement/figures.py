@@ -239,7 +239,8 @@ def _figure(
     try:
         effect = compute()
     except NotMeasurable as why:
-        yield Figure(metric, segment, reading, method, None, planned, withheld=str(why))
+        reason = str(why).partition(": ")[2] or str(why)  # what comes before names our own module
+        yield Figure(metric, segment, reading, method, None, planned, withheld=reason)
         return
     yield Figure(metric, segment, reading, effect.method, effect, planned)
 

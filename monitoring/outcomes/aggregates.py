@@ -12,8 +12,8 @@ from monitoring.outcomes.found import TOTALS
 
 #: What is summed by unit in the warehouse; the other totals are linear in these.
 BASE = (
-    "customers", "known", "churned", "risk", "revenue_cents", "revenue_capped_cents", "cost_cents", "kept_cents",
-    "before_cents", "reached", "asked", "answered", "nps", "score",
+    "customers", "present", "known", "churned", "risk", "revenue_cents", "revenue_capped_cents", "cost_cents",
+    "kept_cents", "before_cents", "reached", "asked", "answered", "nps", "score",
 )  # fmt: skip
 
 

@@ -24,10 +24,11 @@ SegmentValue = str | tuple[str, ...]
 #: What a value is called that nobody knows.
 UNKNOWN = "not known"
 
-#: The totals of a unit, in order; one per outcome that the business file declares follows them.
+#: The totals of a unit, in order; one per outcome that the business file declares follows them. ``present`` is all but
+#: those who were seen to have left before they entered: the ledger assigns everybody, and they have nothing to lose.
 TOTALS = (
-    "customers", "known", "churned", "risk", "revenue_cents", "revenue_capped_cents", "margin_cents", "cost_cents",
-    "net_cents", "value_kept_cents", "before_cents", "reached", "asked", "answered", "nps", "score",
+    "customers", "present", "known", "churned", "risk", "revenue_cents", "revenue_capped_cents", "margin_cents",
+    "cost_cents", "net_cents", "value_kept_cents", "before_cents", "reached", "asked", "answered", "nps", "score",
 )  # fmt: skip
 
 
@@ -68,6 +69,8 @@ class Outcomes:
         churners: ``churned_on, group, propensity, unit_count``: units whose first member left that day, in order of
             day; ``propensity`` is that of treatment. Who left within the lead time is in it.
         entries: ``entered_on, propensity`` (of treatment; null when nobody says), ``treatment_units, holdout_units``.
+        ranks: ``group, propensity`` (of treatment), ``risk`` (frozen at entry, to half a point), ``customer_count,
+            churned_count``: mature customers whose outcome is known.
         exposure: By group, how far it was really treated.
         is_reach_known: False when no feed reports contacts: then ``reached`` is 0 for everybody.
         cap_cents: Revenue above it is cut, per customer: the 99.5 % point of the time before entry, both groups
@@ -83,6 +86,7 @@ class Outcomes:
     survival: pa.Table | None
     churners: pa.Table
     entries: pa.Table
+    ranks: pa.Table
     exposure: Mapping[str, Exposure]
     is_reach_known: bool
     cap_cents: float | None

@@ -18,12 +18,13 @@ from monitoring.outcomes.contracts import contracts_of
 
 #: What every kind ends in: ``_left`` with one row per customer of whom something is known.
 #: ``churned``: at the horizon, null when it is not known; ``is_followed``: belongs to the curve of survival;
+#: ``was_gone``: was seen to have left before the entry;
 #: ``left_on``: the day of leaving, null for those who stay.
 LEFT = "_left"
 
 
 def leaving_steps(asked: Asked, near: str) -> list[Step]:
-    """Return the steps that end in ``_left``: ``who, churned, is_followed, left_on``.
+    """Return the steps that end in ``_left``: ``who, churned, is_followed, was_gone, left_on``.
 
     Args:
         asked: The cohort and the day.
@@ -67,6 +68,7 @@ def _cancellation(asked: Asked, _near: str) -> list[Step]:
     group by _entered.who"""
     left = """select who, case when is_mature and open_after_lead > 0 then open_at_end = 0 end as churned,
         coalesce(open_after_lead > 0, false) as is_followed,
+        coalesce(open_at_entry = 0, false) and coalesce(open_after_lead, 0) = 0 as was_gone,
         case when open_at_end = 0 and (open_at_entry > 0 or open_after_lead > 0) then day end as left_on
     from _open asof left join _calendar on _open.closed_at >= _calendar.starts_at"""
     comment = "open contracts at the entry, at the end of the lead, and at the end of what is known"
@@ -80,7 +82,7 @@ def _inactivity(asked: Asked, near: str) -> list[Step]:
     bought = """select distinct who from _entered inner join _purchases using (customer_id)
     where is_mature and event_at >= lead_at and event_at < ends_at"""
     left = """select _entered.who, case when is_mature then _bought.who is null end as churned,
-        false as is_followed, case when churned then ends_on end as left_on
+        false as is_followed, false as was_gone, case when churned then ends_on end as left_on
     from _entered left join _bought on _bought.who = _entered.who"""
     return [
         Step("_purchases", "what was bought in somebody's outcome window", purchases),
@@ -94,7 +96,7 @@ def _column(asked: Asked, _near: str) -> list[Step]:
     assert isinstance(churn, ColumnChurn)
     steps = newest_versions(asked.clock, (f'"{churn.attribute}" as said',), asked.corrected, spine=True)
     left = """select who, case when is_mature then said end as churned, false as is_followed,
-        case when churned then ends_on end as left_on
+        false as was_gone, case when churned then ends_on end as left_on
     from _entered left join _customers_rows on _customers_rows.customer_id = _entered.customer_id"""
     return [*steps, Step(LEFT, "who left, as the company says now", left)]
 

@@ -85,7 +85,7 @@ def _on_leaving(asked: Asked, maturity: Maturity, facts: Mapping[str, Any]) -> l
         all_of = "all" if missing == maturity.matured_count else f"{missing:,} of"
         notes.append(f"the outcome of {all_of} {maturity.matured_count:,} mature customers is not known")
     treated, held = facts["lead_treatment_count"], facts["lead_holdout_count"]
-    if treated or held:
+    if asked.cohort.lead_days and (treated or held):
         notes.append(
             f"{treated:,} treated and {held:,} held-out customers left within the lead time of "
             f"{asked.cohort.lead_days} days: by the churn definition their outcome is not known"

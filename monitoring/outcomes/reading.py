@@ -30,6 +30,15 @@ _SURVIVAL = pa.schema({"group": pa.string(), "day": pa.int64(), "at_risk": pa.in
 _CHURNERS = pa.schema(
     {"churned_on": pa.date32(), "group": pa.string(), "propensity": pa.float64(), "unit_count": pa.int64()}
 )
+_RANKS = pa.schema(
+    {
+        "group": pa.string(),
+        "propensity": pa.float64(),
+        "risk": pa.float64(),
+        "customer_count": pa.int64(),
+        "churned_count": pa.int64(),
+    }
+)
 _ENTRIES = pa.schema(
     {"entered_on": pa.date32(), "propensity": pa.float64(), "treatment_units": pa.int64(), "holdout_units": pa.int64()}
 )
@@ -124,6 +133,7 @@ def _outcomes(
         survival=None if without_survival(asked) else _survival(answer["lives"] or []),
         churners=_table(answer["churners"], _CHURNERS, "churned_on", "group", "propensity"),
         entries=_table(answer["entries"], _ENTRIES, "entered_on", "propensity"),
+        ranks=_table(answer["ranks"], _RANKS, "risk", "group", "propensity"),
         exposure=_exposure(answer["exposure"] or []),
         is_reach_known=is_reach_known(asked),
         cap_cents=facts["cap_cents"],
@@ -141,7 +151,7 @@ def _nobody(
     division: Division,
 ) -> Outcomes:
     """Return the outcomes of a cohort into which nobody was assigned yet."""
-    nothing: dict[str, Any] = dict.fromkeys(("groups", "lives", "churners", "entries", "exposure"))
+    nothing: dict[str, Any] = dict.fromkeys(("groups", "lives", "churners", "entries", "exposure", "ranks"))
     nothing |= dict.fromkeys(f"segment_{position}" for position in range(len(division.names)))
     counts = ("matured_count", "known_count", "riskless_count", "valueless_count", "lead_treatment_count")
     facts = {**dict.fromkeys(counts, 0), "lead_holdout_count": 0, "cap_cents": None}

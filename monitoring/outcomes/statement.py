@@ -29,8 +29,8 @@ def statement(asked: Asked, assigned: Assigned, division: Division, *, near: str
         near: SQL that bounds events to somebody's horizon.
         near_before: The same, or as long before it.
 
-    Its one row has the columns ``groups``, ``centre``, ``lives``, ``churners``, ``entries``, ``exposure``, ``facts``
-    and ``segment_<i>``, each a list of structs.
+    Its one row has the columns ``groups``, ``centre``, ``lives``, ``churners``, ``entries``, ``exposure``, ``facts``,
+    ``ranks`` and ``segment_<i>``, each a list of structs.
     """
     steps = [
         *assigned.steps,
@@ -59,6 +59,7 @@ def statement(asked: Asked, assigned: Assigned, division: Division, *, near: str
         "entries": _entries(is_single=assigned.is_single),
         "exposure": _EXPOSURE,
         "facts": _FACTS,
+        "ranks": _RANKS,
     }
     for position, name in enumerate(division.names):
         parts = [f"part_{list(division.parts).index(part)}" for part in division.parts_of(name)]
@@ -91,6 +92,7 @@ def _followed(asked: Asked, division: Division) -> str:
     columns = [
         *(f"_entered.{name}" for name in ("unit_id", '"group"', "entered_on", "propensity")),
         *("is_mature", "follow_days", "probability", "kept_cents", "churned", "is_followed", "left_on"),
+        "coalesce(was_gone, false) as was_gone",
         "coalesce(revenue_cents, 0)::double as revenue_cents",
         "coalesce(before_cents, 0)::double as before_cents",
         "coalesce(cost_cents, 0)::double as cost_cents",
@@ -117,7 +119,8 @@ _LIMITS = f"""select case when cap > 0 then cap end as cap_cents, coalesce(risk,
 def _mature(asked: Asked, division: Division) -> str:
     capped = "least({0}, coalesce(cap_cents, {0}))".format
     columns = [
-        *("unit_id", '"group"', "1e0 as customers", "(churned is not null)::integer::double as known"),
+        *("unit_id", '"group"', "1e0 as customers", "(not was_gone)::integer::double as present"),
+        "(churned is not null)::integer::double as known",
         "coalesce(churned, false)::integer::double as churned",
         "coalesce(probability, mean_risk) as risk",
         *("revenue_cents", f"{capped('revenue_cents')} as revenue_capped_cents", "cost_cents"),
@@ -155,6 +158,13 @@ _EXPOSURE = """select "group", count(*) as customer_count, count(*) filter (wher
         count(*) filter (where is_reached) as reached_count, count(*) filter (where is_reached_by_other) as other_count,
         sum(incentive_cents) as incentive_cents
     from _followed group by "group\""""
+
+#: Customers by the risk that was frozen at their entry, to half a point: enough to rank by, and no customer in it.
+_RANKS = """select "group", propensity, round(probability * 200) / 200 as risk, count(*) as customer_count,
+        count(*) filter (where churned) as churned_count
+    from _followed
+    where is_mature and churned is not null and probability is not null and propensity is not null
+    group by "group", propensity, risk"""
 
 _FACTS = """select count(*) filter (where is_mature) as matured_count,
         count(*) filter (where is_mature and churned is not null) as known_count,

@@ -8,10 +8,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from holdback.business import Business
 from holdback.workspace import Workspace
 from monitoring.drift.verdicts import DayDrift
 from monitoring.effects import Arm, Effect
+from monitoring.effects.qini import Qini, qini
 from monitoring.effects.sample_ratio import sample_ratio
 from monitoring.evidently_page import document
 from monitoring.measurement import metrics_of, official_effects, stored_effects, unit_of
@@ -66,6 +69,7 @@ def campaign_figures(workspace: Workspace, as_of: date) -> Iterator[CampaignFigu
         yield CampaignFigures(
             cohort.name,
             effects=_shown(business, question, _rows(today, question)),
+            qini=_qini(outcomes),
             sample_ratio=None if outcomes.entries["propensity"].null_count else sample_ratio(outcomes.entries),
             contamination=_contamination(outcomes),
             previous=None
@@ -115,6 +119,19 @@ def _effect(business: Business, row: Row) -> Effect:
         lower.get(row["metric"], False),
         tuple(json.loads(row["notes"])) if row["notes"] else (),
     )
+
+
+def _qini(outcomes: Outcomes) -> Qini | None:
+    """Whether the risk that was frozen at entry says whom to treat; None when nothing can be ranked yet."""
+    ranks = outcomes.ranks.to_pydict()
+    stayed = [n - left for n, left in zip(ranks["customer_count"], ranks["churned_count"], strict=True)]
+    counts = np.array([stayed, ranks["churned_count"]], dtype=np.int64).T.reshape(-1)
+    repeat = {name: np.repeat(np.repeat(ranks[name], 2), counts) for name in ("risk", "group", "propensity")}
+    is_good = np.repeat(np.tile([1.0, 0.0], len(stayed)), counts)
+    try:
+        return qini(repeat["risk"], repeat["group"] == TREATMENT, is_good, repeat["propensity"])
+    except ValueError:  # one group is empty, or risks or outcomes do not differ: there is nothing to rank
+        return None
 
 
 def _contamination(outcomes: Outcomes) -> Contamination | None:

@@ -9,7 +9,7 @@ from monitoring.effects.moments import Moments, moments_of
 from monitoring.proportions import newcombe
 
 
-def group(count: int, part: int, *, whole: str = "customers", name: str = "known") -> Moments:
+def group(count: int, part: int, *, whole: str = "present", name: str = "known") -> Moments:
     """Single customers, ``part`` of whom are known (or answered)."""
     return moments_of({whole: np.ones(count), name: np.arange(count) < part})
 
@@ -62,13 +62,13 @@ def test_an_empty_group_is_not_checked() -> None:
     for groups in ({"treatment": group(10, 10)}, {"treatment": group(10, 10), "holdout": group(0, 0)}):
         found = coverage(groups)
         assert (found.check.verdict, found.check.value) == ("not checked", None)
-        assert response_rates(groups, asked="customers", answered="known").verdict == "not checked"
+        assert response_rates(groups, asked="present", answered="known").verdict == "not checked"
 
 
 def test_households_that_go_together_count_once() -> None:
     """1,000 households of two, both known or neither: the interval is that of 1,000 customers."""
-    treated = moments_of({"customers": np.full(1_000, 2), "known": 2 * (np.arange(1_000) < 900)})
-    held = moments_of({"customers": np.full(500, 2), "known": 2 * (np.arange(500) < 440)})
+    treated = moments_of({"present": np.full(1_000, 2), "known": 2 * (np.arange(1_000) < 900)})
+    held = moments_of({"present": np.full(500, 2), "known": 2 * (np.arange(500) < 440)})
     found = coverage({"treatment": treated, "holdout": held})
     alone = newcombe((440, 500), (900, 1_000))
     assert found.difference is not None
@@ -76,8 +76,8 @@ def test_households_that_go_together_count_once() -> None:
 
 
 def test_households_without_any_variance_are_read_conservatively() -> None:
-    treated = moments_of({"customers": np.full(100, 2), "known": np.full(100, 1)})
-    held = moments_of({"customers": np.full(50, 4), "known": np.full(50, 4)})
+    treated = moments_of({"present": np.full(100, 2), "known": np.full(100, 1)})
+    held = moments_of({"present": np.full(50, 4), "known": np.full(50, 4)})
     found = coverage({"treatment": treated, "holdout": held})
     assert found.difference is not None
     assert found.difference.second.n == pytest.approx(100)
@@ -112,8 +112,8 @@ def test_nobody_asked_is_not_checked() -> None:
 
 
 def test_more_known_than_there_are_is_refused() -> None:
-    with pytest.raises(ValueError, match="known is 2 of customers"):
-        coverage({"treatment": moments_of({"customers": [1, 1], "known": [2, 2]}), "holdout": group(10, 10)})
+    with pytest.raises(ValueError, match="known is 2 of present"):
+        coverage({"treatment": moments_of({"present": [1, 1], "known": [2, 2]}), "holdout": group(10, 10)})
 
 
 @pytest.mark.slow

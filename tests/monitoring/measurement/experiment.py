@@ -181,11 +181,12 @@ def _assign(
             break
         own = np.flatnonzero(entered == offset)
         share = world.holdout_share
-        common = {"campaign": "spring", "version": 1, "salt": "phones/spring/1", "probability": 0.1}
+        common = {"campaign": "spring", "version": 1, "salt": "phones/spring/1"}
         rows = [
             {
                 "customer_id": ids[n], "unit_id": units[n], "group": "holdout" if held[n] else "treatment",
-                "propensity": share if held[n] else 1 - share, "kept_cents": 40_000, "fit_class": "invest", **common,
+                "propensity": share if held[n] else 1 - share, "kept_cents": 40_000, "fit_class": "invest",
+                "probability": 0.05 + n % 10 / 100, **common,
             }
             for n in own
         ]  # fmt: skip

@@ -34,6 +34,7 @@ class Person:
     churned: bool | None = None
     left_on: date | None = None
     is_followed: bool = False
+    was_gone: bool = False
     totals: dict[str, float] = field(default_factory=dict)
 
 
@@ -222,6 +223,8 @@ class Plain:
         last = max(known_until, person.entered_on)
         was_in_time = open_before(min(lead, last))
         person.is_followed = was_in_time
+        had_any = any(event["event_at"] < self.business.instant(person.entered_on) for event in events)
+        person.was_gone = had_any and not open_before(person.entered_on) and not was_in_time
         if (was_in_time or open_before(person.entered_on)) and not open_before(last):
             states: dict[str, str] = {}
             for event in events:
@@ -320,7 +323,7 @@ class Plain:
     def _sum_up(self, person: Person, mean_risk: float) -> None:
         totals, row = person.totals, person.row
         cap = float("inf") if self.cap is None else self.cap
-        totals["customers"] = 1.0
+        totals["customers"], totals["present"] = 1.0, float(not person.was_gone)
         totals["known"] = float(person.churned is not None)
         totals["churned"] = float(bool(person.churned))
         totals["risk"] = mean_risk if row.get("probability") is None else row["probability"]

@@ -137,7 +137,7 @@ def test_nobody_is_read_before_the_first_reading_and_the_day_is_named() -> None:
     assert found.maturity.assigned_count == 1
     assert found.maturity.first_reading_on == day(HORIZON + 1)
     assert [moments.count for moments in found.groups.values()] == [0, 0]
-    assert found.groups["treatment"].covariance.shape == (20, 20)
+    assert found.groups["treatment"].covariance.shape == (21, 21)
     assert any("the first valid reading is 2026-04-02" in note.lower() for note in found.notes)
     assert found.entries["treatment_units"].to_pylist() == [1]
 

@@ -25,6 +25,9 @@ def test_the_page_shows_what_was_measured_and_asks_nobody_for_anything(tmp_path:
         "churned, daily, confidence sequence",
         "churned, official, newcombe",
     ]
+    assert figures.qini is not None
+    assert figures.qini.treatment_count + figures.qini.holdout_count == 1500
+    assert figures.qini.low < 0 < figures.qini.high, "the risk is the same lottery for everybody: it ranks nobody"
     path = write_uplift_page(workspace, READS_ON)
     assert path is not None
     html = path.read_text(encoding="utf-8")
