@@ -38,8 +38,9 @@ from monitoring.outcomes import CHURNED, HOLDOUT, TREATMENT, Outcomes
 USUAL_ALPHA = 0.05
 #: Of everything that no design asked for.
 EXPLORATORY_LEVEL = 0.95
-#: Where a design names no number of customers, the daily interval is narrowest for this many.
-_USUAL_CUSTOMERS = 10_000
+#: Where no reading was planned, the daily interval is narrowest for this many customers: whoever launches by force has
+#: few, and an interval made for the 20,000 that a reading would need says nothing about the first 500.
+_USUAL_CUSTOMERS = 2_000
 _USUAL_RATE = 0.1
 _FEEDBACK = ("nps", "score")
 
@@ -278,7 +279,7 @@ def _tuned_at(asked: Asked, unit_variance: float) -> float:
     share = design.holdout_share if design is not None else _drawn_share(asked)
     holdout = design.holdout_count if design is not None else None
     treatment = design.treatment_count if design is not None else None
-    if not holdout or not treatment:
+    if not holdout or not treatment or (design is not None and design.reads_on is None):
         share = min(max(share, 0.01), 0.99)
         holdout, treatment = round(_USUAL_CUSTOMERS * share), round(_USUAL_CUSTOMERS * (1 - share))
     return planned_variance(unit_variance, treatment_count=treatment, holdout_count=holdout)

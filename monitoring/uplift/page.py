@@ -92,12 +92,18 @@ def _shown(business: Business, question: Question, rows: Sequence[Row]) -> tuple
     return tuple(
         ShownEffect(
             _effect(business, row),
-            f"{row['metric']}, {row['reading']}, {row['method']}",
+            f"{_said(business, row['metric'])}, {row['reading']}, {row['method']}",
             *_unit(business, row["metric"]),
             is_tested=row["metric"] == question.cohort.primary_outcome and row["reading"] != "exploratory",
         )
         for row in found
     )
+
+
+def _said(business: Business, metric: str) -> str:
+    """Name a benefit: of churn and cost, what is avoided."""
+    lower = {m.name for m in metrics_of(business) if m.is_good_when_lower}
+    return f"{metric} (avoided)" if metric in lower else metric
 
 
 def _unit(business: Business, metric: str) -> tuple[str, float]:

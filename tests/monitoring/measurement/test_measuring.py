@@ -198,3 +198,23 @@ def test_a_campaign_that_nobody_can_read_in_time_has_no_official_reading_while_i
     assert figure(workspace, READS_ON, "churned", reading="daily")["estimate"] is not None
     found = figure(workspace, READS_ON, "churned", reading="official")
     assert (found["estimate"], found["knowable_on"]) == (None, None)
+
+
+def test_a_measurement_that_was_killed_before_its_last_step_is_taken_up_again(tmp_path: Path) -> None:
+    undisturbed = run(tmp_path / "undisturbed", World(held_rate=0.064, treated_rate=0.2), until=READS_ON)
+    measure(undisturbed, READS_ON)
+    killed = run(tmp_path / "killed", World(held_rate=0.064, treated_rate=0.2), until=READS_ON)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("monitoring.measurement.measuring.effect_rows", _die)
+        with pytest.raises(SystemExit):
+            measure(killed, READS_ON)
+    assert measure(killed, READS_ON).was_measured_already is False
+    for read in (stored_effects, stored_checks):
+        assert sorted(map(str, read(killed.warehouse, READS_ON))) == sorted(
+            map(str, read(undisturbed.warehouse, READS_ON))
+        )
+    assert entries(killed.warehouse, kind="halted").num_rows == 1
+
+
+def _die(_readings: object) -> None:
+    raise SystemExit(9)

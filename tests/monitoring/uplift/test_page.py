@@ -22,8 +22,8 @@ def test_the_page_shows_what_was_measured_and_asks_nobody_for_anything(tmp_path:
     [figures] = campaign_figures(workspace, READS_ON)
     assert figures.name == "spring/1"
     assert [shown.label for shown in figures.effects if shown.is_tested] == [
-        "churned, daily, confidence sequence",
-        "churned, official, newcombe",
+        "churned (avoided), daily, confidence sequence",
+        "churned (avoided), official, newcombe",
     ]
     assert figures.qini is not None
     assert figures.qini.treatment_count + figures.qini.holdout_count == 1500
