@@ -86,8 +86,9 @@ def tell_portfolio(found: SideBySide) -> Iterator[Any]:
     if found.programme is not None:
         row = found.programme
         yield (
-            f"The programme against the global holdout: {_points(row['estimate'])} ({100 * row['low']:+.2f} to "
-            f"{100 * row['high']:+.2f}). The campaigns' effects overlap: they do not add up to it."
+            f"The programme against the global holdout, within the first horizon after each customer was drawn: "
+            f"{_points(row['estimate'])} ({100 * row['low']:+.2f} to {100 * row['high']:+.2f}). The campaigns' effects "
+            "overlap: they do not add up to it."
         )
 
 

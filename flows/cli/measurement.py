@@ -57,7 +57,10 @@ def tell_measured(effects: Sequence[Row], checks: Sequence[Row], business: Busin
     """Write what was measured on a day for people: one table per campaign, then what its checks say."""
     layers = dict.fromkeys((row["campaign"], row["version"]) for row in (*effects, *checks))
     if not layers:
-        yield "Nothing to measure: no campaign was launched, and nobody is held out."
+        yield (
+            "Nothing was measured that day: when it was measured, no campaign was launched yet and nobody held out. "
+            "A day is measured once; what was launched since is measured tomorrow."
+        )
     for campaign, version in layers:
         own = [row for row in effects if (row["campaign"], row["version"]) == (campaign, version)]
         yield bold(f"{campaign or 'the programme against the global holdout'}/{version}")

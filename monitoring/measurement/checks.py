@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
+import pyarrow.compute as pc
+
 from campaigns.designs import check_unchanged
 from campaigns.ledger import verify
 from holdback.errors import BusinessFileError
@@ -13,12 +15,14 @@ from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 from monitoring.effects.checks import LARGEST_CONTAMINATION, Check, Verdict
-from monitoring.effects.independence import independence
+from monitoring.effects.independence import P_LIMIT, independence
 from monitoring.effects.missing import coverage, response_rates
 from monitoring.effects.sample_ratio import sample_ratio
 from monitoring.measurement.questions import Question
 from monitoring.outcomes import HOLDOUT, TREATMENT, Outcomes
 
+#: Feeds that end longer ago than this are told: outcomes may wait for them.
+LATEST_DATA_DAYS: Final = 7
 #: Fewer of the decided contacts carried out than this is told: the effect as assigned is then mostly that of nothing.
 LEAST_REACHED: Final = 0.5
 
@@ -35,16 +39,30 @@ def checks_of(
         yield from _independence(workspace.warehouse, question, as_of)
     yield coverage(outcomes.groups).check
     yield response_rates(outcomes.groups).check
+    yield from _data_reach(outcomes)
     yield from _design(workspace, question)
     if is_official and question.cohort.assigned_by is None:
         yield _ledger(workspace)
 
 
+def _data_reach(outcomes: Outcomes) -> Iterator[Check]:
+    """A feed that is late: those whose horizon it does not reach wait, however long."""
+    reach, as_of = outcomes.maturity.data_reach_on, outcomes.maturity.as_of
+    if reach is not None and (as_of - reach).days > LATEST_DATA_DAYS:
+        late = (as_of - reach).days
+        finding = (
+            f"The feeds that tell outcomes reach until {reach} only: who would be mature since then is not read. "
+            "Look at what arrived: `holdback batches list`."
+        )
+        yield Check("data_reach", "warning", float(late), float(LATEST_DATA_DAYS), finding)
+
+
 def _drawing(outcomes: Outcomes, *, is_official: bool) -> Check:
-    if outcomes.entries["propensity"].null_count:
+    drawn = outcomes.entries.filter(pc.is_valid(outcomes.entries["propensity"]))
+    if drawn.num_rows == 0:
         finding = "Nobody says with which probability the groups were drawn."
         return Check("sample_ratio", "not checked", None, None, finding)
-    return sample_ratio(outcomes.entries, is_final=is_official).check
+    return sample_ratio(drawn, is_final=is_official).check
 
 
 def _assignments(question: Question, outcomes: Outcomes) -> Iterator[Check]:
@@ -58,11 +76,18 @@ def _assignments(question: Question, outcomes: Outcomes) -> Iterator[Check]:
 
 
 def _contamination(outcomes: Outcomes) -> Check:
-    held = outcomes.exposure[HOLDOUT]
+    held, treated = outcomes.exposure[HOLDOUT], outcomes.exposure[TREATMENT]
     if not outcomes.is_reach_known:
         return Check("contamination", "not checked", None, LARGEST_CONTAMINATION, "No feed reports contacts.")
     share = held.reached_count / held.customer_count if held.customer_count else 0.0
     seen = f"{held.reached_count:,} of {held.customer_count:,} held out ({share:.1%}) were reached by this campaign"
+    others = [group.other_count / group.customer_count if group.customer_count else 0.0 for group in (treated, held)]
+    if abs(others[0] - others[1]) > LARGEST_CONTAMINATION:
+        finding = (
+            f"{others[1]:.1%} of those held out and {others[0]:.1%} of the treated were reached by other campaigns: "
+            "what is compared is this campaign with another one. Look for contacts under another name."
+        )
+        return Check("contamination", "failed", abs(others[0] - others[1]), LARGEST_CONTAMINATION, finding)
     if share > LARGEST_CONTAMINATION:
         finding = f"{seen}. Look for who contacts outside the contact list: `holdback decisions findings`."
         return Check("contamination", "failed", share, LARGEST_CONTAMINATION, finding)
@@ -108,7 +133,8 @@ def _independence(warehouse: Warehouse, question: Question, as_of: date) -> Iter
         """
     ).to_pylist()
     for row in rows:
-        found = independence([[row["both_treated"], row["only_mine"]], [row["only_other"], row["both_held"]]]).check
+        table = [[row["both_treated"], row["only_mine"]], [row["only_other"], row["both_held"]]]
+        found = independence(table, p_limit=P_LIMIT / len(rows)).check
         yield Check(
             found.name, found.verdict, found.value, found.limit, f"{row['campaign']}/{row['version']}: {found.finding}"
         )

@@ -9,8 +9,10 @@ from functools import partial
 import numpy as np
 import pyarrow.compute as pc
 
+from campaigns.margins import revenue_feed
 from campaigns.power import reading_alpha
 from holdback.business import Business
+from holdback.errors import BusinessFileError
 from monitoring.effects import (
     Effect,
     Moments,
@@ -43,6 +45,9 @@ EXPLORATORY_LEVEL = 0.95
 _USUAL_CUSTOMERS = 2_000
 _USUAL_RATE = 0.1
 _FEEDBACK = ("nps", "score")
+_ONCE = "at an ordinary level: looked at day after day it raises false alarms"
+#: Segments with fewer matured customers in a group are shown to nobody: they would be people, not numbers.
+SMALLEST_GROUP = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,22 @@ class Asked:
     def primary(self) -> Metric:
         """The outcome that the campaign is judged by."""
         name = self.question.cohort.primary_outcome
-        return next(metric for metric in metrics_of(self.business) if metric.name == name)
+        for metric in metrics_of(self.business):
+            if metric.name == name:
+                return metric
+        raise BusinessFileError(
+            f"{self.business.slug}: campaign {self.question.cohort.name}: its primary outcome {name!r} is not in the "
+            "file any more. What was fixed at the launch is read from it. Put it back."
+        )
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """The outcomes that the company's data can tell: no margin without revenue, no value where nobody valued."""
+        known = metrics_of(self.business)
+        if self.question.cohort.assigned_by is not None:
+            known = tuple(metric for metric in known if metric.name != EXPECTED)
+        if not _tells_revenue(self.business):
+            known = tuple(metric for metric in known if metric.unit != "money" or metric.name in (COST, EXPECTED))
+        return known
 
     def planned(self, metric: str) -> float | None:
         """What the design expected, in the orientation of the effect."""
@@ -104,7 +124,9 @@ def figures_of(asked: Asked) -> Iterator[Figure]:
 def _daily(asked: Asked) -> Iterator[Figure]:
     """The figures that may be read on any day."""
     groups, alpha = asked.outcomes.groups, asked.alpha - reading_alpha(asked.alpha)
-    for metric in decisive(asked.business, asked.primary.name):
+    for metric in decisive(asked.metrics(), asked.primary.name):
+        if metric.name == EXPECTED:  # not capped: one customer of great value would look like an effect on some day
+            continue
         yield from _figure(
             asked, metric.name, "daily", "confidence sequence", partial(_anytime, asked, metric, groups, alpha)
         )
@@ -140,7 +162,7 @@ def _anytime(asked: Asked, metric: Metric, groups: Mapping[str, Moments], alpha:
 def _official(asked: Asked) -> Iterator[Figure]:
     """The planned reading: the primary outcome, money as booked and as expected, the save rate by intended action."""
     groups, level = asked.outcomes.groups, 1 - reading_alpha(asked.alpha)
-    for metric in decisive(asked.business, asked.primary.name):
+    for metric in decisive(asked.metrics(), asked.primary.name):
         yield from _figure(
             asked, metric.name, "official", "planned reading",
             partial(effect_on, metric, groups, level=level, notes=_capped(asked, metric)),
@@ -152,6 +174,8 @@ def _official(asked: Asked) -> Iterator[Figure]:
         lambda: save_rate_effect(groups[TREATMENT], groups[HOLDOUT], level=level),
     )  # fmt: skip
     for action, own in asked.outcomes.segments.get("intended_action", {}).items():
+        if not is_large_enough(own):
+            continue
         yield from _figure(
             asked, "save_rate", "official", "ratio of shares",
             partial(save_rate_effect, own[TREATMENT], own[HOLDOUT], level=level),
@@ -171,11 +195,11 @@ def _before_maturity(asked: Asked) -> Iterator[Figure]:
     treatment, holdout = (arm for arm in arms if arm is not None)
     yield from _figure(
         asked, CHURNED, "exploratory", "kaplan-meier",
-        lambda: survival_effect(treatment, holdout, horizon_days=days, level=EXPLORATORY_LEVEL),
+        lambda: survival_effect(treatment, holdout, horizon_days=days, level=EXPLORATORY_LEVEL, notes=(_ONCE,)),
     )  # fmt: skip
     yield from _figure(
         asked, "days_kept", "exploratory", "restricted mean",
-        lambda: days_kept_effect(treatment, holdout, horizon_days=days, level=EXPLORATORY_LEVEL),
+        lambda: days_kept_effect(treatment, holdout, horizon_days=days, level=EXPLORATORY_LEVEL, notes=(_ONCE,)),
     )  # fmt: skip
 
 
@@ -199,14 +223,17 @@ def _secondary(asked: Asked) -> Iterator[Figure]:
                 metric=asked.primary.name, level=level, is_good_when_lower=asked.primary.is_good_when_lower,
             ),
         )  # fmt: skip
-    for metric in metrics_of(asked.business):
-        if metric in decisive(asked.business, asked.primary.name) or not _has(groups, metric):
+    for metric in asked.metrics():
+        if metric in decisive(asked.metrics(), asked.primary.name) or not _has(groups, metric):
             continue
         yield from _figure(
             asked, metric.name, "exploratory", "difference",
             partial(effect_on, metric, groups, level=level, notes=_capped(asked, metric)),
         )  # fmt: skip
+    told = {metric.name for metric in asked.metrics()}
     for name, money in (("roi", "margin"), ("expected_roi", EXPECTED)):
+        if money not in told:
+            continue
         yield from _figure(asked, name, "exploratory", "return on cost", partial(_return, asked, name, money, level))
 
 
@@ -247,14 +274,21 @@ def _figure(
 
 
 def _waiting(asked: Asked, metric: str, reading: ReadingKind, method: str) -> Figure:
-    first = asked.outcomes.maturity.first_reading_on
-    return Figure(metric, EVERYBODY, reading, method, None, asked.planned(metric), knowable_on=first)
+    maturity = asked.outcomes.maturity
+    first = maturity.first_reading_on
+    if first is not None and first > maturity.as_of:
+        return Figure(metric, EVERYBODY, reading, method, None, asked.planned(metric), knowable_on=first)
+    reach = f"until {maturity.data_reach_on} only" if maturity.data_reach_on else "to no outcome"
+    why = f"the data reach {reach}" if maturity.assigned_count else "nobody has entered"
+    return Figure(metric, EVERYBODY, reading, method, None, asked.planned(metric), withheld=why)
 
 
 def _not_yet_official(asked: Asked) -> Figure:
     design, was_read = asked.question.design, asked.question.was_read
     reads_on = design.reads_on if design is not None and not was_read else None
-    why = "the official reading was taken already; it is taken once" if was_read else None
+    why = "the official reading was taken on another day; it is taken once" if was_read else None
+    if reads_on is not None and reads_on <= asked.outcomes.maturity.as_of:
+        reads_on, why = None, "the planned day has passed, and the data do not reach everybody's horizon yet: it waits"
     return Figure(
         asked.primary.name, EVERYBODY, "official", "planned reading", None, asked.planned(asked.primary.name),
         knowable_on=reads_on, withheld=why,
@@ -307,6 +341,19 @@ def _money_variance(asked: Asked, metric: Metric) -> float:
     if variance <= 0:
         raise NotMeasurable(f"{metric.name}: nothing of it varied before entry: its daily interval has no plan.")
     return variance
+
+
+def is_large_enough(groups: Mapping[str, Moments]) -> bool:
+    """True when both groups are numbers, not people."""
+    return all(groups[group].total("known") >= SMALLEST_GROUP for group in (TREATMENT, HOLDOUT))
+
+
+def _tells_revenue(business: Business) -> bool:
+    try:
+        revenue_feed(business)
+    except BusinessFileError:
+        return False
+    return True
 
 
 def _has(groups: Mapping[str, Moments], metric: Metric) -> bool:

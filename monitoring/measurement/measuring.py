@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from campaigns.designs import halt, resumed_on
 from campaigns.ledger import newest_day
-from holdback.errors import DataError
+from holdback.errors import BusinessFileError, DataError
 from holdback.progress import Progress, silent
 from holdback.workspace import Workspace
 from monitoring.effects import Harm, Maturity, harm_of
@@ -94,26 +94,33 @@ def _read(workspace: Workspace, question: Question, as_of: date) -> Reading:
         outcomes = read_outcomes(workspace.warehouse, business, cohort, as_of)
         is_official = question.is_read_today(outcomes.maturity)
         harm = _harm(workspace, question, outcomes, as_of)
-        with_segments = is_official or (harm is not None and harm.is_alarm)
+        with_segments = is_official or _is_to_be_halted(question, harm)
         if with_segments:
             outcomes = read_outcomes(workspace.warehouse, business, cohort, as_of, segments=cuts(business))
-    except DataError as fault:
+        checks = tuple(checks_of(workspace, question, outcomes, as_of, is_official=is_official))
+        asked = Asked(
+            business,
+            question,
+            outcomes,
+            is_official,
+            withheld=_first_failed(checks, but="response_rate"),
+            unanswered=_first_failed(checks, only="response_rate"),
+        )
+        figures = (*figures_of(asked), *(segment_figures(asked) if with_segments else ()))
+    except (DataError, BusinessFileError) as fault:
         return _unreadable(question, as_of, fault)
-    checks = tuple(checks_of(workspace, question, outcomes, as_of, is_official=is_official))
-    asked = Asked(
-        business,
-        question,
-        outcomes,
-        is_official,
-        withheld=_first_failed(checks, but="response_rate"),
-        unanswered=_first_failed(checks, only="response_rate"),
-    )
-    figures = (*figures_of(asked), *(segment_figures(asked) if with_segments else ()))
     return Reading(cohort.campaign, cohort.version, as_of, question.design, outcomes.maturity, figures, checks, harm)
 
 
-def _unreadable(question: Question, as_of: date, fault: DataError) -> Reading:
-    """Return the reading of a campaign whose assignments contradict themselves."""
+def _is_to_be_halted(question: Question, harm: Harm | None) -> bool:
+    """True on the one day on which the monitor's alarm halts the campaign."""
+    return (
+        harm is not None and harm.is_alarm and question.standing is not None and question.standing.state == "in force"
+    )
+
+
+def _unreadable(question: Question, as_of: date, fault: DataError | BusinessFileError) -> Reading:
+    """Return the reading of a campaign whose own assignments, or lines in the file, cannot be read."""
     cohort, nothing = question.cohort, Maturity(as_of, 0, 0, 0, None, None, None, None)
     check = Check("assignments", "failed", None, None, str(fault))
     figure = Figure(cohort.primary_outcome, EVERYBODY, "daily", "none", None, withheld=f"assignments: {fault}")
@@ -148,7 +155,9 @@ def _harm(workspace: Workspace, question: Question, outcomes: Outcomes, as_of: d
 def _halted(workspace: Workspace, question: Question, reading: Reading) -> Reading:
     """Halt a campaign in force whose monitor alarms; the ledger is only written on its newest day."""
     harm, standing = reading.harm, question.standing
-    if harm is None or not harm.is_alarm or standing is None or standing.state != "in force":
+    if standing is not None and (standing.state, standing.by, standing.since) == ("halted", MONITOR, reading.as_of):
+        return replace(reading, was_halted=True)  # by a measurement of this day that did not come to its end
+    if harm is None or standing is None or not _is_to_be_halted(question, harm):
         return reading
     newest = newest_day(workspace.warehouse)
     if newest is not None and newest > reading.as_of:

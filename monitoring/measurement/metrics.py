@@ -81,9 +81,9 @@ def metrics_of(business: Business) -> tuple[Metric, ...]:
     return (*METRICS, *own)
 
 
-def decisive(business: Business, primary: str) -> tuple[Metric, ...]:
-    """Return what may be read daily and on the planned day: the primary outcome, margin booked, value expected."""
-    return tuple(metric for metric in metrics_of(business) if metric.name in (primary, DECISION, EXPECTED))
+def decisive(known: tuple[Metric, ...], primary: str) -> tuple[Metric, ...]:
+    """Return what is read on the planned day: the primary outcome, margin as booked, value as expected."""
+    return tuple(metric for metric in known if metric.name in (primary, DECISION, EXPECTED))
 
 
 def unit_of(name: str, business: Business) -> Unit:

@@ -9,13 +9,11 @@ from holdback.business import Business
 from monitoring.effects import Effect, Moments, NotMeasurable
 from monitoring.effects.ratios import arm_of, contrast
 from monitoring.effects.segments import CHURN_SCALE, shrink_segments
-from monitoring.measurement.figures import EXPLORATORY_LEVEL, Asked
+from monitoring.measurement.figures import EXPLORATORY_LEVEL, Asked, is_large_enough
 from monitoring.measurement.readings import Figure, ReadingKind
 from monitoring.outcomes import CHURNED, HOLDOUT, TREATMENT
 
 _CUTS = ("fit_class", "risk_tier", "intended_action")
-#: Segments with fewer matured customers in a group are shown to nobody: they would be people, not numbers.
-SMALLEST_GROUP = 20
 
 
 def cuts(business: Business) -> tuple[str, ...]:
@@ -36,7 +34,7 @@ def segment_figures(asked: Asked) -> Iterator[Figure]:
         own = {
             str(value): groups
             for value, groups in asked.outcomes.segments.get(cut, {}).items()
-            if all(groups[group].total("known") >= SMALLEST_GROUP for group in (TREATMENT, HOLDOUT))
+            if is_large_enough(groups)
         }
         raw = dict(_raw(own))
         if len(raw) < 2:

@@ -193,6 +193,13 @@ class _Account:
         return replace(line, reason=f"could be known since {knowable_on}, but {until}")
 
     @cached_property
+    def reads_on(self) -> date | None:
+        """The planned reading of a campaign of ours; None for the programme, and where none was planned."""
+        designs = launched_versions(self.warehouse, self.as_of)
+        own = (self.cohort.campaign, self.cohort.version)
+        return next((design.reads_on for design in designs if (design.campaign, design.version) == own), None)
+
+    @cached_property
     def failed(self) -> str | None:
         """Why nothing may be said about effects: the checks that failed when the campaign was measured last."""
         named = "is null" if self.cohort.campaign is None else f"= {literal(self.cohort.campaign)}"
@@ -208,6 +215,9 @@ class _Account:
     def _read(self, line: Line, groups: Mapping[str, Moments]) -> Line:
         if self.failed is not None:
             return replace(line, reason=f"withheld: {self.failed}")
+        if self.reads_on is not None and self.reads_on > self.as_of:
+            reason = f"not before the planned reading on {self.reads_on}: to look earlier would be to look twice"
+            return replace(line, knowable_on=self.reads_on, reason=reason)
         cap = self.outcomes.cap_cents
         notes = () if cap is None else (f"revenue capped at {cap / 100:,.2f} per customer",)
         try:

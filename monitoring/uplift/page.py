@@ -64,12 +64,14 @@ def campaign_figures(workspace: Workspace, as_of: date) -> Iterator[CampaignFigu
     for question in questions(warehouse, business, as_of):
         cohort = question.cohort
         outcomes = read_outcomes(warehouse, business, cohort, as_of)
-        before = [row for row in official if row["campaign"] == cohort.campaign and row["version"] < cohort.version]
+        own = [row for row in official if row["campaign"] == cohort.campaign and cohort.campaign is not None]
+        before = [row for row in own if row["version"] < cohort.version]
         newest = max((row["version"] for row in before), default=None)
+        was_read = any(row["version"] == cohort.version for row in own)
         yield CampaignFigures(
             cohort.name,
             effects=_shown(business, question, _rows(today, question)),
-            qini=_qini(outcomes),
+            qini=_qini(outcomes) if was_read else None,  # its interval is for one look
             sample_ratio=None if outcomes.entries["propensity"].null_count else sample_ratio(outcomes.entries),
             contamination=_contamination(outcomes),
             previous=None

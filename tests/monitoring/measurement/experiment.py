@@ -124,7 +124,9 @@ def design(world: World, **changes: Any) -> Design:
     return replace(fixed, **changes)
 
 
-def run(folder: Path, world: World, *, until: date, company: Business | None = None) -> Workspace:
+def run(
+    folder: Path, world: World, *, until: date, company: Business | None = None, fixed: dict[str, Any] | None = None
+) -> Workspace:
     """Write the year before, the campaign and what became of everybody, as known at the start of a day.
 
     Returns:
@@ -143,7 +145,7 @@ def run(folder: Path, world: World, *, until: date, company: Business | None = N
     called = rng.random(world.customers) < np.where(held, world.leaked_share, world.reached_share)
     price = rng.integers(1500, 6000, world.customers)
 
-    _launch(workspace, design(world))
+    _launch(workspace, design(world, **(fixed or {})))
     _assign(workspace, world, until, ids, units, entered, held)
     days = [STARTS_ON + timedelta(days=int(day)) for day in entered]
     left_on = [day + timedelta(days=int(late)) for day, late in zip(days, after, strict=True)]

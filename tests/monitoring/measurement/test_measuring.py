@@ -223,3 +223,42 @@ def rounded(row: dict[str, Any]) -> dict[str, Any]:
 
 def _die(_readings: object) -> None:
     raise SystemExit(9)
+
+
+def test_the_planned_reading_waits_for_a_feed_that_is_late(tmp_path: Path) -> None:
+    workspace = run(tmp_path, World(customers=1200), until=STARTS_ON + timedelta(days=75))
+    day = READS_ON + timedelta(days=5)
+    assert measure(workspace, day).official == ()
+    found = figure(workspace, day, "churned", reading="official")
+    assert "it waits" in found["withheld"]
+    assert found["knowable_on"] is None, "a day that has passed is no promise"
+    assert verdict(workspace, day, "data_reach") == "warning"
+
+
+def test_a_day_that_is_measured_late_is_not_a_second_reading(tmp_path: Path) -> None:
+    workspace = run(tmp_path, World(customers=1200), until=READS_ON)
+    assert measure(workspace, READS_ON + timedelta(days=1)).official == ("spring/1",)
+    assert measure(workspace, READS_ON).official == ()
+
+
+def test_a_holdout_that_another_campaign_contacted_is_no_holdout(tmp_path: Path) -> None:
+    workspace = run(tmp_path, World(customers=1200), until=READS_ON)
+    workspace.warehouse.append(
+        "messages",
+        workspace.warehouse.query(
+            """select customer_id, timestamp '2026-03-08 12:00:00' as event_at, 'autumn' as campaign, 'sent' as outcome,
+                'other' as batch_id, row_number() over (order by customer_id) as row_number,
+                timestamp '2026-03-08 18:00:00' as loaded_at
+            from ledger where kind = 'assigned' and "group" = 'holdout'"""
+        ),
+        batch="other",
+    )
+    assert measure(workspace, READS_ON).failed == ("spring/1",)
+    assert verdict(workspace, READS_ON, "contamination") == "failed"
+
+
+def test_a_primary_outcome_that_left_the_file_withholds_its_campaign_alone(tmp_path: Path) -> None:
+    workspace = run(tmp_path, World(customers=600), until=READS_ON, fixed={"primary_outcome": "visited"})
+    assert measure(workspace, READS_ON).failed == ("spring/1",)
+    [row] = stored_effects(workspace.warehouse, READS_ON)
+    assert "Put it back" in row["withheld"]
