@@ -156,9 +156,11 @@ def campaign_list(business: BusinessFile = None, as_of: AsOf = None, as_json: As
 def campaign_show(
     name: CampaignName, business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = False
 ) -> None:
-    """Show a campaign's launched design, where it stands, and what the business file has changed since."""
+    """Show a campaign's launched design, where it stands, what was found of it, and whom it leaves in peace."""
     from campaigns.designs import check_unchanged, standings
+    from campaigns.do_not_disturb import disturbed
     from flows import settings
+    from flows.cli.measurement import tell_newest
 
     workspace = workspace_of(business)
     day = settings.chosen_day(workspace, as_of)
@@ -166,8 +168,9 @@ def campaign_show(
     [standing] = [s for s in standings(workspace.warehouse, workspace.business, day) if s.campaign == name]
     launched = standing.design if standing.since is not None else None
     changes = check_unchanged(workspace.business, launched) if launched else ()
+    in_peace = [segment for segment in disturbed(workspace.warehouse, day) if segment.campaign == name]
     if as_json:
-        print_json({**_standing(standing), "changes": changes})
+        print_json({**_standing(standing), "changes": changes, "do_not_disturb": in_peace})
         return
     by = f", by {standing.by}" if standing.by else ""
     why = f": {standing.reason}" if standing.reason else ""
@@ -176,6 +179,7 @@ def campaign_show(
         show(f"Its design is not fixed yet. Look ahead with `holdback campaign plan {name}`.")
     else:
         show(*tell_design(launched), *(f"changed since: {change}" for change in changes))
+        show(*tell_newest(workspace, day, name), *(f"do not disturb: {segment}" for segment in in_peace))
 
 
 def tell_plan(plan: Plan, currency: str) -> Iterator[Any]:

@@ -11,7 +11,10 @@ import typer
 from flows.cli.options import AsJson, AsOf, BusinessFile, bold, print_json, show, table_of, workspace_of
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from holdback.business import Business
+    from holdback.workspace import Workspace
 
 Row = Mapping[str, Any]
 
@@ -51,6 +54,19 @@ def campaign_measure(
         print_json({"as_of": day, "effects": found, "checks": checks})
         return
     show(*tell_measured(found, checks, workspace.business))
+
+
+def tell_newest(workspace: Workspace, day: date, name: str) -> Iterator[Any]:
+    """Write what was measured of a campaign last, up to a day; nothing when it never was."""
+    from monitoring.measurement import measured_on, stored_checks, stored_effects
+
+    newest = measured_on(workspace.warehouse, day)
+    if newest is not None:
+        found = stored_effects(workspace.warehouse, newest, campaign=name)
+        checks = stored_checks(workspace.warehouse, newest, campaign=name)
+        if found or checks:
+            yield f"as measured on {newest}:"
+            yield from tell_measured(found, checks, workspace.business)
 
 
 def tell_measured(effects: Sequence[Row], checks: Sequence[Row], business: Business) -> Iterator[Any]:

@@ -71,5 +71,14 @@ def test_finance_gets_a_file_that_agrees_with_the_books(home: Path, tmp_path: Pa
     assert float(own["net"]) == pytest.approx(float(own["incremental_margin"]) - float(own["cost"]), abs=0.02)
 
 
+def test_a_campaign_shows_what_was_planned_and_what_was_found(home: Path) -> None:
+    told(home, "measure", *DAY)
+    seen = told(home, "show", "spring", *DAY)
+    assert "planned reading" in seen
+    assert f"as measured on {READS_ON}" in seen
+    assert "official, newcombe" in seen
+    assert json.loads(told(home, "show", "spring", *DAY, "--json"))["do_not_disturb"] == []
+
+
 def test_a_campaign_that_does_not_exist_leaves_with_two(home: Path) -> None:
     told(home, "measure", "autumn", *DAY, code=1)
