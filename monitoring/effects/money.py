@@ -6,10 +6,10 @@ from dataclasses import replace
 from math import isfinite
 
 from monitoring.effects.moments import Moments
-from monitoring.effects.ratios import check_level, rate
+from monitoring.effects.ratios import check_level
 from monitoring.effects.refusals import NotMeasurable
 from monitoring.effects.results import Effect
-from monitoring.effects.shares import design_effect_of
+from monitoring.effects.shares import independent
 from monitoring.proportions import Share, ratio_of, wilson
 
 
@@ -98,9 +98,8 @@ def paid_to_stayers(
     check_level(level, "money")
     stays = []
     for group, moments in (("treatment", treatment), ("holdout", holdout)):
-        left = rate(moments, numerator, denominator, group=group)
-        n = moments.total(denominator) / design_effect_of(moments, numerator, denominator)
-        stays.append(wilson(min(max((1 - left) * n, 0.0), n), n, level=level))
+        left, n = independent(moments, numerator, denominator, group=group)
+        stays.append(wilson(n - left, n, level=level))
     treated, kept_out = stays
     if is_paid_to_leavers:
         return kept_out

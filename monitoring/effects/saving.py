@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from monitoring.effects.moments import Moments
-from monitoring.effects.ratios import arm_of, check_level, rate
+from monitoring.effects.ratios import arm_of, check_level
 from monitoring.effects.refusals import NotMeasurable
 from monitoring.effects.results import Effect
-from monitoring.effects.shares import design_effect_of
-from monitoring.proportions import Share, ratio_of, wilson
+from monitoring.effects.shares import independent
+from monitoring.proportions import ratio_of, wilson
 
 
 def save_rate_effect(
@@ -49,8 +49,8 @@ def save_rate_effect(
         (0.1875, -0.016, 0.349)
     """
     check_level(level, "saving")
-    treated = _share(treatment, numerator, denominator, level=level, group="treatment")
-    kept_out = _share(holdout, numerator, denominator, level=level, group="holdout")
+    treated = wilson(*independent(treatment, numerator, denominator, group="treatment"), level=level)
+    kept_out = wilson(*independent(holdout, numerator, denominator, group="holdout"), level=level)
     if kept_out.share == 0 or kept_out.low == 0:
         raise NotMeasurable("saving: nobody held out has left yet: there was nothing to save, so no rate of it.")
     ratio, lowest, highest = ratio_of(treated, kept_out)
@@ -65,9 +65,3 @@ def save_rate_effect(
         "ratio of shares",
         notes=notes,
     )
-
-
-def _share(moments: Moments, numerator: str, denominator: str, *, level: float, group: str) -> Share:
-    share = rate(moments, numerator, denominator, group=group)
-    n = moments.total(denominator) / design_effect_of(moments, numerator, denominator)
-    return wilson(min(max(share * n, 0.0), n), n, level=level)

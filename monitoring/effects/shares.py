@@ -59,13 +59,9 @@ def share_effect(
         (0.0524, 0.3339)
     """
     check_level(level, "shares")
-    for group, moments in (("treatment", treatment), ("holdout", holdout)):
-        rate(moments, numerator, denominator, group=group)
-    factors = [design_effect_of(moments, numerator, denominator) for moments in (treatment, holdout)]
-    sizes = [
-        (_within(moments.total(numerator), moments.total(denominator)) / factor, moments.total(denominator) / factor)
-        for moments, factor in zip((treatment, holdout), factors, strict=True)
-    ]
+    groups = {"treatment": treatment, "holdout": holdout}
+    sizes = [independent(moments, numerator, denominator, group=group) for group, moments in groups.items()]
+    factors = [design_effect_of(moments, numerator, denominator) for moments in groups.values()]
     gap = newcombe(sizes[1], sizes[0], level=level)
     if max(factors) >= 1.005:
         notes = (
@@ -85,6 +81,19 @@ def share_effect(
         is_good_when_lower,
         notes,
     )
+
+
+def independent(
+    moments: Moments, numerator: str = "churned", denominator: str = "known", *, group: str
+) -> tuple[float, float]:
+    """Return the counted and all customers of a group as if they were independent: divided by the design effect.
+
+    Raises:
+        NotMeasurable: Nobody in the group is in the denominator.
+    """
+    rate(moments, numerator, denominator, group=group)
+    factor, n = design_effect_of(moments, numerator, denominator), moments.total(denominator)
+    return _within(moments.total(numerator), n) / factor, n / factor
 
 
 def design_effect_of(moments: Moments, numerator: str = "churned", denominator: str = "known") -> float:

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pyarrow.compute as pc
 
+from campaigns.designs import campaign_shares
 from campaigns.margins import revenue_feed
 from campaigns.power import reading_alpha
 from holdback.business import Business
@@ -320,10 +321,10 @@ def _tuned_at(asked: Asked, unit_variance: float) -> float:
 
 
 def _drawn_share(asked: Asked) -> float:
-    campaign, holdout = asked.question.campaign, asked.business.holdout
+    campaign = asked.question.campaign
     if campaign is None:
-        return holdout.global_share
-    return holdout.campaign_share if campaign.holdout_share is None else campaign.holdout_share
+        return asked.business.holdout.global_share
+    return campaign_shares(asked.business, campaign)["holdout_share"]
 
 
 def _rate_variance(asked: Asked) -> float:

@@ -58,14 +58,6 @@ METRICS: tuple[Metric, ...] = (
     Metric("score", "score", "answered"),
 )
 
-_UNITS: Mapping[str, Unit] = {
-    **{metric.name: metric.unit for metric in METRICS},
-    "save_rate": "share",
-    "roi": "number",
-    "expected_roi": "number",
-    "days_kept": "number",
-}
-
 
 def metrics_of(business: Business) -> tuple[Metric, ...]:
     """Return what the campaigns of a business are measured by: what every one is, then the outcomes it declares."""
@@ -88,8 +80,8 @@ def decisive(known: tuple[Metric, ...], primary: str) -> tuple[Metric, ...]:
 
 def unit_of(name: str, business: Business) -> Unit:
     """Return the unit of a stored figure."""
-    declared = {metric.name: metric.unit for metric in metrics_of(business)}
-    return declared.get(name) or _UNITS.get(name, "number")
+    units: dict[str, Unit] = {"save_rate": "share", **{metric.name: metric.unit for metric in metrics_of(business)}}
+    return units.get(name, "number")
 
 
 def effect_on(metric: Metric, groups: Mapping[str, Moments], *, level: float, notes: tuple[str, ...] = ()) -> Effect:

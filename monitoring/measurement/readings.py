@@ -9,11 +9,10 @@ from typing import Literal
 from campaigns.designs import Design
 from monitoring.effects import Effect, Harm, Maturity
 from monitoring.effects.checks import Check
+from monitoring.outcomes import PROGRAMME
 
 ReadingKind = Literal["daily", "official", "exploratory"]
 
-#: The programme stands where a campaign's name would: everybody against the global holdout.
-PROGRAMME = "programme"
 EVERYBODY = "all"
 
 

@@ -4,7 +4,7 @@
 :func:`~monitoring.outcomes.reading.read_outcomes` reads it in one statement.
 """
 
-from monitoring.outcomes.cohorts import CHURNED, Cohort, cohort_of, programme
+from monitoring.outcomes.cohorts import CHURNED, PROGRAMME, Cohort, cohort_of, programme
 from monitoring.outcomes.found import (
     GROUPS,
     HOLDOUT,
@@ -24,6 +24,7 @@ __all__ = [
     "FIXED_NAMES",
     "GROUPS",
     "HOLDOUT",
+    "PROGRAMME",
     "TOTALS",
     "TREATMENT",
     "UNKNOWN",

@@ -12,6 +12,8 @@ from holdback.business import Business, Campaign, Churn, ColumnChurn
 from holdback.errors import BusinessFileError
 
 CHURNED = "churned"
+#: Stands where a campaign's name would: everybody against the global holdout.
+PROGRAMME = "programme"
 
 _CHURN: TypeAdapter[Churn] = TypeAdapter(Churn)
 _COLUMN_DAYS = 30
@@ -41,7 +43,7 @@ class Cohort:
     @property
     def name(self) -> str:
         """The campaign's name and version, or that of the programme."""
-        return f"{self.campaign or 'programme'}/{self.version}"
+        return f"{self.campaign or PROGRAMME}/{self.version}"
 
     @property
     def lead_days(self) -> int:

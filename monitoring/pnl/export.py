@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from campaigns.delivery.contact_list import csv_bytes
 from campaigns.delivery.outbox import write_file
+from monitoring.outcomes import PROGRAMME
 from monitoring.pnl.lines import Amount, Earned, Line, ProfitAndLoss
 
-PROGRAMME = "programme"
 OUTSIDE = "outside the analysis"
 
 #: How finance recomputes the figures from the columns. Amounts are in the business' currency. Costs add up over the
