@@ -32,6 +32,52 @@ RESULTS: tuple[Table, ...] = (
         ),
     ),
     Table(
+        "customer_values",
+        "what one customer is expected to bring over the horizon, as a value model saw it on one day; never rewritten",
+        (
+            _AS_OF,
+            CUSTOMER_ID,
+            Column("model_version", "text", "Version of the registered value model", required=True),
+            Column("method", "text", "btyd, hurdle, btyd+hurdle or hazard", required=True),
+            Column(
+                "margin_cents", "money", "Expected margin over the horizon, discounted", unit="cents", required=True
+            ),
+            Column(
+                "months",
+                "number",
+                "Discounted months that the customer is expected to stay; null where leaving is silence",
+                unit="months of 30.4375 days",
+                minimum=0,
+            ),
+            Column(
+                "value_decile",
+                "integer",
+                "Tenth of the day's customers by margin_cents; 10 is the most valuable tenth",
+                required=True,
+                minimum=1,
+                maximum=10,
+            ),
+        ),
+    ),
+    Table(
+        "uplifts",
+        "what an uplift model expects one action to change for one customer on one day; never rewritten",
+        (
+            _AS_OF,
+            CUSTOMER_ID,
+            Column("action", "text", "Name of the action", required=True),
+            Column("model_version", "text", "Version of the registered uplift model", required=True),
+            Column(
+                "uplift",
+                "number",
+                "Expected rise in the probability of staying when the action is given; below 0 it drives away",
+                required=True,
+                minimum=-1,
+                maximum=1,
+            ),
+        ),
+    ),
+    Table(
         "fit",
         "whether keeping one customer is worth its cost, as seen on one day, with its arithmetic",
         (
@@ -91,7 +137,7 @@ RESULTS: tuple[Table, ...] = (
             Column("fit_class", "text", "Fit that the decision saw"),
             Column("gain_cents", "money", "Expected incremental margin of the intended action", unit="cents"),
             Column("lift", "number", "Save rate that was used"),
-            Column("lift_status", "text", "What it rests on", allowed=("assumed", "measured", "stale")),
+            Column("lift_status", "text", "What it rests on", allowed=("assumed", "measured", "modelled", "stale")),
             Column("eligible", "text", "JSON: probability of each action that could have been drawn"),
             Column("refused", "text", "JSON: the other actions and why they were not chosen"),
             Column("reason", "text", "Why, in words"),

@@ -1,6 +1,6 @@
 """Effects: what an action changed, from moments and counts, by methods with known answers: functions of numbers.
 
-What is named as its module is imported from there: ``from monitoring.effects.qini import qini``.
+What is named as its module is imported from there: ``from monitoring.effects.means import mean_effect``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from monitoring.effects.missing import Coverage, ResponseRates, coverage, respon
 from monitoring.effects.moments import Moments, moments_of
 from monitoring.effects.money import paid_to_stayers, return_on_cost
 from monitoring.effects.portfolio import Expected, Portfolio, expected_next
-from monitoring.effects.qini import Qini, QiniPoint
 from monitoring.effects.refusals import NotMeasurable
 from monitoring.effects.results import Arm, Effect, Maturity
 from monitoring.effects.sample_ratio import SampleRatio, log_bayes_factor
@@ -44,8 +43,6 @@ __all__ = [
     "Moments",
     "NotMeasurable",
     "Portfolio",
-    "Qini",
-    "QiniPoint",
     "RandomEffects",
     "ResponseRates",
     "SampleRatio",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from monitoring.effects.checks import LARGEST_CONTAMINATION
-from monitoring.effects.qini import Qini
+from training.uplift.qini import Qini
 from monitoring.effects.results import Effect
 from monitoring.effects.sample_ratio import SampleRatio
 from monitoring.proportions import Share

@@ -14,7 +14,7 @@ from holdback.business import Business
 from holdback.workspace import Workspace
 from monitoring.drift.verdicts import DayDrift
 from monitoring.effects import Arm, Effect
-from monitoring.effects.qini import Qini, qini
+from training.uplift.qini import Qini, qini
 from monitoring.effects.sample_ratio import sample_ratio
 from monitoring.evidently_page import document
 from monitoring.measurement import metrics_of, official_effects, stored_effects, unit_of

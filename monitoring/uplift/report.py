@@ -11,7 +11,7 @@ import pandas as pd
 
 from monitoring.drift.evidently_metrics import dataset
 from monitoring.drift.verdicts import DayDrift
-from monitoring.effects.qini import Qini
+from training.uplift.qini import Qini
 from monitoring.effects.sample_ratio import SampleRatio
 from monitoring.evidently_page import drift_metrics, plain
 from monitoring.proportions import Share

@@ -18,7 +18,7 @@ from holdback.tables import TABLES
 from holdback.warehouse import Lake
 from monitoring.drift import bin_counts, day_drift, reference_bins
 from monitoring.drift.verdicts import DayDrift
-from monitoring.effects.qini import qini
+from training.uplift.qini import qini
 from monitoring.effects.results import Arm, Effect
 from monitoring.effects.sample_ratio import sample_ratio
 from monitoring.evidently_page import document

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from monitoring.effects.qini import CURVE_POINTS, qini
+from training.uplift.qini import CURVE_POINTS, qini
 
 
 def by_definition(score: np.ndarray, t: np.ndarray, y: np.ndarray, e: np.ndarray) -> float:

@@ -1,0 +1,93 @@
+"""What an uplift model learns from: customers who got one action or nothing, by a drawing whose odds were written down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One action against nothing: one row per customer and entry, of those who got one of the two.
+
+    Among them the odds of the action are ``P(action) / (P(action) + P(none))``, both as logged: with those, comparisons
+    within equal features are as good as drawn, whatever other actions there were.
+
+    Attributes:
+        action: Name of the action.
+        frame: Features as known at the entry, n rows: numbers as float64, categories as text (None = absent).
+        customer_ids: Whose rows; a customer (or a household: what was drawn together) is never split over folds and is
+            resampled as one; shape (n,).
+        as_ofs: Day of each entry, ``datetime64[D]``, shape (n,).
+        treated: True where the action was given as drawn, whether or not it reached the customer, shape (n,).
+        propensity: Logged probability of the action, given that it was this action or nothing; in (0, 1), shape (n,).
+        good: Outcome of which more is better: 1 for who stayed (visited, bought), else 0; or an amount; shape (n,).
+        value_amounts: What one more unit of ``good`` is worth in currency units, at least 0, shape (n,); 1 where a unit
+            is counted instead of weighed.
+        cost_amounts: Expected cost of giving the action, in the unit of ``value_amounts``, shape (n,).
+        risk: Frozen churn probability that the decision saw, shape (n,); NaN where there was none.
+        left_out: Rows that cannot be learned from, counted by reason.
+    """
+
+    action: str
+    frame: pd.DataFrame
+    customer_ids: npt.NDArray[Any]
+    as_ofs: npt.NDArray[np.datetime64]
+    treated: Booleans
+    propensity: Floats
+    good: Floats
+    value_amounts: Floats
+    cost_amounts: Floats
+    risk: Floats
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return int(self.good.size)
+
+    @property
+    def is_binary(self) -> bool:
+        """True when the outcome is yes or no: its expectation is a probability."""
+        return bool(np.isin(self.good, (0.0, 1.0)).all())
+
+    def where(self, mask: Booleans) -> Trial:
+        """Return the rows of a boolean mask, in the same order."""
+        return Trial(
+            self.action,
+            self.frame.loc[mask].reset_index(drop=True),
+            self.customer_ids[mask],
+            self.as_ofs[mask],
+            self.treated[mask],
+            self.propensity[mask],
+            self.good[mask],
+            self.value_amounts[mask],
+            self.cost_amounts[mask],
+            self.risk[mask],
+            self.left_out,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """What each competitor says of each row of a trial, by models that saw neither the row nor its customer.
+
+    Attributes:
+        scores: By competitor's name, shape (n,); higher means to be treated first.
+        effects: Names of those whose score is an expected gain in ``good`` (others only rank).
+        gains: AIPW score of each row, in units of ``good``: its expectation given the features is the effect; the
+            outcome models in it did not see the row either; shape (n,).
+        untreated: Expected ``good`` of each row without the action, shape (n,).
+        fold: Which fold each row was held out in; scores of different folds come from different models, shape (n,).
+    """
+
+    scores: dict[str, Floats]
+    effects: frozenset[str]
+    gains: Floats
+    untreated: Floats
+    fold: npt.NDArray[np.intp]

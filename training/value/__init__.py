@@ -1,0 +1,1 @@
+"""What a customer is worth: the margin expected of him over the business' horizon, and how far to trust it."""
