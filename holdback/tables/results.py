@@ -39,9 +39,7 @@ RESULTS: tuple[Table, ...] = (
             CUSTOMER_ID,
             Column("model_version", "text", "Version of the registered value model", required=True),
             Column("method", "text", "btyd, hurdle, btyd+hurdle or hazard", required=True),
-            Column(
-                "margin_cents", "money", "Expected margin over the horizon, discounted", unit="cents", required=True
-            ),
+            Column("margin_cents", "money", "Expected margin of the horizon, discounted", unit="cents", required=True),
             Column(
                 "months",
                 "number",

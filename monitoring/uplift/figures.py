@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from math import isfinite
 
 from monitoring.effects.checks import LARGEST_CONTAMINATION
-from training.uplift.qini import Qini
 from monitoring.effects.results import Effect
 from monitoring.effects.sample_ratio import SampleRatio
 from monitoring.proportions import Share
+from training.uplift.qini import Qini
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from holdback.business import Business
 from holdback.workspace import Workspace
 from monitoring.drift.verdicts import DayDrift
 from monitoring.effects import Arm, Effect
-from training.uplift.qini import Qini, qini
 from monitoring.effects.sample_ratio import sample_ratio
 from monitoring.evidently_page import document
 from monitoring.measurement import metrics_of, official_effects, stored_effects, unit_of
@@ -24,6 +23,7 @@ from monitoring.pages import write_page
 from monitoring.proportions import Share, wilson
 from monitoring.uplift.figures import CampaignFigures, Contamination, ShownEffect
 from monitoring.uplift.report import uplift_report
+from training.uplift.qini import Qini, qini
 
 Row = Mapping[str, Any]
 

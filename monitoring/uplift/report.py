@@ -11,12 +11,12 @@ import pandas as pd
 
 from monitoring.drift.evidently_metrics import dataset
 from monitoring.drift.verdicts import DayDrift
-from training.uplift.qini import Qini
 from monitoring.effects.sample_ratio import SampleRatio
 from monitoring.evidently_page import drift_metrics, plain
 from monitoring.proportions import Share
 from monitoring.uplift import metrics
 from monitoring.uplift.figures import CampaignFigures, Contamination, ShownEffect
+from training.uplift.qini import Qini
 
 _PER = 10_000  # Qini per so many customers: Evidently rounds to three decimals
 

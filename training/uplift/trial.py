@@ -1,4 +1,4 @@
-"""What an uplift model learns from: customers who got one action or nothing, by a drawing whose odds were written down."""
+"""What an uplift model learns from: customers who got one action or nothing, drawn with odds that were written down."""
 
 from __future__ import annotations
 

@@ -18,12 +18,12 @@ from holdback.tables import TABLES
 from holdback.warehouse import Lake
 from monitoring.drift import bin_counts, day_drift, reference_bins
 from monitoring.drift.verdicts import DayDrift
-from training.uplift.qini import qini
 from monitoring.effects.results import Arm, Effect
 from monitoring.effects.sample_ratio import sample_ratio
 from monitoring.evidently_page import document
 from monitoring.proportions import newcombe, wilson
 from monitoring.uplift import CampaignFigures, Contamination, ShownEffect, metrics, uplift_report
+from training.uplift.qini import qini
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 
