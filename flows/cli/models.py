@@ -61,8 +61,9 @@ def models_list(business: BusinessFile = None, churn: ChurnName = None, as_json:
         return
     table = table_of("Versions", "version", "office", "trained as of", "#AUC", "verdict")
     for model in models:
-        auc = f"{model.auc.estimate:.3f} ({model.auc.low:.3f} to {model.auc.high:.3f})" if model.auc else ""
-        table.add_row(model.version, ", ".join(model.aliases), str(model.as_of), auc, model.decision or "")
+        figure = model.figure
+        told = f"{figure.estimate:.3f} ({figure.low:.3f} to {figure.high:.3f})" if figure else ""
+        table.add_row(model.version, ", ".join(model.aliases), str(model.as_of), told, model.decision or "")
     show(table if models else "No model has been trained yet. Train one with `holdback retrain`.")
 
 

@@ -131,7 +131,9 @@ def test_the_list_shows_offices_and_verdicts_newest_first(two_versions: Workspac
     assert found[1].aliases == ("champion",)
     assert found[0].aliases == ("challenger",)
     assert [model.decision for model in found] == ["keep", "promote"]
-    assert all(model.auc is not None and model.auc.low < model.auc.estimate < model.auc.high for model in found)
+    figures = [model.figure for model in found]
+    assert all(figure is not None and figure.low < figure.estimate < figure.high for figure in figures)
+    assert {model.metric for model in found} == {"auc"}
 
 
 def test_before_the_first_training_the_list_is_empty_and_makes_nothing(tmp_path: Path) -> None:

@@ -4,10 +4,13 @@ The only door to MLflow. The journal decides by compare-and-set; MLflow's alias 
 and other programs, put right whenever it is found to differ.
 """
 
+from training.registry.files import Registration, Served, describe_version, register_file
 from training.registry.offices import (
     ModelDetails,
     ModelSummary,
     champion_model,
+    fetched_again,
+    file_in_office,
     list_models,
     promote,
     promote_by_hand,
@@ -15,21 +18,28 @@ from training.registry.offices import (
     rollback,
     show_model,
 )
-from training.registry.recording import Registration, close_registration, register
-from training.registry.store import model_name
+from training.registry.recording import close_registration, register
+from training.registry.store import VALUE, model_name, uplift_subject
 
 __all__ = [
+    "VALUE",
     "ModelDetails",
     "ModelSummary",
     "Registration",
+    "Served",
     "champion_model",
     "close_registration",
+    "describe_version",
+    "fetched_again",
+    "file_in_office",
     "list_models",
     "model_name",
     "promote",
     "promote_by_hand",
     "reconcile",
     "register",
+    "register_file",
     "rollback",
     "show_model",
+    "uplift_subject",
 ]

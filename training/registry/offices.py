@@ -15,8 +15,11 @@ from holdback.journal import Champion
 from holdback.workspace import Workspace
 from training.churn import ChurnModel, load
 from training.metrics import Estimate
-from training.registry.recording import CARD, FILE
+from training.registry.files import CARD, FILE_STEM, suffix_of
 from training.registry.store import exists, mlflow_at, model_name
+
+#: By which figure a version is told, and how its interval is made.
+_FIGURES = {"auc": "DeLong", "gain": "AIPW, bootstrap over customers", "value_gini": "bootstrap over customers"}
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class ModelSummary:
         aliases: Its offices: ``champion``, ``challenger``, or none.
         as_of: Day of its training run.
         run_id: The MLflow run.
-        auc: On its holdout, with interval.
+        metric: What ``figure`` is: ``auc``, ``gain`` or ``value_gini``.
+        figure: How good it is on rows that it had not seen, with interval; None when that is not known.
         decision: What the gate decided about it; None when its retrain did not finish.
         reason: Why, in one sentence.
     """
@@ -37,7 +41,8 @@ class ModelSummary:
     aliases: tuple[str, ...]
     as_of: date
     run_id: str
-    auc: Estimate | None
+    metric: str
+    figure: Estimate | None
     decision: str | None
     reason: str | None
 
@@ -50,12 +55,12 @@ class ModelDetails:
     card: str
 
 
-def list_models(workspace: Workspace, churn_name: str) -> tuple[ModelSummary, ...]:
-    """Return every version of a churn definition's model, newest first; empty before the first training."""
-    name = model_name(workspace.business, churn_name)
+def list_models(workspace: Workspace, subject: str) -> tuple[ModelSummary, ...]:
+    """Return every version of a subject's model, newest first; empty before the first training."""
+    name = model_name(workspace.business, subject)
     if not exists(workspace):
         return ()
-    reconcile(workspace, churn_name)
+    reconcile(workspace, subject)
     with mlflow_at(workspace) as mlflow:
         client = mlflow.MlflowClient()
         found = client.search_model_versions(f"name = '{name}'")
@@ -63,23 +68,23 @@ def list_models(workspace: Workspace, churn_name: str) -> tuple[ModelSummary, ..
     return tuple(sorted(summaries, key=lambda summary: -int(summary.version)))
 
 
-def show_model(workspace: Workspace, churn_name: str, version: str = "champion") -> ModelDetails:
+def show_model(workspace: Workspace, subject: str, version: str = "champion") -> ModelDetails:
     """Return a version (by number, or ``champion`` or ``challenger``) with its card.
 
     Raises:
         BusinessFileError: there is no such version; the message lists those that exist.
     """
-    known = list_models(workspace, churn_name)
+    known = list_models(workspace, subject)
     for summary in known:
         if version == summary.version or version in summary.aliases:
             with mlflow_at(workspace) as mlflow:
                 return ModelDetails(summary, _card(mlflow, summary))
-    name = model_name(workspace.business, churn_name)
+    name = model_name(workspace.business, subject)
     versions = ", ".join(summary.version for summary in known) or "none yet: train one with `holdback retrain`"
     raise BusinessFileError(f"model {name}: version {version!r} does not exist. Known versions: {versions}.")
 
 
-def promote(workspace: Workspace, churn_name: str, version: str, *, seen: Champion | None, as_of: date) -> Champion:
+def promote(workspace: Workspace, subject: str, version: str, *, seen: Champion | None, as_of: date) -> Champion:
     """Put a version in office if the champion is still the one that was ``seen``.
 
     The file is copied to this machine first, so that a champion can always be scored with.
@@ -88,56 +93,56 @@ def promote(workspace: Workspace, churn_name: str, version: str, *, seen: Champi
         PromotionConflict: another process changed the champion in between; nothing was changed.
         OperatorError: the version's file cannot be read.
     """
-    name = model_name(workspace.business, churn_name)
+    name = model_name(workspace.business, subject)
     _local_file(workspace, name, version)
     champion = workspace.journal.crown(name, version, seen=seen, as_of=as_of)
-    reconcile(workspace, churn_name)
+    reconcile(workspace, subject)
     return champion
 
 
-def promote_by_hand(workspace: Workspace, churn_name: str, version: str, as_of: date) -> Champion:
+def promote_by_hand(workspace: Workspace, subject: str, version: str, as_of: date) -> Champion:
     """Put a version in office because a person says so; the journal keeps that decision beside the gate's.
 
     Raises:
         BusinessFileError: there is no such version.
         PromotionConflict: another process changed the champion in between.
     """
-    name = model_name(workspace.business, churn_name)
-    summary = show_model(workspace, churn_name, version).summary
+    name = model_name(workspace.business, subject)
+    summary = show_model(workspace, subject, version).summary
     seen = workspace.journal.champion(name)
     if seen is not None and seen.version == summary.version:
         return seen
-    champion = promote(workspace, churn_name, summary.version, seen=seen, as_of=as_of)
+    champion = promote(workspace, subject, summary.version, seen=seen, as_of=as_of)
     _record(workspace, name, champion.version, as_of, seen, "promoted by hand")
     return champion
 
 
-def rollback(workspace: Workspace, churn_name: str, as_of: date) -> Champion:
+def rollback(workspace: Workspace, subject: str, as_of: date) -> Champion:
     """Put the champion before this one back in office: one step, in one command.
 
     Raises:
         DataError: there is no earlier champion.
         PromotionConflict: another process changed the champion in between.
     """
-    name = model_name(workspace.business, churn_name)
+    name = model_name(workspace.business, subject)
     seen = workspace.journal.champion(name)
     if seen is None or seen.previous is None:
         raise DataError(
             f"model {name}: there is no champion before {'this one' if seen else 'the first one'}. Nothing can be "
             "rolled back. Promote a version by hand with `holdback models promote VERSION`."
         )
-    champion = promote(workspace, churn_name, seen.previous, seen=seen, as_of=as_of)
+    champion = promote(workspace, subject, seen.previous, seen=seen, as_of=as_of)
     _record(workspace, name, champion.version, as_of, seen, f"rolled back from version {seen.version}")
     return champion
 
 
-def champion_model(workspace: Workspace, churn_name: str) -> tuple[Champion, ChurnModel] | None:
+def champion_model(workspace: Workspace, subject: str) -> tuple[Champion, ChurnModel] | None:
     """Return the champion and its frozen model, read from this machine's copy; None when there is no champion.
 
     Raises:
         OperatorError: the champion's file is neither here nor in the registry.
     """
-    name = model_name(workspace.business, churn_name)
+    name = model_name(workspace.business, subject)
     champion = workspace.journal.champion(name)
     if champion is None:
         return None
@@ -149,9 +154,31 @@ def champion_model(workspace: Workspace, churn_name: str) -> tuple[Champion, Chu
         return champion, load(_local_file(workspace, name, champion.version))
 
 
-def reconcile(workspace: Workspace, churn_name: str) -> None:
+def file_in_office(workspace: Workspace, subject: str) -> tuple[Champion, Path] | None:
+    """Return who is in office for a subject and this machine's copy of its file; None when nobody is.
+
+    Raises:
+        OperatorError: the file is neither here nor in the registry.
+    """
+    name = model_name(workspace.business, subject)
+    champion = workspace.journal.champion(name)
+    return None if champion is None else (champion, _local_file(workspace, name, champion.version))
+
+
+def fetched_again(workspace: Workspace, subject: str, version: str) -> Path:
+    """Return a fresh copy from the registry of a version whose copy here turned out to be damaged.
+
+    Raises:
+        OperatorError: the registry has none.
+    """
+    name = model_name(workspace.business, subject)
+    _path_here(workspace, name, version).unlink(missing_ok=True)
+    return _local_file(workspace, name, version)
+
+
+def reconcile(workspace: Workspace, subject: str) -> None:
     """Make MLflow's aliases say what the journal says; a champion is nobody's challenger."""
-    name = model_name(workspace.business, churn_name)
+    name = model_name(workspace.business, subject)
     champion = workspace.journal.champion(name)
     if champion is None:
         return
@@ -166,11 +193,11 @@ def reconcile(workspace: Workspace, churn_name: str) -> None:
 
 def _local_file(workspace: Workspace, name: str, version: str) -> Path:
     """This machine's copy of a version's file, fetched from the registry when it is not here."""
-    path = workspace.models / f"{name}-{version}.cbm"
+    path = _path_here(workspace, name, version)
     if path.exists():
         return path
     with mlflow_at(workspace) as mlflow, tempfile.TemporaryDirectory(prefix="holdback-fetch-") as folder:
-        uri = f"models:/{name}/{version}/artifacts/{FILE}"
+        uri = f"models:/{name}/{version}/artifacts/{FILE_STEM}{path.suffix}"
         fetched = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
@@ -179,19 +206,25 @@ def _local_file(workspace: Workspace, name: str, version: str) -> Path:
     return path
 
 
+def _path_here(workspace: Workspace, name: str, version: str) -> Path:
+    return workspace.models / f"{name}-{version}{suffix_of(workspace.business, name)}"
+
+
 def _summary(client: Any, name: str, version: Any) -> ModelSummary:
     run = client.get_run(version.run_id).data
-    auc = None
-    if {"auc", "auc_low", "auc_high"} <= set(run.metrics):
-        low, high = float(run.metrics["auc_low"]), float(run.metrics["auc_high"])
-        auc = Estimate(float(run.metrics["auc"]), low, high, int(run.params["holdout_rows"]), "DeLong")
+    metric, method = next(((m, how) for m, how in _FIGURES.items() if m in run.metrics), ("auc", ""))
+    figure = None
+    if {metric, f"{metric}_low", f"{metric}_high"} <= set(run.metrics):
+        low, high = float(run.metrics[f"{metric}_low"]), float(run.metrics[f"{metric}_high"])
+        figure = Estimate(float(run.metrics[metric]), low, high, int(run.params["holdout_rows"]), method)
     aliases = client.get_model_version(name, version.version).aliases
     return ModelSummary(
         version=str(version.version),
         aliases=tuple(aliases),
         as_of=date.fromisoformat(version.tags["as_of"]),
         run_id=str(version.run_id),
-        auc=auc,
+        metric=metric,
+        figure=figure,
         decision=version.tags.get("decision"),
         reason=version.description or None,
     )

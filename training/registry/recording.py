@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -20,29 +20,11 @@ from training.datasets import Dataset
 from training.encoding import Encoding
 from training.gate import Verdict
 from training.metrics import Evaluation
+from training.registry.files import CARD, FILE_STEM, Registration, experiment_of, name_known
 from training.registry.store import mlflow_at, model_name
 from training.rows import Rows
 
-CARD = "model_card.md"
-FILE = "model.cbm"
 _NEEDED = ("catboost", "mlflow", "numpy", "pandas")
-
-
-@dataclass(frozen=True)
-class Registration:
-    """A registered version.
-
-    Attributes:
-        model: Name of the registered model.
-        version: Its version.
-        run_id: The MLflow run that trained it.
-        file_hash: SHA-256 of the ``.cbm``.
-    """
-
-    model: str
-    version: str
-    run_id: str
-    file_hash: str
 
 
 def register(
@@ -72,13 +54,13 @@ def register(
     name = model_name(workspace.business, churn_name)
     with mlflow_at(workspace) as mlflow, tempfile.TemporaryDirectory(prefix="holdback-register-") as folder:
         client = mlflow.MlflowClient()
-        file = Path(folder) / FILE
+        file = Path(folder) / f"{FILE_STEM}.cbm"
         fit.model.save(file)
         file_hash = hashlib.sha256(file.read_bytes()).hexdigest()
         lineage = {f"delta.{table}": str(number) for table, number in dataset.versions.items()}
         tags = {"churn": churn_name, "as_of": as_of.isoformat(), "file_sha256": file_hash, **lineage}
         source = f"file://{workspace.warehouse.root}"
-        with mlflow.start_run(experiment_id=_experiment(client, workspace, name), run_name=f"{name} {as_of}") as run:
+        with mlflow.start_run(experiment_id=experiment_of(client, workspace, name), run_name=f"{name} {as_of}") as run:
             mlflow.set_tags(tags)
             mlflow.log_params({**_params(fit, recipe, dataset), **lineage})
             learned = _described(mlflow, dataset.training, source, f"learned on {dataset.plan.learn_on[-1]}")
@@ -96,7 +78,7 @@ def register(
                 metadata={"recipe": fit.model.information["recipe"], "as_of": as_of.isoformat()},
             )
             mlflow.log_metrics(_metrics(evaluations), model_id=logged.model_id, dataset=judged)
-        _name_known(client, name)
+        name_known(client, name)
         registered = client.create_model_version(
             name, f"models:/{logged.model_id}", run_id=run.info.run_id, model_id=logged.model_id, tags=tags
         )
@@ -123,33 +105,6 @@ def invented_example(frame: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
         column = frame[name].dropna()
         values[name] = [str(column.mode().iloc[0]) if name in encoding.categories else float(column.median())]
     return pd.DataFrame(values)
-
-
-def _experiment(client: Any, workspace: Workspace, name: str) -> str:
-    from mlflow.exceptions import MlflowException
-
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        # Without an explicit place MLflow freezes the current folder into the experiment, as an absolute path.
-        place = workspace.mlflow_artifacts / name
-        place.mkdir(parents=True, exist_ok=True)
-        try:
-            return str(client.create_experiment(name, artifact_location=place.as_uri()))
-        except MlflowException:
-            found = client.get_experiment_by_name(name)  # another process created it first
-            if found is None:
-                raise
-    return str(found.experiment_id)
-
-
-def _name_known(client: Any, name: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def _signature(encoding: Encoding) -> Any:

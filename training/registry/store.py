@@ -16,14 +16,32 @@ from holdback.workspace import Workspace
 _NOISY = ("mlflow", "alembic", "mlflow.store.db.utils", "mlflow.utils.environment")
 
 
-def model_name(business: Business, churn_name: str) -> str:
-    """Name under which the models of one churn definition are registered.
+#: Subject of the models that say what customers are worth. No churn definition can have a name with a hyphen.
+VALUE = "customer-value"
+
+
+def uplift_subject(action: str) -> str:
+    """Subject of the models that say whom an action changes.
+
+    Examples:
+        >>> uplift_subject("retention_call")
+        'uplift-retention_call'
+    """
+    return f"uplift-{action}"
+
+
+def model_name(business: Business, subject: str) -> str:
+    """Name under which the models of one subject are registered.
+
+    Args:
+        business: The company.
+        subject: Name of a churn definition, :data:`VALUE`, or :func:`uplift_subject` of an action.
 
     Examples:
         >>> model_name(business, "lapsed")  # doctest: +SKIP
         'groceries-lapsed'
     """
-    return f"{business.slug}-{churn_name}"
+    return f"{business.slug}-{subject}"
 
 
 def exists(workspace: Workspace) -> bool:
