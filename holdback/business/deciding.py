@@ -12,6 +12,7 @@ from holdback.business.sections import Name, Range, Section, Share, Texts
 RiskTier = Literal["high", "medium", "low"]
 FitClass = Literal["invest", "maintain", "do_not_spend"]
 Days = Annotated[int, Field(ge=0, le=1830)]
+Decile = Annotated[int, Field(ge=1, le=10)]
 
 
 class AssumedLift(Section):
@@ -30,6 +31,9 @@ class Audience(Section):
     risk_tiers: tuple[RiskTier, ...] = Field((), description="All tiers when empty")
     where: dict[str, Texts] = Field({}, description="Allowed values by attribute of customers; flags are true or false")
     between: dict[str, Range] = Field({}, description="Lowest and highest value by attribute of customers")
+    value_deciles: tuple[Decile, ...] = Field(
+        (), description="Tenths of the customers by value, 10 is the most valuable; all when empty"
+    )
 
 
 class Action(Section):
