@@ -38,7 +38,9 @@ class Choices:
         action: Column that is carried out; -1 for none, and always -1 for the held-out.
         is_explorer: True where chance decided.
         enters: True where the price rule, or chance, chose an action: such a unit enters the campaign, in either group.
-        probability: Of none and of each column, before the drawing, given the group; shape (n, 1 + k).
+        probability: Of none and of each column, before the drawing, in the treatment group; also of the held-out, whose
+            column it would have been: nobody can say it afterwards. Shape (n, 1 + k).
+        is_held_out: Who is held out in his campaign, shape (n,).
         prices: What one more of each scarce thing would earn.
         note: Why nobody gets anything, when that is so.
     """
@@ -48,14 +50,15 @@ class Choices:
     is_explorer: Bools
     enters: Bools
     probability: Floats
+    is_held_out: Bools
     prices: Prices
     note: str | None
 
     @property
     def propensity(self) -> Floats:
-        """Probability with which the action that is carried out was chosen, shape (n,)."""
+        """Probability of the action that is carried out, given the group: 1 for the held-out; shape (n,)."""
         chosen: Floats = self.probability[np.arange(self.action.size), self.action + 1]
-        return chosen
+        return np.where(self.is_held_out, 1.0, chosen)
 
 
 def choose_actions(
@@ -83,9 +86,8 @@ def choose_actions(
     action = np.where(is_explorer, drawn, carried)
     enters = (intended != NONE) | (is_explorer & (drawn != NONE))
     action[is_held_out] = NONE
-    probability[is_held_out] = 0.0
-    probability[is_held_out, 0] = 1.0
-    return Choices(intended, action, is_explorer & ~is_held_out, enters, probability, found.prices, found.note)
+    explored = is_explorer & ~is_held_out
+    return Choices(intended, action, explored, enters, probability, is_held_out, found.prices, found.note)
 
 
 def explored_reserves(business: Business, columns: Sequence[Column]) -> tuple[int | None, ...]:

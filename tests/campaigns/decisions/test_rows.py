@@ -98,7 +98,7 @@ def test_the_held_out_enter_with_what_they_would_have_been_given(tmp_path: Path)
     assert (row["group"], row["action"], row["intended_action"]) == ("holdout", "none", "call")
     assert (row["channel"], row["cost_cents"], row["propensity"]) == (None, 0, 1.0)
     assert row["gain_cents"] > 0
-    assert eligible(row) == {"none": 1.0}
+    assert eligible(row) == {"call": 1.0}  # in the treatment group
     assert refused(row) == {"call": "held_out", "mail": "held_out"}
     entry = [entry for entry in ledger(workspace, kind="assigned") if entry["campaign"] == "spring"]
     assert [(e["group"], e["propensity"]) for e in entry] == [("holdout", 1.0)]
