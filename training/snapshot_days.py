@@ -32,7 +32,7 @@ def matured_days(warehouse: Warehouse, business: Business, churn: Churn, as_of: 
     """
     if isinstance(churn, ColumnChurn):
         return (as_of,)
-    arrivals = _Arrivals.read(warehouse, business, churn.feed, as_of)
+    arrivals = Arrivals.read(warehouse, business, churn.feed, as_of)
     horizon = timedelta(days=churn.lead_days + churn.outcome_days)
     earliest = arrivals.first + timedelta(days=business.training.min_history_days)
     newest = min(as_of, arrivals.last) - horizon
@@ -44,13 +44,7 @@ def matured_days(warehouse: Warehouse, business: Business, churn: Churn, as_of: 
             f"a snapshot needs {business.training.min_history_days} days of history, its outcome {horizon.days} more. "
             f"Come back on {ready} (data until {ready - _ONE_DAY} loaded). Nothing was trained."
         )
-    usual = arrivals.staleness(as_of)
-    anchor = arrivals.newest_fresh_day(newest, max(earliest, months_before(newest, 1) + _ONE_DAY), usual)
-    days = [anchor]
-    while (target := months_before(anchor, len(days))) >= earliest:
-        oldest = max(earliest, months_before(anchor, len(days) + 1) + _ONE_DAY)
-        days.append(arrivals.newest_fresh_day(target, oldest, usual))
-    return tuple(days)
+    return arrivals.fresh_days(as_of, newest=newest, earliest=earliest)
 
 
 def purged(days: tuple[date, ...], holdout: date, horizon_days: int) -> tuple[date, ...]:
@@ -64,7 +58,7 @@ def purged(days: tuple[date, ...], holdout: date, horizon_days: int) -> tuple[da
 
 
 @dataclass(frozen=True, eq=False)
-class _Arrivals:
+class Arrivals:
     """When the days of a feed became known.
 
     Attributes:
@@ -76,7 +70,7 @@ class _Arrivals:
     known_on: npt.NDArray[np.datetime64]
 
     @classmethod
-    def read(cls, warehouse: Warehouse, business: Business, feed: str, as_of: date) -> _Arrivals:
+    def read(cls, warehouse: Warehouse, business: Business, feed: str, as_of: date) -> Arrivals:
         """Read what was known on ``as_of``."""
         now = business.instant(as_of).isoformat(sep=" ")
         rows: list[dict[str, Any]] = warehouse.query(
@@ -118,6 +112,22 @@ class _Arrivals:
         at = np.datetime64(day)
         seen = self.event_on[(self.event_on < at) & (self.known_on <= at)]
         return timedelta.max if not seen.size else day - seen.max().astype(object)
+
+    def fresh_days(self, as_of: date, *, newest: date, earliest: date) -> tuple[date, ...]:
+        """Return days about a month apart, newest first, on which the feed was as fresh as it is on ``as_of``.
+
+        Args:
+            as_of: The day of knowledge.
+            newest: No day is newer; not before ``earliest``.
+            earliest: No day is older.
+        """
+        usual = self.staleness(as_of)
+        anchor = self.newest_fresh_day(newest, max(earliest, months_before(newest, 1) + _ONE_DAY), usual)
+        days = [anchor]
+        while (target := months_before(anchor, len(days))) >= earliest:
+            oldest = max(earliest, months_before(anchor, len(days) + 1) + _ONE_DAY)
+            days.append(self.newest_fresh_day(target, oldest, usual))
+        return tuple(days)
 
     def newest_fresh_day(self, newest: date, oldest: date, most: timedelta) -> date:
         """Return the newest day from ``newest`` back to ``oldest`` on which the feed was fresh; else ``newest``."""
