@@ -30,21 +30,20 @@ import pyarrow as pa
 from campaigns.shrinkage import gamma_poisson, mean_credibility
 from features.clocks import ORDER, Clock, known_rows, newest_versions
 from features.corrections import corrected_tables
+from features.revenue import contract_key as contract_key
+from features.revenue import revenue_feed as revenue_feed
 from features.steps import Step, select, with_steps
 from holdback.business import Business
-from holdback.errors import BusinessFileError
 from holdback.warehouse import Warehouse
 
 Floats = npt.NDArray[np.float64]
 
 DAYS_PER_MONTH = 30.4375
 MONTHS_PER_YEAR = 12
-REVENUE_ROLES = ("subscriptions", "transactions", "balances")
 #: Who bought within these days is a customer, and this is the time over which spending is measured.
 SPENDING_DAYS = 365
 BALANCE_DAYS = 90
 
-_AMOUNTS = {"subscriptions": "price_cents", "transactions": "amount_cents", "balances": "balance_cents"}
 _SHAPE = pa.schema(
     {
         "customer_id": pa.string(),
@@ -76,31 +75,6 @@ class MonthlyMargins:
     feed: str
     role: str
     method: str
-
-
-def revenue_feed(business: Business) -> str:
-    """Return the feed that carries the revenue: the one the file names, else the first that can.
-
-    Raises:
-        BusinessFileError: no feed can, or the one named lacks the amount.
-    """
-    named = business.value.feed
-    if named is not None:
-        role = business.feeds[named].role
-        if not business.feeds[named].has(_AMOUNTS[role]):
-            raise BusinessFileError(
-                f"{business.slug}: value.feed: {named!r} maps no price. What a customer brings is counted with it. "
-                f"Add feeds.{named}.columns.price, or name another feed."
-            )
-        return named
-    for carrying in REVENUE_ROLES:
-        for name, feed in business.feeds_with_role(carrying).items():
-            if feed.has(_AMOUNTS[carrying]):
-                return name
-    raise BusinessFileError(
-        f"{business.slug}: no feed says what a customer brings. Fit and decisions weigh it against the cost. Add a "
-        "feed of role subscriptions (with columns.price), transactions or balances, and name it under value.feed."
-    )
 
 
 def current_customers(warehouse: Warehouse, business: Business, as_of: date) -> pa.Table:
@@ -376,12 +350,6 @@ def _segment(business: Business, clock: Clock, corrected: Corrected) -> tuple[st
     return "_customers_rows.segment", newest_versions(
         clock, (f'"{business.fit.segment}" as segment',), corrected, spine=True
     )
-
-
-def contract_key(business: Business, feed: str) -> str:
-    """SQL of the key of a contract: the customer itself, when the feed has no contract column."""
-    has_key = business.feeds[feed].has("subscription_id")
-    return "coalesce(subscription_id, customer_id)" if has_key else "customer_id"
 
 
 def _floats(table: pa.Table, name: str) -> Floats:

@@ -4,7 +4,8 @@
 :func:`~monitoring.outcomes.reading.read_outcomes` reads it in one statement.
 """
 
-from monitoring.outcomes.cohorts import CHURNED, PROGRAMME, Cohort, cohort_of, programme
+from features.following import CHURNED
+from monitoring.outcomes.cohorts import PROGRAMME, Cohort, cohort_of, programme
 from monitoring.outcomes.found import (
     GROUPS,
     HOLDOUT,

@@ -1,39 +1,28 @@
-"""One question about one cohort: the day of knowledge, the days of entry, and how far the data reach."""
+"""One question about one cohort, asked on one day of knowledge."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from functools import cached_property
 
-import pyarrow as pa
-
-from campaigns.margins import revenue_feed
-from features.clocks import Clock, known_rows
 from features.corrections import corrected_tables
-from features.steps import select
+from features.following import Following
 from holdback.business import Business, Campaign, ColumnChurn
 from holdback.errors import BusinessFileError
 from holdback.warehouse import Warehouse
-from monitoring.outcomes.cohorts import CHURNED, Cohort
+from monitoring.outcomes.cohorts import Cohort
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asked(Following):
     """A cohort, followed as known on a day.
 
     Attributes:
-        business: The company.
         cohort: Whom to follow.
-        as_of: The day of knowledge.
-        corrected: Tables with replaced rows.
     """
 
-    business: Business
     cohort: Cohort
-    as_of: date
-    corrected: Collection[str]
 
     @classmethod
     def of(cls, warehouse: Warehouse, business: Business, cohort: Cohort, as_of: date) -> Asked:
@@ -50,118 +39,11 @@ class Asked:
                     f"{business.slug}: campaign {cohort.name}: {where}: feed {feed!r} is not in the file any more. "
                     "What became of its customers is read from it. Put it back."
                 )
-        return cls(business, cohort, as_of, corrected_tables(warehouse))
-
-    @cached_property
-    def clock(self) -> Clock:
-        """The day of knowledge as SQL."""
-        return Clock.of(self.business, self.as_of)
+        corrected = corrected_tables(warehouse)
+        return cls(business, churn, cohort.horizon_days, cohort.primary_outcome, as_of, corrected, cohort)
 
     @cached_property
     def campaign(self) -> Campaign | None:
         """The campaign as the business file has it; None for the programme and for one that was taken out."""
         named = (campaign for campaign in self.business.campaigns if campaign.name == self.cohort.campaign)
         return next(named, None)
-
-    @cached_property
-    def churn_feed(self) -> str | None:
-        """The feed that tells who left; None when a column does."""
-        churn = self.cohort.churn
-        return None if isinstance(churn, ColumnChurn) else churn.feed
-
-    @cached_property
-    def revenue_feed(self) -> str | None:
-        """The feed that carries revenue; None when no feed does."""
-        try:
-            return revenue_feed(self.business)
-        except BusinessFileError:
-            return None
-
-    @cached_property
-    def proving_feeds(self) -> tuple[str, ...]:
-        """The feeds that must reach the horizon before a customer is mature: of churn, revenue, the primary outcome."""
-        primary = [o.feed for o in self.business.outcomes if o.name == self.cohort.primary_outcome]
-        named = [self.churn_feed, self.revenue_feed, *(primary if self.cohort.primary_outcome != CHURNED else [])]
-        return tuple(dict.fromkeys(feed for feed in named if feed is not None))
-
-    def rows(self, feed: str, columns: tuple[str, ...], also: str | None = None) -> str:
-        """SQL of a feed's rows, visible by both clocks, with their ``customer_id``; to be joined with ``_entered``."""
-        return known_rows(feed, columns, self.clock, corrected=feed in self.corrected, also=also, spine=False)
-
-    def within(self, first: date, last: date, *, before: bool = False) -> str:
-        """SQL condition: the event may lie in the horizon of somebody who entered between two days."""
-        since = first - timedelta(days=self.cohort.horizon_days if before else 0)
-        until = last + timedelta(days=self.cohort.horizon_days)
-        return f"event_at >= {self._at(since)} and event_at < {self._at(until)}"
-
-    def _at(self, day: date) -> str:
-        return Clock.of(self.business, day).now
-
-
-def reaches(warehouse: Warehouse, asked: Asked, feeds: Collection[str]) -> dict[str, date | None]:
-    """Return up to which day (exclusive) each feed is known; None for an empty one.
-
-    An event at or after the end of a window proves that the data reach it, as for the labels that models learn from.
-    """
-    if not feeds:
-        return {}
-    parts = [
-        select(
-            ["max(event_at) as reached_at", f"{position} as position"],
-            f'from "{feed}"\n    where event_at < {asked.clock.now} and loaded_at <= {asked.clock.now}',
-        )
-        for position, feed in enumerate(feeds)
-    ]
-    rows = warehouse.query("\n    union all\n    ".join(parts) + "\n    order by position").to_pylist()
-    found: list[datetime | None] = [row["reached_at"] for row in rows]
-    days = (None if at is None else asked.business.day_of(at) for at in found)
-    return dict(zip(feeds, days, strict=True))
-
-
-def days_frame(asked: Asked, first: date, last: date, *, churn_reach: date | None, reach: date | None) -> pa.Table:
-    """Return what an entry day fixes for everybody who enters on it, one row per day from ``first`` to ``last``.
-
-    Args:
-        asked: The question.
-        first: First day of entry.
-        last: Last day of entry.
-        churn_reach: Up to this day it is known who left.
-        reach: Up to this day everything that makes a customer mature is known; None when something is never known.
-
-    Returns:
-        ``entered_on, entered_at, before_at`` (as long before the entry as the horizon lies after it), ``lead_at,
-        ends_on, ends_at, follow_at`` (until when leaving is known, at most the horizon), ``follow_days, is_mature``.
-    """
-    cohort, instant = asked.cohort, asked.business.instant
-    horizon, lead = timedelta(days=cohort.horizon_days), timedelta(days=cohort.lead_days)
-    days = _days(first, last)
-    follows = [day if churn_reach is None else max(day, min(day + horizon, churn_reach)) for day in days]
-    instants = pa.timestamp("us")
-    return pa.table(
-        {
-            "entered_on": pa.array(days, pa.date32()),
-            "entered_at": pa.array([instant(day) for day in days], instants),
-            "before_at": pa.array([instant(day - horizon) for day in days], instants),
-            "lead_at": pa.array([instant(day + lead) for day in days], instants),
-            "ends_on": pa.array([day + horizon for day in days], pa.date32()),
-            "ends_at": pa.array([instant(day + horizon) for day in days], instants),
-            "follow_at": pa.array([instant(day) for day in follows], instants),
-            "follow_days": pa.array([(end - day).days for day, end in zip(days, follows, strict=True)], pa.int64()),
-            "is_mature": pa.array([reach is not None and day + horizon <= reach for day in days], pa.bool_()),
-        }
-    )
-
-
-def calendar_frame(business: Business, first: date, last: date) -> pa.Table:
-    """Return ``day, starts_at`` of each day of the business from ``first`` to ``last``."""
-    days = _days(first, last)
-    return pa.table(
-        {
-            "day": pa.array(days, pa.date32()),
-            "starts_at": pa.array([business.instant(day) for day in days], pa.timestamp("us")),
-        }
-    )
-
-
-def _days(first: date, last: date) -> list[date]:
-    return [first + timedelta(days=count) for count in range((last - first).days + 1)]

@@ -12,11 +12,12 @@ from datetime import date
 import pyarrow as pa
 
 from features.clocks import not_replaced
+from features.following import assignment_step
 from features.steps import Step, with_steps
 from holdback.errors import DataError
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
-from monitoring.outcomes.asking import Asked, calendar_frame
+from monitoring.outcomes.asking import Asked
 
 COLUMNS = (
     "customer_id", "unit_id", '"group"', "entered_on", "propensity", "probability", "kept_cents", "fit_class", "action",
@@ -111,30 +112,9 @@ def _from_ledger(asked: Asked) -> Step:
 
 
 def _from_feed(warehouse: Warehouse, asked: Asked) -> tuple[Step, dict[str, pa.Table]]:
-    feed = asked.cohort.assigned_by
+    feed, named = asked.cohort.assigned_by, asked.cohort.campaign or ""
     assert feed is not None
-    shape, campaign = asked.business.feeds[feed], asked.campaign
-    known = f"""event_at < {asked.clock.now} and loaded_at <= {asked.clock.now}
-        and campaign = {literal(asked.cohort.campaign or "")}"""
-    known += f"\n        and {not_replaced(feed, asked.clock)}" if feed in asked.corrected else ""
-    extent = warehouse.query(
-        f'select min(event_at) as first_at, max(event_at) as last_at from "{feed}" where {known}'
-    ).to_pylist()[0]
-    days = [asked.as_of if at is None else asked.business.day_of(at) for at in extent.values()]
-    words = "\n        ".join(
-        f"when \"group\" in ({', '.join(literal(word) for word in shape.group_words(group))}) then '{group}'"
-        for group in ("treatment", "holdout")
-    )
-    stated = "null" if campaign is None or campaign.holdout_share is None else repr(1.0 - campaign.holdout_share)
-    sql = f"""select customer_id, coalesce(unit_id, customer_id) as unit_id,
-        case {words} end as "group", day as entered_on,
-        round(coalesce(propensity, cast({stated} as double)), 12) as propensity,
-        cast(null as double) as probability, cast(null as bigint) as kept_cents, cast(null as varchar) as fit_class,
-        action, row(event_at, loaded_at, batch_id, row_number) as assigned_order
-    from (select * from "{feed}" where {known}) told
-        asof inner join _calendar on told.event_at >= _calendar.starts_at"""
-    step = Step("_assigned_rows", f"who was assigned in {asked.cohort.name}, as the feed {feed} tells", sql)
-    return step, {"_calendar": calendar_frame(asked.business, *days)}
+    return assignment_step(warehouse, asked.business, feed, asked.campaign, named, asked.as_of, asked.corrected)
 
 
 def _refuse_foreign_words(asked: Asked, count: int) -> None:

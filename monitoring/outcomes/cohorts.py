@@ -8,10 +8,10 @@ from datetime import date
 from pydantic import TypeAdapter
 
 from campaigns.designs import Design
+from features.following import CHURNED, lead_days_of
 from holdback.business import Business, Campaign, Churn, ColumnChurn
 from holdback.errors import BusinessFileError
 
-CHURNED = "churned"
 #: Stands where a campaign's name would: everybody against the global holdout.
 PROGRAMME = "programme"
 
@@ -48,7 +48,7 @@ class Cohort:
     @property
     def lead_days(self) -> int:
         """Days from the entry during which nobody can be kept any more; 0 for churn that a column tells."""
-        return 0 if isinstance(self.churn, ColumnChurn) else min(self.churn.lead_days, self.horizon_days)
+        return lead_days_of(self.churn, self.horizon_days)
 
 
 def cohort_of(business: Business, campaign: Campaign | None, design: Design | None) -> Cohort:

@@ -7,9 +7,9 @@ their price, balances by the mean of each account (a year's interest is the marg
 from __future__ import annotations
 
 from campaigns.margins import DAYS_PER_MONTH
+from features.following import contracts_of
 from features.steps import Step
 from monitoring.outcomes.asking import Asked
-from monitoring.outcomes.contracts import contracts_of
 
 _SECONDS_PER_MONTH = 86_400 * DAYS_PER_MONTH
 _DAYS_PER_YEAR = 365

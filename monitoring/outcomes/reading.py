@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from features.following import calendar_frame, days_frame, reaches
 from holdback.business import Business
 from holdback.warehouse import Warehouse
 from monitoring.effects.moments import Floats, Moments
 from monitoring.effects.results import Maturity
 from monitoring.outcomes.aggregates import BASE, linear_map, moments_from
-from monitoring.outcomes.asking import Asked, calendar_frame, days_frame, reaches
+from monitoring.outcomes.asking import Asked
 from monitoring.outcomes.assigned import Assigned, find_assigned
 from monitoring.outcomes.cohorts import Cohort
 from monitoring.outcomes.contacts import action_frame, is_reach_known

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from features.following import contract_steps, leaving_steps, outcome_steps, outcomes_by_feed
 from features.steps import Step, select, with_steps
 from monitoring.outcomes.aggregates import BASE, centred, moment_columns
-from monitoring.outcomes.answers import answer_steps, outcome_steps, outcomes_by_feed
+from monitoring.outcomes.answers import answer_steps
 from monitoring.outcomes.asking import Asked
 from monitoring.outcomes.assigned import COLUMNS, Assigned
 from monitoring.outcomes.contacts import contact_steps
-from monitoring.outcomes.contracts import contract_steps
-from monitoring.outcomes.leaving import leaving_steps
 from monitoring.outcomes.money import money_steps
 from monitoring.outcomes.segments import Division
 

@@ -1,11 +1,11 @@
-"""The lives of the cohort's contracts, event by event: who has one open, and at which price."""
+"""The lives of the followed customers' contracts, event by event: who has one open, and at which price."""
 
 from __future__ import annotations
 
-from campaigns.margins import contract_key
 from features.clocks import ORDER
+from features.following.question import Following
+from features.revenue import contract_key
 from features.steps import Step, select
-from monitoring.outcomes.asking import Asked
 
 
 def contracts_of(feed: str) -> str:
@@ -13,13 +13,13 @@ def contracts_of(feed: str) -> str:
     return f"_contracts_of_{feed}"
 
 
-def contract_steps(asked: Asked) -> list[Step]:
+def contract_steps(asked: Following) -> list[Step]:
     """Return the steps that end in :func:`contracts_of` for each feed of contracts that churn or revenue needs.
 
     One row per event: ``who, event_at``; ``turn`` (for churn: 1 when a contract opens, -1 when it ends, else 0);
     ``kind, price_cents, until_at`` (for revenue: the state that the event begins, until the next one of the contract).
     """
-    leaving = asked.churn_feed if asked.cohort.churn.kind == "cancellation" else None
+    leaving = asked.churn_feed if asked.churn.kind == "cancellation" else None
     paying = asked.revenue_feed
     if paying is not None and asked.business.feeds[paying].role != "subscriptions":
         paying = None
@@ -27,7 +27,7 @@ def contract_steps(asked: Asked) -> list[Step]:
     return [step for feed in feeds for step in _steps(asked, feed, turns=feed == leaving, prices=feed == paying)]
 
 
-def _steps(asked: Asked, feed: str, *, turns: bool, prices: bool) -> list[Step]:
+def _steps(asked: Following, feed: str, *, turns: bool, prices: bool) -> list[Step]:
     order = ", ".join(ORDER)
     rows = asked.rows(feed, (f"{contract_key(asked.business, feed)} as contract_id", "kind", "price_cents", *ORDER))
     events = select(
@@ -47,7 +47,7 @@ def _steps(asked: Asked, feed: str, *, turns: bool, prices: bool) -> list[Step]:
             "lead(event_at) over life as until_at",
         ]
     return [
-        Step(f"_events_of_{feed}", "events of the cohort's contracts, as known", events),
+        Step(f"_events_of_{feed}", "events of their contracts, as known", events),
         Step(
             contracts_of(feed),
             "from each event of a contract to the next",
