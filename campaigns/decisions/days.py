@@ -8,7 +8,7 @@ from datetime import date
 
 import pyarrow.compute as pc
 
-from campaigns.decisions.candidates import Refusal
+from campaigns.decisions.refusals import Refusal
 from campaigns.holdout import check_balance, global_layer
 from holdback.business import Business
 from holdback.sql import literal

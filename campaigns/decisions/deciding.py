@@ -22,6 +22,8 @@ from campaigns.ledger import newest_day, record
 from campaigns.lifts import lifts
 from campaigns.suppression import cooling_off, suppressed
 from campaigns.units import contact_units
+from campaigns.uplifts import Uplifts, read_uplifts
+from campaigns.values import value_version
 from features.clocks import Clock, newest_versions
 from features.corrections import corrected_tables
 from features.steps import with_steps
@@ -60,15 +62,15 @@ def decide(workspace: Workspace, as_of: date, *, progress: Progress = silent) ->
         _refuse_the_past(business, warehouse, as_of)
         _refuse_an_older_drawing(business, warehouse, as_of)
         campaigns = _in_force(warehouse, business, as_of)
-        known_lifts = lifts(warehouse, business, as_of)
-        policy = policy_version(business, known_lifts)
+        known_lifts, uplifts = lifts(warehouse, business, as_of), read_uplifts(warehouse, business, as_of)
+        policy = policy_version(business, known_lifts, _models(warehouse, uplifts, as_of))
         progress("fit", 0, _STEPS)
         classify(warehouse, business, as_of, lifts=known_lifts, progress=silent)
         progress("units, holdouts and suppression", 1, _STEPS)
         layer = global_layer(business, as_of)
         units = contact_units(linked_customers(warehouse, business, as_of))
         everybody = assign(units, layer, earlier_groups(warehouse, layer))
-        known = _known(warehouse, business, as_of, everybody)
+        known = _known(warehouse, business, as_of, everybody, uplifts)
         rows = [assigned_rows(layer, everybody, _frozen(warehouse, business, as_of, policy))]
         if campaigns:
             progress("candidates", 2, _STEPS)
@@ -83,6 +85,13 @@ def decide(workspace: Workspace, as_of: date, *, progress: Progress = silent) ->
         progress("writing the ledger", 4, _STEPS)
         written = record(workspace, as_of, pa.concat_tables(rows, promote_options="default"), batch=decide_batch(as_of))
         return decided_day(warehouse, business, as_of, was_decided_already=not written)
+
+
+def _models(warehouse: Warehouse, uplifts: Uplifts, as_of: date) -> dict[str, str]:
+    """The models whose word counts today, by name."""
+    found = {f"uplift/{action}": version for action, version in uplifts.versions.items()}
+    valued = value_version(warehouse, as_of)
+    return found if valued is None else {**found, "value": valued}
 
 
 def _in_force(warehouse: Warehouse, business: Business, as_of: date) -> list[Campaign]:
@@ -130,23 +139,24 @@ def _frozen(warehouse: Warehouse, business: Business, as_of: date, policy: str) 
     """Everybody's score and value of the day, to be kept with the assignment."""
     name = business.churn_named(None).name
     return warehouse.query(
-        "select customer_id, probability, kept_cents, fit_class, model_version, "
+        "select customer_id, probability, kept_cents, fit_class, value_decile, model_version, "
         f"{literal(policy)} as policy_version\nfrom fit\n"
         f"left join (select * from scores where as_of = date '{as_of}' and churn = {literal(name)}) as scored "
         f"using (customer_id)\nwhere fit.as_of = date '{as_of}'"
     )
 
 
-def _known(warehouse: Warehouse, business: Business, as_of: date, everybody: pa.Table) -> Known:
+def _known(warehouse: Warehouse, business: Business, as_of: date, everybody: pa.Table, uplifts: Uplifts) -> Known:
     units = everybody.select(["customer_id", "unit_id"])
     return Known(
         units=everybody.select(["customer_id", "unit_id", "group"]),
         taken=taken_units(units, open_holdouts(warehouse, business, as_of)),
         suppressed=suppressed(warehouse, business, as_of, units),
         cooling=cooling_off(warehouse, business, as_of, units),
-        fit=stored_fit(warehouse, as_of).select(["customer_id", "kept_cents", "fit_class"]),
+        fit=stored_fit(warehouse, as_of).select(["customer_id", "kept_cents", "fit_class", "value_decile"]),
         been=_been(warehouse, as_of, units),
         disturbed=disturbed(warehouse, as_of),
+        uplifts=uplifts,
     )
 
 
@@ -210,7 +220,8 @@ def _entries(
     chosen again depends on what it was given before, so he is in the campaign, but not in what is measured.
     """
     own = np.asarray(candidates.rows["campaign_index"].to_numpy(), dtype=np.int64)
-    seen = candidates.rows.select(["customer_id", "probability", "kept_cents", "fit_class", "model_version"])
+    names = ["customer_id", "probability", "kept_cents", "fit_class", "value_decile", "model_version"]
+    seen = candidates.rows.select(names)
     seen = seen.append_column("policy_version", pa.array([policy] * seen.num_rows, pa.string()))
     taken = pc.unique(known.taken["customer_id"])
     is_free = np.asarray(pc.invert(pc.is_in(candidates.rows["customer_id"], value_set=taken)), dtype=bool)

@@ -36,9 +36,13 @@ class ExplainedDecision:
         probability: Churn probability that was seen.
         kept_amount: What would be lost with the customer, in the business' currency.
         gain_amount: Expected incremental margin of the action, in the business' currency.
-        lift: Save rate that was used.
+        lift: Save rate that was used; of an uplift, what it amounts to at this probability of leaving, None when that
+            is 0.
         lift_status: What it rests on.
+        uplift: Expected rise in the probability of staying, when an uplift model said one of this customer.
+        uplift_version: Version of that model.
         fit_class: Fit that was seen.
+        value_decile: Tenth by value that was seen; 10 is the most valuable, None when the customer was not valued.
         refused: Why each other action was not chosen, by action.
         reason: What the model associates with leaving.
     """
@@ -58,7 +62,10 @@ class ExplainedDecision:
     gain_amount: float | None = None
     lift: float | None = None
     lift_status: str | None = None
+    uplift: float | None = None
+    uplift_version: str | None = None
     fit_class: str | None = None
+    value_decile: int | None = None
     refused: Mapping[str, str] | None = None
     reason: str | None = None
 
@@ -73,8 +80,9 @@ def explain_decision(warehouse: Warehouse, business: Business, as_of: date, cust
     group, assigned_on = _everywhere(warehouse, business, as_of, customer_id)
     rows = warehouse.query(
         'select campaign, "group", action, intended_action, is_exploration, propensity, probability, '
-        "kept_cents / 100 as kept_amount, gain_cents / 100 as gain_amount, lift, lift_status, fit_class, refused, "
-        "reason "
+        "kept_cents / 100 as kept_amount, gain_cents / 100 as gain_amount, lift, lift_status, fit_class, "
+        "value_decile, refused, reason, cast(json_extract(detail, '$.uplift.value') as double) as uplift, "
+        "json_extract_string(detail, '$.uplift.model_version') as uplift_version "
         f"from ledger where kind = 'decided' and as_of = {day} and customer_id = {who}"
     ).to_pylist()
     row = rows[0] if rows else {}

@@ -6,15 +6,17 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campaigns.decisions.candidates import Candidates, Refusal
+from campaigns.decisions.candidates import Candidates
 from campaigns.decisions.choices import NONE, Choices, explore_salt
+from campaigns.decisions.refusals import DRIVES_AWAY, Refusal
+from campaigns.decisions.rests_on import rests_on
 from campaigns.do_not_disturb import intended_segment
 from campaigns.holdout import Layer, campaign_layer
 from holdback.business import Business, Campaign
@@ -28,15 +30,23 @@ Objects = npt.NDArray[np.object_]
 
 #: Raise it when the same business file would be decided differently by newer code.
 _RULES = "1"
+#: Stands for no gain where a model expects harm, until it is written out.
+_NO_GAIN_BUT_HARM = -1
 _SECTIONS = ("value", "fit", "actions", "holdout", "contact", "budget", "campaigns")
 
 
-def policy_version(business: Business, lifts: Mapping[str, Lift]) -> str:
+def policy_version(business: Business, lifts: Mapping[str, Lift], models: Mapping[str, str] | None = None) -> str:
     """Return the name of the rules that choose: a hash of the business file's sections on decisions and of our own.
 
     A measured lift is part of the rules: with another one the same scores are decided differently, so it has another
     name, and whoever evaluates a policy from the ledger does not take two for one. An assumed lift stands in the file
-    already; that a lift turned stale changes no choice, and no name.
+    already; that a lift turned stale changes no choice, and no name. So are the models in office: those whose uplifts
+    and values of the day are used.
+
+    Args:
+        business: The company.
+        lifts: Lift by action.
+        models: Version by model: ``uplift/<action>``, ``value``.
 
     Examples:
         ``1-5f0c21e5a7b3``: the same for the same sections and measurements, whatever else the file says.
@@ -45,6 +55,8 @@ def policy_version(business: Business, lifts: Mapping[str, Lift]) -> str:
     measured = {name: lift.save_rate for name, lift in lifts.items() if lift.is_from_measurement}
     if measured:
         content["measured_lifts"] = measured
+    if models:
+        content["models"] = dict(models)
     return f"{_RULES}-{hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
@@ -54,8 +66,8 @@ def assigned_rows(layer: Layer, groups: pa.Table, seen: pa.Table) -> pa.Table:
     Args:
         layer: The layer.
         groups: Result of :func:`campaigns.holdout.assign`.
-        seen: ``customer_id, probability, kept_cents, fit_class, model_version, policy_version`` as the decision saw
-            them; frozen here, because a score that is refreshed after a contact is no covariate any more.
+        seen: ``customer_id, probability, kept_cents, fit_class, value_decile, model_version, policy_version`` as the
+            decision saw them; frozen here, because a score that is refreshed after a contact is no covariate any more.
     """
     new = groups.filter(groups["is_new"]).drop_columns("is_new")
     rows = new.append_column("kind", _all("assigned", new)).append_column("salt", _all(layer.salt, new))
@@ -100,6 +112,7 @@ def decided_rows(
     gains = np.zeros(count)
     gains[with_shown] = candidates.gain_cents[positions[with_shown], shown[with_shown]]
     costs = np.where(choices.action != NONE, candidates.costs[choices.action], 0)
+    basis = rests_on(candidates, shown)
     return pa.table(
         {
             "kind": pa.array(["decided"] * count, pa.string()),
@@ -119,14 +132,15 @@ def decided_rows(
             "probability": rows["probability"],
             "kept_cents": rows["kept_cents"],
             "fit_class": rows["fit_class"],
+            "value_decile": rows["value_decile"],
             "gain_cents": pa.array(np.rint(gains).astype(np.int64), mask=~with_shown),
-            "lift": pa.array(_lift(columns, shown, "save_rate"), pa.float64()),
-            "lift_status": pa.array(_lift(columns, shown, "status"), pa.string()),
+            "lift": pa.array(basis.lift, pa.float64()),
+            "lift_status": pa.array(basis.status, pa.string()),
             "eligible": pa.array(_eligible(columns, own, choices), pa.string()),
             "refused": pa.array(_refused(candidates, choices, own, group == "holdout"), pa.string()),
             "reason": _reasons(business, rows),
             "cost_cents": pa.array(costs.astype(np.int64)),
-            "detail": pa.array(_lift(columns, shown, "detail"), pa.string()),
+            "detail": pa.array(basis.detail, pa.string()),
         }
     )
 
@@ -150,6 +164,7 @@ def why_refused(candidates: Candidates, choices: Choices, is_held_out: Bools) ->
 
 def _refused(candidates: Candidates, choices: Choices, own: npt.NDArray[np.int64], is_held_out: Bools) -> Objects:
     why = why_refused(candidates, choices, is_held_out)
+    why[(why == Refusal.NO_GAIN) & (candidates.uplift < 0)] = _NO_GAIN_BUT_HARM
     because = {name: candidates.rows[name].to_pylist() for name in ("suppressed_by", "disturbed_by")}
     patterns, which = np.unique(np.column_stack([own.astype(np.int8), why]), axis=0, return_inverse=True)
     texts = np.array([_pattern(candidates.columns, pattern, {}) for pattern in patterns], dtype=object)
@@ -167,7 +182,7 @@ def _pattern(columns: Sequence[Column], pattern: npt.NDArray[np.int8], reasons: 
     """JSON of the refused actions of one campaign, each with why."""
     index, why = int(pattern[0]), pattern[1:]
     named = {
-        column.action.name: _told(column, Refusal(int(code)), reasons)
+        column.action.name: DRIVES_AWAY if code == _NO_GAIN_BUT_HARM else _told(column, Refusal(int(code)), reasons)
         for column, code in zip(columns, why, strict=True)
         if column.campaign_index == index and code != Refusal.OPEN
     }
@@ -182,7 +197,7 @@ def _told(column: Column, refusal: Refusal, reasons: Mapping[Refusal, str | None
 
 
 def _eligible(columns: Sequence[Column], own: npt.NDArray[np.int64], choices: Choices) -> Objects:
-    """JSON of the probability of each action that could have been drawn, none included."""
+    """JSON of the probability of each action in the treatment group, none included; what can be learned needs it."""
     rounded = np.round(choices.probability, 12)
     patterns, which = np.unique(np.column_stack([own, rounded]), axis=0, return_inverse=True)
     names = ["none", *(column.action.name for column in columns)]
@@ -198,12 +213,6 @@ def _names(columns: Sequence[Column], chosen: npt.NDArray[np.int64], what: str) 
     if what == "channel":
         return np.array([*(column.action.channel for column in columns), None], dtype=object)[chosen]
     return np.array([*(column.action.name for column in columns), "none"], dtype=object)[chosen]
-
-
-def _lift(columns: Sequence[Column], shown: npt.NDArray[np.int64], what: str) -> list[Any]:
-    """Save rate behind the shown action, its status or what it rests on; null where it has none."""
-    found = [None if column.lift is None else getattr(column.lift, what) for column in columns]
-    return list(np.array([*found, None], dtype=object)[shown])
 
 
 def _reasons(business: Business, rows: pa.Table) -> pa.Array:

@@ -7,12 +7,14 @@ The front door: :func:`classify` computes a day's table ``fit`` once, :func:`sto
 
 from campaigns.fit.audit import FitAudit, GroupAudit, audit_fit
 from campaigns.fit.backtest import Backtest, ClassOutcome, backtest
+from campaigns.fit.bases import FROM_RECORDS, told
 from campaigns.fit.classification import FitResult, classify
 from campaigns.fit.explanations import FitExplanation, FitLine, explain_fit
 from campaigns.fit.finance import FinanceExport, Reconciliation, WhatIf, finance_export, sensitivity
 from campaigns.fit.records import fit_in_force, stored_fit
 
 __all__ = [
+    "FROM_RECORDS",
     "Backtest",
     "ClassOutcome",
     "FinanceExport",
@@ -31,4 +33,5 @@ __all__ = [
     "fit_in_force",
     "sensitivity",
     "stored_fit",
+    "told",
 ]

@@ -15,9 +15,9 @@ from campaigns.fit import classes as classing
 from campaigns.fit.arithmetic import Interval, fit_score, likely_range, net_interval
 from campaigns.fit.classes import BestAction, Classes, best_actions, classes, is_worth_it
 from campaigns.fit.facts import Facts
+from campaigns.fit.lifetimes import Booleans, lifetimes
 from campaigns.fit.rates import ChannelRates
 from campaigns.lifts import Lift
-from campaigns.margins import survived_months
 from holdback.business import Business
 
 Floats = npt.NDArray[np.float64]
@@ -46,6 +46,8 @@ class Assessment:
     Attributes:
         months: A, discounted months that the customer is expected to stay.
         monthly_margin: m.
+        monthly_revenue: What is paid a month, of which m is a part.
+        by_model: True where V rests on a value model, False where it rests on the records.
         value: V.
         cost: C.
         retention: R.
@@ -59,6 +61,8 @@ class Assessment:
 
     months: Floats
     monthly_margin: Floats
+    monthly_revenue: Floats
+    by_model: Booleans
     value: Cents
     cost: Cents
     retention: Cents
@@ -92,17 +96,11 @@ def assess(
         lifts: Lift by action.
         prices: Factors for a what-if question.
     """
-    value, rules = business.value, business.fit
-    probability = facts.numbers("probability")
-    least, most = likely_range(probability)
-
-    def stays(p: Floats) -> Floats:
-        return survived_months(
-            p, outcome_days=facts.outcome_days, discount_rate=value.discount_rate, horizon_days=value.horizon_days
-        )
-
-    months = stays(probability)
-    margin = facts.numbers("margin_cents") * prices.margin - facts.numbers("discount_cents") * (prices.discount - 1)
+    rules, probability = business.fit, facts.numbers("probability")
+    least, _ = likely_range(probability)
+    lasting = lifetimes(facts, business)
+    months = lasting.months
+    margin = lasting.margin * prices.margin - facts.numbers("discount_cents") * (prices.discount - 1)
     units = {rate.channel: 100 * rules.cost_to_serve[rate.channel] * prices.unit_cost for rate in rates}
     monthly_cost, variance = np.zeros(probability.size), np.zeros(probability.size)
     for rate in rates:
@@ -110,24 +108,27 @@ def assess(
         variance += units[rate.channel] ** 2 * rate.variance
     spread = net_interval(
         margin,
-        facts.numbers("margin_sd_cents") * prices.margin,
+        lasting.margin_sd * prices.margin,
         monthly_cost,
         variance,
         months,
-        (stays(most), stays(least)),
+        lasting.months_range,
     )
     v, c = np.rint(margin * months).astype(np.int64), np.rint(monthly_cost * months).astype(np.int64)
     open_to = [facts.flags(f"open_to_{i}") for i in range(len(business.actions))]
-    action = best_actions(business.actions, lifts, open_to, probability, (v - c).astype(np.float64))
+    uplifts = [facts.uplifts.of(action.name, facts.table["customer_id"]) for action in business.actions]
+    action = best_actions(business.actions, lifts, open_to, probability, (v - c).astype(np.float64), uplifts)
     r = np.rint(action.expected_cost).astype(np.int64)
     net = Interval(spread.low - action.expected_cost, spread.high - action.expected_cost)
     protections = {flag: facts.flags(f"protected_{i}") for i, flag in enumerate(rules.never_classed_out)}
     protections[classing.OPEN_COMPLAINT] = facts.flags("has_open_complaint")
     protections[classing.YOUNG] = facts.numbers("months_known") < rules.least_months
-    protections[classing.UNKNOWN_MARGIN] = ~facts.flags("is_known")
+    protections[classing.UNKNOWN_MARGIN] = ~lasting.is_known
     return Assessment(
         months=months,
         monthly_margin=margin,
+        monthly_revenue=lasting.revenue,
+        by_model=lasting.by_model,
         value=v,
         cost=c,
         retention=r,

@@ -11,7 +11,8 @@ attribute never entered.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -21,6 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy import special
 
+from campaigns.fit.bases import value_bases
 from campaigns.fit.classes import DO_NOT_SPEND
 from features.clocks import Clock, newest_versions
 from features.corrections import corrected_tables
@@ -87,11 +89,13 @@ class FitAudit:
         as_of: The day.
         customer_count: Customers compared.
         groups: Groups with at least 30 customers.
+        value_bases: Customers by what their V rests on, a value model or the records; empty when the rows do not say.
     """
 
     as_of: date
     customer_count: int
     groups: tuple[GroupAudit, ...]
+    value_bases: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stops(self) -> tuple[GroupAudit, ...]:
@@ -118,7 +122,7 @@ def audit_fit(
     """
     names = business.customers.protected if business.customers is not None else ()
     if not names or rows.num_rows == 0:
-        return FitAudit(as_of, rows.num_rows, ())
+        return FitAudit(as_of, rows.num_rows, (), value_bases(rows))
     spine = rows.select(["customer_id"])
     clock, corrected = Clock.of(business, as_of), corrected_tables(warehouse)
     steps = newest_versions(clock, tuple(f'"{name}"' for name in names), corrected, spine=True)
@@ -143,7 +147,7 @@ def audit_fit(
     for name, group, members in groups:
         proxy = proxy_auc(sampled, members[keep]) if sampled is not None else None
         found.append(_compared(name, group, members, out, confidence, proxy))
-    return FitAudit(as_of, rows.num_rows, tuple(found))
+    return FitAudit(as_of, rows.num_rows, tuple(found), value_bases(rows))
 
 
 def rate_ratio(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import stats
 
+from campaigns.fit.bases import value_bases
 from campaigns.fit.booked import COST_OF_SALES, DISCOUNTS, FAULTS, RETENTION, REVENUE, booked
 from campaigns.fit.records import stored_fit
 from campaigns.margins import revenue_feed
@@ -67,6 +69,7 @@ class Backtest:
         outcomes: One row per class that occurs.
         rank_correlation: Spearman's, between FIT and what each customer brought; None below three customers.
         customer_count: Customers compared.
+        value_bases: Of them, by what their V rested on: a value model, or the records.
     """
 
     classified_on: date
@@ -74,6 +77,7 @@ class Backtest:
     outcomes: tuple[ClassOutcome, ...]
     rank_correlation: float | None
     customer_count: int
+    value_bases: Mapping[str, int]
 
 
 def backtest(
@@ -123,7 +127,7 @@ def backtest(
     fits = rows["fit"].to_numpy()
     varies = net.size > 2 and np.ptp(net) > 0 and np.ptp(fits) > 0
     correlation = float(stats.spearmanr(fits, net).statistic) if varies else None
-    return Backtest(classified_on, ends_on, outcomes, correlation, rows.num_rows)
+    return Backtest(classified_on, ends_on, outcomes, correlation, rows.num_rows, value_bases(fit))
 
 
 def _require_period(

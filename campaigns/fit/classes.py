@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from campaigns.fit.arithmetic import Interval
 from campaigns.lifts import Lift
+from campaigns.uplifts import expected_gain, implied_save_rate
 from holdback.business.deciding import Action
 
 Floats = npt.NDArray[np.float64]
@@ -43,12 +44,15 @@ class BestAction:
     Attributes:
         position: Its position among the business' actions; -1 when none may be planned, shape (n,).
         expected_cost: Cost of one contact and of the incentive as often as it is taken, in cents; 0 without an action.
-        save_rate: Lift of the action; 0 without one.
+        save_rate: Lift of the action, or what the customer's uplift amounts to at his probability of leaving; 0 without
+            one.
+        uplift: What an uplift model expects of the action; NaN where it is planned by the lift.
     """
 
     position: npt.NDArray[np.int64]
     expected_cost: Floats
     save_rate: Floats
+    uplift: Floats
 
 
 def best_actions(
@@ -57,8 +61,11 @@ def best_actions(
     open_to: Sequence[Booleans],
     probability: Floats,
     kept_cents: Floats,
+    uplifts: Sequence[Floats] | None = None,
 ) -> BestAction:
-    """Choose by ``p * lift * kept - expected cost``; an action without a lift is explored, never planned.
+    """Choose by what each action is expected to gain: ``uplift * kept - cost``, or ``p * lift * kept - cost``.
+
+    An action with neither is explored, never planned; nor is one that is expected to drive the customer away.
 
     Args:
         actions: The business' actions.
@@ -66,20 +73,28 @@ def best_actions(
         open_to: Whether each action may be planned for each customer, one array of shape (n,) per action.
         probability: Of leaving, shape (n,).
         kept_cents: V - C, shape (n,).
+        uplifts: What the uplift models say of each action, NaN where they say nothing; one array of shape (n,) per
+            action.
     """
     best = np.full(probability.size, -np.inf)
     position = np.full(probability.size, -1, dtype=np.int64)
     cost, rate = np.zeros(probability.size), np.zeros(probability.size)
+    chosen = np.full(probability.size, np.nan)
     for index, action in enumerate(actions):
         lift = lifts.get(action.name)
-        if lift is None:
+        own = np.full(probability.size, np.nan) if uplifts is None else uplifts[index]
+        is_modelled = ~np.isnan(own)
+        if lift is None and not is_modelled.any():
             continue
+        by_rule = np.nan if lift is None else lift.save_rate
+        rise = np.where(is_modelled, own, probability * by_rule)
+        rates = np.where(is_modelled, np.nan_to_num(implied_save_rate(own, probability)), by_rule)
         expected = 100.0 * action.expected_cost
-        gain = probability * lift.save_rate * kept_cents - expected
-        better = open_to[index] & (gain > best)
+        gain = expected_gain(rise, kept_cents, expected)
+        better = open_to[index] & (gain > best) & ~(is_modelled & (own < 0))  # nothing is greater than a NaN
         best = np.where(better, gain, best)
-        position[better], cost[better], rate[better] = index, expected, lift.save_rate
-    return BestAction(position, cost, rate)
+        position[better], cost[better], rate[better], chosen[better] = index, expected, rates[better], own[better]
+    return BestAction(position, cost, rate, chosen)
 
 
 def is_worth_it(action: BestAction, least_probability: Floats, least_kept: Floats) -> Booleans:

@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from campaigns.fit.assessment import assess
 from campaigns.fit.audit import FitAudit, audit_fit
+from campaigns.fit.bases import value_bases
 from campaigns.fit.classes import AUDIT, DO_NOT_SPEND, INVEST, MAINTAIN
 from campaigns.fit.facts import Facts, gather, scored_definition, seen_channels
 from campaigns.fit.rates import contact_rates
-from campaigns.fit.records import batch_of, fit_rows
-from campaigns.lifts import Lift
+from campaigns.fit.records import batch_of, fit_rows, value_model
+from campaigns.lifts import Lift, model_source
 from campaigns.margins import MonthlyMargins, revenue_feed
 from holdback.business import Business, Churn, ColumnChurn
 from holdback.progress import Progress, silent
@@ -43,6 +44,7 @@ class FitResult:
         net_cents: Sum of V - C - R.
         unscored_count: Customers without a score, who got the mean probability; None when the rows were only read.
         assumed_actions: Actions whose lift is not measured: every ``invest`` that rests on them is an assumption.
+        value_bases: Customers by what their V rests on: a value model, or the records.
         audit: The classes over protected groups.
         warnings: What somebody should mend.
         notes: How the figures are to be read.
@@ -61,6 +63,7 @@ class FitResult:
     net_cents: int
     unscored_count: int | None
     assumed_actions: tuple[str, ...]
+    value_bases: Mapping[str, int]
     audit: FitAudit
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
@@ -141,7 +144,11 @@ def _rows(
     rates = contact_rates(facts)
     found = assess(facts, rates, business, lifts)
     named = pa.table(
-        {"customer_id": facts.table["customer_id"], "fit_class": pa.array(found.classes.names, pa.string())}
+        {
+            "customer_id": facts.table["customer_id"],
+            "fit_class": pa.array(found.classes.names, pa.string()),
+            "value_model": value_model(found, facts),
+        }
     )
     audit: FitAudit | None = audit_fit(warehouse, business, as_of, named, with_proxies=False)
     if audit is not None and audit.must_stop:
@@ -169,7 +176,7 @@ def _result(
         warehouse.query(f"select name, count(*) as customers from (select {guards} as name {day}) as g group by name")
     )
     if audit is None:
-        classes = warehouse.query(f"select customer_id, fit_class {day} order by customer_id")
+        classes = warehouse.query(f"select customer_id, fit_class, value_model {day} order by customer_id")
         audit = audit_fit(warehouse, business, as_of, classes, with_proxies=False)
     return FitResult(
         as_of=as_of,
@@ -181,6 +188,7 @@ def _result(
         **sums,
         unscored_count=unscored_count,
         assumed_actions=tuple(name for name, lift in sorted(lifts.items()) if lift.status != "measured"),
+        value_bases=value_bases(warehouse.query(f"select value_model {day}")),
         audit=audit,
         warnings=_warnings(warehouse, business, as_of, guarded.get(AUDIT, 0)),
         notes=notes,
@@ -217,7 +225,7 @@ def _warnings(warehouse: Warehouse, business: Business, as_of: date, suspended_c
 
 
 def _notes(business: Business, facts: Facts) -> tuple[str, ...]:
-    notes = [f"margin: {facts.margins.method} (feed {facts.margins.feed})"]
+    notes = [f"margin from the records: {facts.margins.method} (feed {facts.margins.feed})"]
     if facts.unscored_count:
         notes.append(
             f"{facts.unscored_count:,} customers have no score by {facts.churn.name!r} on that day; they got the mean "
@@ -225,6 +233,10 @@ def _notes(business: Business, facts: Facts) -> tuple[str, ...]:
         )
     if isinstance(facts.churn, ColumnChurn):
         notes.append(f"{facts.churn.name!r} states no outcome window; {facts.outcome_days} days were taken")
+    notes += [
+        f"{name}: {model_source(version)} says what it changes; its lift counts for those of whom it says nothing"
+        for name, version in facts.uplifts.versions.items()
+    ]
     if business.value.margin_rate == 1.0:
         notes.append("value.margin_rate is 1: every amount counts as margin in full")
     return tuple(notes)

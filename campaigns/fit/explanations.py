@@ -8,6 +8,8 @@ from datetime import date
 from typing import Any
 
 from campaigns.fit.arithmetic import CONFIDENCE
+from campaigns.fit.bases import FROM_RECORDS
+from campaigns.lifts import model_source
 from holdback.business import Business
 from holdback.errors import DataError
 from holdback.sql import literal
@@ -124,7 +126,8 @@ def _lines(row: dict[str, Any], facts: dict[str, Any]) -> tuple[FitLine, ...]:
     months, margin = facts["months"], facts["margin"] / 100
     chance = f"{facts['p']:.1%} leave in {facts['days']} days"
     chance += "" if facts["scored"] else " (the mean of the scored: this customer has no score)"
-    lines = [FitLine("margin", row["margin_cents"], f"{margin:,.2f} a month x {months:.2f} months; {chance}")]
+    how = f"{margin:,.2f} a month x {months:.2f} months; {_rests_on(facts.get('value'), chance)}"
+    lines = [FitLine("margin", row["margin_cents"], how)]
     contacts = facts["contacts"]
     costs = [_monthly_rate(c) * c["cost"] * months for c in contacts.values()]
     shares = shared_out(row["cost_to_serve_cents"], costs) if costs else []
@@ -133,8 +136,24 @@ def _lines(row: dict[str, Any], facts: dict[str, Any]) -> tuple[FitLine, ...]:
         how = f"{rate} x {contact['cost'] / 100:,.2f} x {months:.2f} months"
         lines.append(FitLine(f"contacts by {channel}", -cents, how))
     action = facts["action"]
-    how = f"one {action['name']}; its lift is {action['lift_status']}" if action else "nothing is planned"
-    return (*lines, FitLine("retention", -row["retention_cents"], how))
+    return (*lines, FitLine("retention", -row["retention_cents"], _planned(action)))
+
+
+def _rests_on(value: dict[str, str] | None, chance: str) -> str:
+    """Whether the months, or the whole margin, are a value model's or follow from the records."""
+    if value is None:
+        return f"{chance}; {FROM_RECORDS}"
+    whose = "the months are" if value["gives"] == "months" else f"{chance}; the margin of the horizon is"
+    return f"{whose} by {value['model']}"
+
+
+def _planned(action: dict[str, Any] | None) -> str:
+    if not action:
+        return "nothing is planned"
+    if action["lift_status"] == "modelled":
+        source = model_source(action["model_version"])
+        return f"one {action['name']}; {100 * action['uplift']:+.2f} points of staying by {source}"
+    return f"one {action['name']}; its lift is {action['lift_status']}"
 
 
 def _monthly_rate(contact: dict[str, Any]) -> float:

@@ -14,8 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from campaigns.fit.bases import VALUE_MODEL_SQL
 from campaigns.margins import DAYS_PER_MONTH, MonthlyMargins, current_customers, monthly_margins
 from campaigns.members import audience_condition
+from campaigns.uplifts import Uplifts, read_uplifts
+from campaigns.values import decile_condition, values_in_force
 from features.clocks import Clock, known_rows, newest_versions
 from features.corrections import corrected_tables
 from features.steps import Step, select, with_steps
@@ -41,7 +44,8 @@ class Facts:
 
     Attributes:
         table: ``customer_id, segment, probability, has_score, risk_tier, margin_cents, revenue_cents, discount_cents,
-            margin_sd_cents, is_known, since, months_known, contact_months, fault_count, has_open_complaint``;
+            margin_sd_cents, is_known, since, months_known, contact_months, fault_count, has_open_complaint,
+            value_cents, value_months, value_decile, value_model`` (what a value model said, all null when none did);
             ``contacts_<i>`` per channel, ``protected_<i>`` per flag of ``fit.never_classed_out``, ``open_to_<i>`` per
             action.
         channels: The channels that cost something, in the order of ``contacts_<i>``.
@@ -50,6 +54,7 @@ class Facts:
         margins: Where the margins came from.
         mean_probability: Mean of the day's scores; what a customer without one gets.
         unscored_count: Customers without one.
+        uplifts: What the uplift models in office expect of each action.
     """
 
     table: pa.Table
@@ -59,6 +64,7 @@ class Facts:
     margins: MonthlyMargins
     mean_probability: float
     unscored_count: int
+    uplifts: Uplifts
 
     def numbers(self, name: str) -> Floats:
         """One column as floats."""
@@ -85,7 +91,8 @@ def gather(
         as_of: The day.
         churn: Whose scores.
         margins: What customers bring a month, from another source than the records
-            (:func:`campaigns.margins.monthly_margins`); customers that it lacks have no known margin.
+            (:func:`campaigns.margins.monthly_margins`); customers that it lacks have no known margin, and value models
+            are not asked.
 
     Raises:
         BusinessFileError: no feed says what customers bring.
@@ -112,11 +119,15 @@ def gather(
         )
     known = margins if margins is not None else monthly_margins(warehouse, business, as_of, customers=spine)
     channels = tuple(business.fit.cost_to_serve) if business.feeds_with_role("interactions") else ()
-    sql = _facts_sql(business, Clock.of(business, as_of), churn, channels, float(mean), corrected_tables(warehouse))
+    sql = _facts_sql(
+        business, Clock.of(business, as_of), churn, channels, float(mean), corrected_tables(warehouse),
+        with_values=margins is None,
+    )  # fmt: skip
     table = warehouse.query(sql, frames={"spine": spine, "monthly_margins": known.table})
     unscored = table.num_rows - int(np.count_nonzero(table["has_score"].to_numpy(zero_copy_only=False)))
     outcome_days = COLUMN_OUTCOME_DAYS if isinstance(churn, ColumnChurn) else churn.outcome_days
-    return Facts(table, channels, churn, outcome_days, known, float(mean), unscored)
+    uplifts = read_uplifts(warehouse, business, as_of)
+    return Facts(table, channels, churn, outcome_days, known, float(mean), unscored, uplifts)
 
 
 def scored_definition(warehouse: Warehouse, business: Business, as_of: date) -> Churn:
@@ -153,10 +164,18 @@ def seen_channels(warehouse: Warehouse, business: Business, as_of: date) -> froz
 
 
 def _facts_sql(
-    business: Business, clock: Clock, churn: Churn, channels: tuple[str, ...], mean: float, corrected: Collection[str]
+    business: Business,
+    clock: Clock,
+    churn: Churn,
+    channels: tuple[str, ...],
+    mean: float,
+    corrected: Collection[str],
+    *,
+    with_values: bool,
 ) -> str:
     steps = [
         Step("_scores", "probabilities of the day", _scores(churn, clock.as_of)),
+        Step("_values", "what value models said lately", values_in_force(clock.as_of)),
         *_contact_steps(business, clock, channels, corrected),
     ]
     steps += _customer_steps(business, clock, corrected)
@@ -178,6 +197,7 @@ def _facts_sql(
         f"coalesce(scored_tier, case {tier} end) as risk_tier",
         *(f"coalesce(monthly_margins.{name}, 0) as {name}" for name in _MONEY),
         "coalesce(monthly_margins.is_known, false) as is_known",
+        *_value_columns(with_values=with_values),
         f"coalesce(signed_up_at, monthly_margins.started_at, _contacts.first_at, {clock.now}) as since",
         f"greatest(0, epoch({clock.now}) - epoch(greatest(since, _reach.first_at))) / {86400 * DAYS_PER_MONTH!r} "
         "as months_known",
@@ -188,10 +208,23 @@ def _facts_sql(
     ]
     joined = "\n    ".join(
         f"left join {table} on {table}.customer_id = spine.customer_id"
-        for table in ("_scores", "monthly_margins", "_contacts", "_suits")
+        for table in ("_scores", "monthly_margins", "_contacts", "_suits", "_values")
     )
     rest = f"from spine\n    {joined}\n    cross join _reach\n    order by spine.customer_id"
     return f"{with_steps(steps)}\n{select(columns, rest)}"
+
+
+def _value_columns(*, with_values: bool) -> list[str]:
+    """What a value model said; without values only the tenth, by which audiences choose."""
+    amounts = [
+        "cast(_values.margin_cents as double) as value_cents", "_values.months as value_months",
+        f"{VALUE_MODEL_SQL} as value_model",
+    ]  # fmt: skip
+    nothing = [
+        "cast(null as double) as value_cents", "cast(null as double) as value_months",
+        "cast(null as varchar) as value_model",
+    ]  # fmt: skip
+    return ["_values.value_decile", *(amounts if with_values else nothing)]
 
 
 def _contact_steps(
@@ -289,7 +322,10 @@ def _is_for(audience: Audience, suits: str) -> str:
     """SQL: in the audience? One that asks for no attribute is also for those of whom none is known."""
     attributes = f"coalesce(_suits.{suits}, false)" if audience.where or audience.between else "true"
     tiers = ", ".join(literal(tier) for tier in audience.risk_tiers)
-    return f"({attributes} and risk_tier in ({tiers}))" if tiers else attributes
+    conditions = [attributes, *([f"risk_tier in ({tiers})"] if tiers else [])]
+    if audience.value_deciles:
+        conditions.append(decile_condition(audience, column="_values.value_decile"))
+    return f"({' and '.join(conditions)})"
 
 
 def _scores(churn: Churn, as_of: date) -> str:

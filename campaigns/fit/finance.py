@@ -2,7 +2,7 @@
 
 ``booked`` lines are what really happened in the period before the day; their revenue is the ledger's, their costs and
 the line ``unallocated`` are the cost centre's. ``expected`` lines are those of the fit: per customer they add up to its
-V - C - R, to the cent.
+V - C - R, to the cent, and their ``source`` says whether the margin is a value model's or follows from the records.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from campaigns.fit.assessment import Prices, assess
+from campaigns.fit.bases import FROM_RECORDS, value_bases
 from campaigns.fit.booked import CONTACTS, COST_OF_SALES, DISCOUNTS, FAULTS, RETENTION, REVENUE, booked
 from campaigns.fit.classes import DO_NOT_SPEND
 from campaigns.fit.facts import gather, scored_definition
 from campaigns.fit.rates import contact_rates
+from campaigns.fit.records import value_model
 from campaigns.lifts import Lift
 from campaigns.margins import revenue_feed
 from holdback.business import Business, Churn
@@ -139,6 +141,7 @@ class WhatIf:
         reclassified_count: Customers with another class than as it is.
         customer_count: Of so many.
         net_cents: Sum of V - C - R then.
+        value_bases: Customers by what their V rests on: a value model, or the records.
     """
 
     price: str
@@ -147,6 +150,7 @@ class WhatIf:
     reclassified_count: int
     customer_count: int
     net_cents: int
+    value_bases: Mapping[str, int]
 
     def __str__(self) -> str:
         return (
@@ -169,6 +173,7 @@ def sensitivity(
         return ()
     rates = contact_rates(facts)
     now = assess(facts, rates, business, lifts)
+    bases = value_bases(pa.table({"value_model": value_model(now, facts)}))
     cases = [("as it is", 1.0, Prices())]
     for name in ("unit_cost", "margin", "discount"):
         cases += [(name, factor, Prices(**{name: factor})) for factor in (1 - _WHAT_IF, 1 + _WHAT_IF)]
@@ -183,6 +188,7 @@ def sensitivity(
                 reclassified_count=int(np.count_nonzero(then.classes.names != now.classes.names)),
                 customer_count=then.net.size,
                 net_cents=int(then.net.sum()),
+                value_bases=bases,
             )
         )
     return tuple(found)
@@ -216,16 +222,21 @@ def _expected(warehouse: Warehouse, business: Business, as_of: date) -> pa.Table
         }
         observed = f"cast(json_extract(arithmetic, {literal(_path(channel, 'months'))}) as double)"
         numbers.append(f"({at['a']} + {at['n']}) / ({at['b']} + {observed}) * {at['cost']} * months as cost_{position}")
+    margin_lines = (REVENUE, DISCOUNTS, COST_OF_SALES)
+    by_model = f" || ', ' || coalesce(value_model, {literal(FROM_RECORDS)})"
     selected = "\nunion all\n".join(
-        f"select customer_id, {literal(line)} as line, cast({amount} as bigint) as amount_cents from _fit"
+        f"select customer_id, {literal(line)} as line, cast({amount} as bigint) as amount_cents, "
+        f"{literal(f'fit of {as_of}')}{by_model if line in margin_lines else ''} as source from _fit"
         for line, amount in lines
     )
-    stored = ", ".join(["customer_id", "margin_cents", "cost_to_serve_cents", "retention_cents", *numbers])
+    stored = ", ".join(
+        ["customer_id", "margin_cents", "cost_to_serve_cents", "retention_cents", "value_model", *numbers]
+    )
     table = warehouse.query(
         f"with _fit as (select {stored} {day})\n"
         f"select * from ({selected}) as lines where amount_cents <> 0 order by customer_id, line"
     )
-    return _part(as_of, "expected", table, pa.repeat(pa.scalar(f"fit of {as_of}"), table.num_rows))
+    return _part(as_of, "expected", table, table["source"])
 
 
 def _path(channel: str, key: str) -> str:

@@ -20,7 +20,8 @@ from holdback.warehouse import Warehouse
 
 _COLUMNS = (
     "as_of", "customer_id", "segment", "months_known", "margin_cents", "cost_to_serve_cents", "retention_cents",
-    "net_cents", "net_low_cents", "net_high_cents", "kept_cents", "fit", "fit_class", "guardrail", "expires_on",
+    "net_cents", "net_low_cents", "net_high_cents", "kept_cents", "fit", "fit_class", "guardrail", "value_model",
+    "value_decile", "expires_on",
 )  # fmt: skip
 
 _ROWS_PER_CHUNK = 100_000  # what is put together at once: the parts of a text need more memory than the text
@@ -82,9 +83,16 @@ def fit_rows(
             "fit_class": pa.array(found.classes.names, pa.string()),
             "guardrail": pa.array(found.classes.guardrails, pa.string()),
             "arithmetic": _arithmetic(found, facts, rates, business, lifts),
+            "value_model": value_model(found, facts),
+            "value_decile": facts.table["value_decile"],
             "expires_on": pa.repeat(pa.scalar(expires_on(business, as_of), pa.date32()), n),
         }
     )
+
+
+def value_model(found: Assessment, facts: Facts) -> pa.ChunkedArray:
+    """What V rests on: the value model that spoke, null for the records."""
+    return pc.if_else(pa.array(found.by_model), facts.table["value_model"], pa.scalar(None, pa.string()))
 
 
 def _arithmetic(
@@ -99,13 +107,19 @@ def _arithmetic(
     ``p`` and the ``days`` of its outcome window, ``scored`` or the mean; discounted ``months`` expected; ``revenue``,
     ``discount`` and ``margin`` of a month in cents; by channel of ``contacts`` the ``cost`` of one in cents, ``n`` of
     them in ``months``, and the prior ``a, b`` of the monthly rate ``(a + n) / (b + months)``; ``faults`` are contacts
-    that we caused; the planned ``action``.
+    that we caused; the planned ``action``, with the ``uplift`` where a model says one. ``value`` is the value model
+    that V rests on (null: the records), ``gives`` what it says: the ``months`` or the ``margin`` of the horizon.
     """
+    is_months = np.isnan(facts.numbers("value_months"))
+    model = facts.table["value_model"].combine_chunks()
+    gives = pa.array(['"months"', '"margin"']).take(pa.array(is_months.astype(np.int64)))
+    told = pc.binary_join_element_wise('{"model":"', pc.fill_null(_escaped(model), ""), '","gives":', gives, "}", "")
     parts: list[Any] = [
         '{"p":', (facts.numbers("probability"), 6),
         ',"scored":', facts.table["has_score"].combine_chunks().cast(pa.string()),
         f',"days":{facts.outcome_days},"months":', (found.months, 6),
-        ',"revenue":', (facts.numbers("revenue_cents"), 2),
+        ',"value":', pc.if_else(pa.array(found.by_model), told, "null"),
+        ',"revenue":', (found.monthly_revenue, 2),
         ',"discount":', (facts.numbers("discount_cents"), 2),
         ',"margin":', (found.monthly_margin, 2),
         ',"contacts":{',
@@ -119,10 +133,10 @@ def _arithmetic(
             ',"b":', (rate.prior_rates, 5),
             "}",
         ]  # fmt: skip
-    planned = pa.array([*(_planned(action.name, lifts) for action in business.actions), "null"])
+    planned = _actions(found, facts, business, lifts)
     parts += [
         '},"faults":', facts.table["fault_count"].to_numpy(),
-        ',"action":', planned.take(pa.array(found.action.position % len(planned))),
+        ',"action":', planned,
         "}",
     ]  # fmt: skip
     n = facts.table.num_rows
@@ -142,6 +156,31 @@ def _as_text(part: Any, start: int, stop: int) -> Any:
         # Adding zero turns -0.0 into 0.0.
         return pa.array(np.round(numbers[start:stop], digits) + 0.0).cast(pa.string())
     return pa.array(part[start:stop]).cast(pa.string()) if isinstance(part, np.ndarray) else part[start:stop]
+
+
+def _actions(found: Assessment, facts: Facts, business: Business, lifts: Mapping[str, Lift]) -> pa.Array:
+    """The planned action of each customer as JSON, null without one."""
+    by_rule = pa.array([*(_planned(action.name, lifts) for action in business.actions), "null"])
+    at = pa.array(found.action.position % len(by_rule))
+    is_modelled = ~np.isnan(found.action.uplift)
+    if not is_modelled.any():
+        return by_rule.take(at)
+    versions = facts.uplifts.versions
+    heads = [
+        json.dumps({"name": action.name, "lift_status": "modelled", "model_version": versions.get(action.name)})[:-1]
+        for action in business.actions
+    ]
+    numbers = (np.where(is_modelled, values, 0.0) for values in (found.action.uplift, found.action.save_rate))
+    uplift, rate = (pa.array(np.round(values, 6) + 0.0).cast(pa.string()) for values in numbers)
+    modelled = pc.binary_join_element_wise(
+        pa.array([*heads, ""]).take(at), ', "uplift": ', uplift, ', "save_rate": ', rate, "}", ""
+    )
+    return pc.if_else(pa.array(is_modelled), modelled, by_rule.take(at))
+
+
+def _escaped(texts: pa.Array) -> pa.Array:
+    """Text as it may stand between the quotes of JSON; versions and methods have no control characters."""
+    return pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), '"', '\\"')
 
 
 def _planned(name: str, lifts: Mapping[str, Lift]) -> str:

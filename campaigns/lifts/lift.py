@@ -13,6 +13,16 @@ LiftStatus = Literal["assumed", "measured", "stale"]
 LEVEL = 0.95
 
 
+def model_source(version: str | None) -> str:
+    """Say that an uplift rests on a model, as the ledger and finance read it.
+
+    Examples:
+        >>> model_source("3")
+        'uplift model version 3'
+    """
+    return f"uplift model version {version}"
+
+
 @dataclass(frozen=True)
 class Lift:
     """The save rate of an action, and what it rests on.

@@ -15,8 +15,9 @@ class LiftUsed:
 
     Attributes:
         action: Name of the action.
-        save_rate: What was expected of it.
-        status: ``assumed``, ``measured`` or ``stale``, as it was then.
+        save_rate: What was expected of it. Of an uplift model, which expects something else of each customer: all that
+            it expected to keep, of all who were expected to leave.
+        status: ``assumed``, ``measured`` or ``stale``, as it was then; ``modelled`` where an uplift model spoke.
         source: Who said so; None in decisions that were written before sources were kept.
         first_on: First day in the period on which it was used.
         last_on: Last day.
@@ -51,15 +52,18 @@ def lifts_used(warehouse: Warehouse, business: Business, since: date, until: dat
         -- one row per action and lift: what was weighed in the decisions of the period.
         select
             case when action <> 'none' then action else intended_action end as action,
-            lift as save_rate,
+            case when lift_status = 'modelled'
+                then coalesce(sum(uplift) / nullif(sum(probability), 0), 0)
+                else any_value(lift) end as save_rate,
             lift_status as status,
             json_extract_string(detail, '$.lift.source') as source,
             min(as_of) as first_on,
             max(as_of) as last_on,
             count(*) as decision_count
-        from ledger
-        where kind = 'decided' and lift is not null and as_of between date '{since}' and date '{until}'
-        group by all
+        from (select *, cast(json_extract(detail, '$.uplift.value') as double) as uplift from ledger)
+        where kind = 'decided' and lift_status is not null and as_of between date '{since}' and date '{until}'
+        group by case when action <> 'none' then action else intended_action end, lift_status, source,
+            case when lift_status <> 'modelled' then lift end
         order by first_on, last_on, save_rate, status, source
         """
     ).to_pylist()

@@ -23,6 +23,7 @@ _WHY = {
     "cooling_off": "had it recently",
     "other_member": "somebody else of the household comes first",
     "no_gain": "costs more than it saves",
+    "no_gain: drives_away": "the model expects the action to drive him away",
     "price": "others gain more from the budget or the capacity",
     "weaker": "another action gains more",
     "explored": "chance chose otherwise",
@@ -44,6 +45,8 @@ def why(code: str) -> str:
         >>> why("suppressed: opted_out")
         'must not be contacted: opted_out'
     """
+    if code in _WHY:
+        return _WHY[code]
     name, colon, rest = code.partition(":")
     return f"{_WHY.get(name, name)}{colon}{rest}"
 
@@ -120,7 +123,12 @@ def _told(found: Any, currency: str) -> list[str]:
     if found.is_exploration:
         lines.append(f"drawn at random, with probability {found.propensity:.4f}")
     lines.append(f"churn probability {found.probability:.1%}; {found.kept_amount:,.2f} {currency} at stake")
-    if found.lift is not None:
+    if found.uplift is not None:
+        lines.append(
+            f"uplift {100 * found.uplift:+.2f} points of staying (uplift model version {found.uplift_version}); "
+            f"expected gain {found.gain_amount:,.2f} {currency}"
+        )
+    elif found.lift is not None:
         lines.append(
             f"save rate {found.lift:.1%} ({found.lift_status}); expected gain {found.gain_amount:,.2f} {currency}"
         )

@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 @fit.command("show", epilog="\b\nExamples:\n  holdback fit show\n  holdback fit show --as-of 2026-11-01 --json")
 def fit_show(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Class everybody on a day, once, and print the classes and what they add up to."""
-    from campaigns.fit import classify
+    from campaigns.fit import classify, told
     from campaigns.lifts import lifts
     from flows import settings
     from flows.watching import tell, watched
@@ -43,6 +43,7 @@ def fit_show(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson 
     parts = {"margin": found.margin_cents, "cost to serve": found.cost_to_serve_cents,
              "retention": found.retention_cents, "net": found.net_cents}  # fmt: skip
     show(", ".join(f"{name} {cents / 100:,.2f}" for name, cents in parts.items()) + f" {company.currency}")
+    show(told(found.value_bases))
     if found.guarded_counts:
         show("protected: " + ", ".join(f"{name} {count:,}" for name, count in found.guarded_counts.items()))
     if found.assumed_actions:
@@ -69,7 +70,7 @@ def fit_explain(
 @fit.command("audit", epilog="\b\nExamples:\n  holdback fit audit\n  holdback fit audit --as-of 2026-11-01 --json")
 def fit_audit(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Compare the classes over protected attributes, which never enter them; leave with 3 when they fall on one."""
-    from campaigns.fit import audit_fit, stored_fit
+    from campaigns.fit import audit_fit, stored_fit, told
     from flows import settings
     from holdback.errors import DataError
 
@@ -82,7 +83,7 @@ def fit_audit(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson
     if as_json:
         print_json(found)
     else:
-        show(*(str(group) for group in found.groups))
+        show(told(found.value_bases), *(str(group) for group in found.groups))
         if not found.groups:
             show("no attribute is protected: nothing to compare")
         show(bold("stop: the classes fall on a protected group") if found.must_stop else "nothing stops the classes")
@@ -101,7 +102,7 @@ def fit_backtest(
     as_json: AsJson = False,
 ) -> None:
     """Put the classes of an earlier day beside what those customers really brought and cost afterwards."""
-    from campaigns.fit import backtest
+    from campaigns.fit import backtest, told
     from flows import settings
 
     workspace = workspace_of(business)
@@ -121,13 +122,13 @@ def fit_backtest(
         money = (f"{cents / 100:,.2f}" for cents in (one.margin_cents, one.cost_cents, one.net_cents))
         share = f"{one.negative_share:.0%} ({one.negative_share_low:.0%} to {one.negative_share_high:.0%})"
         table.add_row(one.fit_class, f"{one.customer_count:,}", *money, share)
-    show(table)
+    show(table, told(found.value_bases))
 
 
 @fit.command("sensitivity", epilog="\b\nExamples:\n  holdback fit sensitivity --as-of 2026-11-01")
 def fit_sensitivity(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Tell how many classes would change if costs, margin or discount were 20 % higher or lower."""
-    from campaigns.fit import sensitivity
+    from campaigns.fit import sensitivity, told
     from campaigns.lifts import lifts
     from flows import settings
 
@@ -135,7 +136,10 @@ def fit_sensitivity(business: BusinessFile = None, as_of: AsOf = None, as_json: 
     day, company = settings.chosen_day(workspace, as_of), workspace.business
     known = lifts(workspace.warehouse, company, day)
     found = sensitivity(workspace.warehouse, company, day, lifts=known)
-    print_json(found) if as_json else show(*(str(one) for one in found))
+    if as_json:
+        print_json(found)
+    elif found:
+        show(told(found[0].value_bases), *(str(one) for one in found))
 
 
 @fit.command(

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from campaigns.decisions.candidates import Candidates, Known, Refusal, columns_of, read_candidates
+from campaigns.decisions.candidates import Candidates, Known, columns_of, read_candidates
+from campaigns.decisions.refusals import Refusal
 from campaigns.lifts import lifts
 from holdback.business import Business
 from tests.campaigns.company import rows
@@ -24,7 +25,7 @@ TAKEN = {
 }  # fmt: skip
 SUPPRESSED = {"customer_id": pa.string(), "reason": pa.string(), "channel": pa.string()}
 COOLING = {"unit_id": pa.string(), "action": pa.string()}
-FIT = {"customer_id": pa.string(), "kept_cents": pa.int64(), "fit_class": pa.string()}
+FIT = {"customer_id": pa.string(), "kept_cents": pa.int64(), "fit_class": pa.string(), "value_decile": pa.int64()}
 CITIES = [
     {"name": "lugo", "actions": ["call", "mail"], "audience": {"where": {"city": ["Lugo"]}}},
     {"name": "elders", "actions": ["mail", "gift"], "audience": {"between": {"age": [60, 120]}}},
@@ -48,6 +49,7 @@ def known(
     cooling: Sequence[tuple[str, str]] = (),
     classes: Mapping[str, str] | None = None,
     kept: Mapping[str, int] | None = None,
+    deciles: Mapping[str, int] | None = None,
 ) -> Known:
     """What other steps found out: everybody alone, free and worth 1,000.00, unless it is said otherwise."""
     unit_of = {name: name for name in names} | dict(units or {})
@@ -59,7 +61,15 @@ def known(
         cooling=table(COOLING, cooling),
         fit=table(
             FIT,
-            [(name, (kept or {}).get(name, 100_000), (classes or {}).get(name, "maintain")) for name in names],
+            [
+                (
+                    name,
+                    (kept or {}).get(name, 100_000),
+                    (classes or {}).get(name, "maintain"),
+                    (deciles or {}).get(name),
+                )
+                for name in names
+            ],
         ),
     )
 
@@ -109,7 +119,7 @@ def test_a_customer_whom_nothing_speaks_against_may_be_given_everything() -> Non
 def test_the_gain_is_what_the_action_keeps_less_what_it_costs() -> None:
     found = read(company(), [customer("ann")], known(["ann"], kept={"ann": 20_000}), scores=[score("ann", 0.4)])
     # 0.4 x 20,000 at stake; 30 % saved by a call of 500, 5 % by a mail of 10.
-    assert found.gain_cents.tolist() == [[0.4 * 20_000 * 0.3 - 500, 0.4 * 20_000 * 0.05 - 10]]
+    assert found.gain_cents.tolist() == [[0.4 * 0.3 * 20_000 - 500, 0.4 * 0.05 * 20_000 - 10]]
 
 
 def test_incentives_count_as_often_as_they_are_taken() -> None:

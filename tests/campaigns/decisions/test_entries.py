@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from campaigns.decisions.candidates import Candidates, Refusal, columns_of
+from campaigns.decisions.candidates import Candidates, columns_of
 from campaigns.decisions.choices import choose_actions
+from campaigns.decisions.refusals import Refusal
 from campaigns.holdout import assign, campaign_layer, check_balance
 from campaigns.holdout.assignments import EARLIER
 from campaigns.lifts import lifts
@@ -44,7 +45,8 @@ def entrants(world: int) -> tuple[pa.Table, np.ndarray[tuple[int], np.dtype[np.f
         refusal = np.full(gain.shape, Refusal.OPEN, dtype=np.int8)
         refusal[has_entered & is_held_out] = Refusal.HELD_OUT  # the treated stay open, and compete for places
         found = choose_actions(
-            business, business.campaigns, AS_OF + timedelta(days=day), Candidates(rows, columns, refusal, gain),
+            business, business.campaigns, AS_OF + timedelta(days=day),
+            Candidates(rows, columns, refusal, gain, np.full(gain.shape, np.nan)),
             is_held_out,
         )  # fmt: skip
         has_entered |= found.enters
