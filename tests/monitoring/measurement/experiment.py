@@ -197,7 +197,7 @@ def _assign(
             {
                 "kind": "decided", **row, "intended_action": "call", "channel": "phone",
                 "action": "none" if row["group"] == "holdout" else "call",
-                "cost_cents": 0 if row["group"] == "holdout" else 400,
+                "cost_cents": 0 if row["group"] == "holdout" else 400, "eligible": '{"call":1.0}',
             }
             for row in rows
         ]  # fmt: skip
