@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, timedelta
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from flows import settings, steps
 from flows.runs import Outcome
 from flows.watching import tell
 from holdback.days import months_before
-from holdback.errors import NotKnowableYet, OperatorError
+from holdback.errors import BusinessFileError, DataError, NotKnowableYet, OperatorError
 from holdback.workspace import Workspace
 
 Every = Literal["day", "week", "month"]
@@ -40,6 +40,11 @@ _step = task(
 ingest_task = _step(steps.ingest_step)
 retrain_task = _step(steps.retrain_step)
 first_model_task = _step(steps.first_model_step)
+train_value_task = _step(steps.train_value_step)
+first_value_task = _step(steps.first_value_step)
+value_task = _step(steps.value_step)
+learn_task = _step(steps.learn_step)
+uplift_task = _step(steps.uplift_step)
 score_task = _step(steps.score_step)
 reconcile_task = _step(steps.reconcile_step)
 measure_task = _step(steps.measure_step)
@@ -86,10 +91,34 @@ def ingest_daily(business: str | None = None, as_of: date | None = None, history
 
 @flow(flow_run_name=_run_name)
 def retrain(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> list[Outcome]:
-    """Train a challenger for each churn definition (or the one named) and let the gate decide on its office."""
+    """Learn anew who leaves, what customers are worth and whom each action changes; or only the churn model named.
+
+    Each challenger takes office only through its own gate; what cannot be learned yet says when it can.
+    """
     workspace, day = _opened(business, as_of)
-    names = _names(workspace, churn)
-    return [_published(retrain_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS)) for name in names]
+    outcomes = [
+        _published(retrain_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS))
+        for name in _names(workspace, churn)
+    ]
+    if churn is None:
+        outcomes.append(_or_waits("train_value", workspace, day, train_value_task))
+        if workspace.business.campaigns:
+            outcomes.append(_or_waits("learn", workspace, day, learn_task))
+    return outcomes
+
+
+@flow(flow_run_name=_run_name)
+def train_value(business: str | None = None, as_of: date | None = None) -> Outcome:
+    """Learn what customers are worth."""
+    workspace, day = _opened(business, as_of)
+    return _published(train_value_task(workspace, day, wait_seconds=_WAIT_SECONDS))
+
+
+@flow(flow_run_name=_run_name)
+def learn(business: str | None = None, as_of: date | None = None, campaign: str | None = None) -> Outcome:
+    """Learn whom each action changes, and let the league say who may decide."""
+    workspace, day = _opened(business, as_of)
+    return _published(learn_task(workspace, day, campaign=campaign, wait_seconds=_WAIT_SECONDS))
 
 
 @flow(flow_run_name=_run_name)
@@ -164,6 +193,7 @@ def one_day(workspace: Workspace, day: date, *, with_report: bool = True, past: 
             outcomes.append(Outcome("score_daily", workspace.business.slug, day, {"waits": str(wait)}, False))
         except OperatorError as fault:
             faults.append(fault)
+    outcomes.extend(_valued(workspace, day))
     first = workspace.business.churn_named(None).name
     is_scored = any(outcome.flow == "score_daily" and outcome.receipt.get("churn") == first for outcome in outcomes)
     if is_scored and not faults:  # a campaign whose definition failed would have nobody today, for ever
@@ -190,8 +220,10 @@ def _decided(workspace: Workspace, day: date, *, past: bool) -> Iterator[Outcome
         why = f"{day} has passed: nobody can be contacted on it any more. Nothing was decided; see --past for trials."
         yield Outcome("decide_daily", workspace.business.slug, day, {"waits": why}, was_done_already=True)
         return
-    for step in (reconcile_task, measure_task, decide_task, deliver_task):
-        yield step(workspace, day, wait_seconds=_WAIT_SECONDS)
+    for step in (reconcile_task, measure_task, uplift_task, decide_task, deliver_task):
+        outcome = step(workspace, day, wait_seconds=_WAIT_SECONDS)
+        if outcome is not None:
+            yield outcome
 
 
 def _scored(workspace: Workspace, day: date, churn: str) -> Iterator[Outcome]:
@@ -199,6 +231,22 @@ def _scored(workspace: Workspace, day: date, churn: str) -> Iterator[Outcome]:
     if first is not None:
         yield _published(first)
     yield _published(score_task(workspace, day, churn=churn, wait_seconds=_WAIT_SECONDS))
+
+
+def _valued(workspace: Workspace, day: date) -> Iterator[Outcome]:
+    """What customers are worth: a first model as soon as one can be learned, then values that are fresh enough."""
+    for step in (first_value_task, value_task):
+        outcome = step(workspace, day, wait_seconds=_WAIT_SECONDS)
+        if outcome is not None:
+            yield _published(outcome)
+
+
+def _or_waits(flow_name: str, workspace: Workspace, day: date, step: Callable[..., Outcome]) -> Outcome:
+    """Do a step, or say what it waits for: what cannot be learned yet must not stop what can."""
+    try:
+        return _published(step(workspace, day, wait_seconds=_WAIT_SECONDS))
+    except (BusinessFileError, DataError, NotKnowableYet) as wait:
+        return Outcome(flow_name, workspace.business.slug, day, {"waits": str(wait)}, was_done_already=False)
 
 
 def _names(workspace: Workspace, churn: str | None) -> list[str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from flows import settings
 from flows.runs import Outcome, Receipt, inputs_key, once
 from flows.watching import tell
-from holdback.errors import ContractBroken
+from holdback.errors import BusinessFileError, ContractBroken, DataError, NotKnowableYet
 from holdback.workspace import Workspace
 
 _MOST_FILES = 60
@@ -80,6 +80,81 @@ def first_model_step(
     if workspace.journal.champion(model_name(workspace.business, name)) is not None:
         return None
     return retrain_step(workspace, as_of, churn=name, wait_seconds=wait_seconds)
+
+
+def train_value_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome:
+    """Learn what customers are worth, judge it on what they really brought, and let it take office if it may."""
+    from training.value.training import train_value
+
+    def work() -> Receipt:
+        return _receipt(train_value(workspace, as_of, threads=workspace.threads, progress=tell))
+
+    return once(
+        "train_value",
+        workspace,
+        as_of,
+        work,
+        key=lambda: inputs_key(workspace, "value", tables=_sources(workspace)),
+        wait_seconds=wait_seconds,
+    )
+
+
+def first_value_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome | None:
+    """Train when nobody knows yet what customers are worth; None when a model was trained, or none is possible yet."""
+    from training.registry import VALUE, model_name
+
+    if workspace.journal.verdicts(model_name(workspace.business, VALUE)):
+        return None
+    try:
+        return train_value_step(workspace, as_of, wait_seconds=wait_seconds)
+    except (BusinessFileError, DataError, NotKnowableYet):
+        return None  # nothing to learn from yet: what customers bring is booked, as fit says of each
+
+
+def value_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome | None:
+    """Say what each customer is worth, unless what is known is fresh enough; None while no model is in office."""
+    from training.registry import VALUE, model_name
+    from training.value.valuing import value_day
+
+    if workspace.journal.champion(model_name(workspace.business, VALUE)) is None:
+        return None
+
+    def work() -> Receipt:
+        return _receipt(value_day(workspace, as_of, progress=tell))
+
+    return once("value_daily", workspace, as_of, work, wait_seconds=wait_seconds)
+
+
+def learn_step(workspace: Workspace, as_of: date, *, campaign: str | None = None, wait_seconds: float = 0) -> Outcome:
+    """Learn whom each action changes, let everything compete, and put in office what evidence speaks for."""
+    from training.uplift.learning import learn
+
+    def work() -> Receipt:
+        return _receipt(learn(workspace, as_of, campaign=campaign, threads=workspace.threads, progress=tell))
+
+    return once(
+        "learn",
+        workspace,
+        as_of,
+        work,
+        key=lambda: inputs_key(workspace, campaign or "all", tables=("ledger", *_sources(workspace))),
+        wait_seconds=wait_seconds,
+    )
+
+
+def uplift_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome | None:
+    """Ask the uplift models in office about the day's customers; None while none is in office."""
+    from training.registry import model_name, uplift_subject
+    from training.uplift.today import write_uplifts
+
+    names = [model_name(workspace.business, uplift_subject(action.name)) for action in workspace.business.actions]
+    if not any(workspace.journal.champion(name) for name in names):
+        return None
+
+    def work() -> Receipt:
+        return _receipt(write_uplifts(workspace, as_of, progress=tell))
+
+    return once("uplift_daily", workspace, as_of, work, wait_seconds=wait_seconds)
 
 
 def score_step(workspace: Workspace, as_of: date, *, churn: str | None = None, wait_seconds: float = 0) -> Outcome:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.cli.decisions import why
+from flows.cli.learned import tell_learn, tell_train_value, tell_uplift, tell_value
 from flows.cli.options import bold, print_json, show, table_of
 from flows.runs import Outcome
 
@@ -218,6 +219,10 @@ _TELLERS: dict[str, Callable[[Receipt], Iterator[Any]]] = {
     "decide_daily": tell_decide,
     "deliver": tell_deliver,
     "report": tell_report,
+    "train_value": tell_train_value,
+    "value_daily": tell_value,
+    "learn": tell_learn,
+    "uplift_daily": tell_uplift,
 }
 
 

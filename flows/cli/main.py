@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from flows.cli import business, campaigns, data, decisions, earnings, fit, loop, measurement, models
+from flows.cli import business, campaigns, data, decisions, earnings, fit, learning, loop, measurement, models
 from holdback.errors import HoldbackError
 
 _EXIT_CODES = """\b
@@ -33,6 +33,7 @@ app = typer.Typer(
 business.add_to(app)
 data.add_to(app)
 models.add_to(app)
+learning.add_to(app)
 campaigns.add_to(app)
 measurement.add_to(campaigns.campaigns)
 earnings.add_to(campaigns.campaigns)

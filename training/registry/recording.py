@@ -71,7 +71,7 @@ def register(
                 name="churn",
                 python_model=str(Path(__file__).parents[1] / "churn_model.py"),
                 artifacts={"cbm": str(file), "encoding": str(Path(training.encoding.__file__))},
-                signature=_signature(fit.model.encoding),
+                signature=signature_of(fit.model.encoding, "p_churn"),
                 input_example=invented_example(dataset.training.frame, fit.model.encoding),
                 pip_requirements=[f"{package}=={version(package)}" for package in _NEEDED],
                 tags=tags,
@@ -107,7 +107,8 @@ def invented_example(frame: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
     return pd.DataFrame(values)
 
 
-def _signature(encoding: Encoding) -> Any:
+def signature_of(encoding: Encoding, answer: str) -> Any:
+    """Return MLflow's signature of a model: what it asks for, and the one column that it answers with."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
@@ -115,7 +116,7 @@ def _signature(encoding: Encoding) -> Any:
     inputs: list[Any] = [
         ColSpec(DataType.string if name in encoding.categories else DataType.double, name) for name in encoding.names
     ]
-    return ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec(DataType.double, "p_churn")]))
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec(DataType.double, answer)]))
 
 
 def _described(mlflow: Any, rows: Rows, source: str, name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
+
+CHURNED = "churned"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,7 @@ class Trial:
         cost_amounts: Expected cost of giving the action, in the unit of ``value_amounts``, shape (n,).
         risk: Frozen churn probability that the decision saw, shape (n,); NaN where there was none.
         left_out: Rows that cannot be learned from, counted by reason.
+        outcome: Name of the outcome that ``good`` tells of: ``churned`` (good: stayed), or one of the business' own.
     """
 
     action: str
@@ -47,6 +50,7 @@ class Trial:
     cost_amounts: Floats
     risk: Floats
     left_out: dict[str, int] = field(default_factory=dict)
+    outcome: str = CHURNED
 
     def __len__(self) -> int:
         return int(self.good.size)
@@ -58,19 +62,13 @@ class Trial:
 
     def where(self, mask: Booleans) -> Trial:
         """Return the rows of a boolean mask, in the same order."""
-        return Trial(
-            self.action,
-            self.frame.loc[mask].reset_index(drop=True),
-            self.customer_ids[mask],
-            self.as_ofs[mask],
-            self.treated[mask],
-            self.propensity[mask],
-            self.good[mask],
-            self.value_amounts[mask],
-            self.cost_amounts[mask],
-            self.risk[mask],
-            self.left_out,
-        )
+        per_row = {
+            name: getattr(self, name)[mask]
+            for name in (
+                "customer_ids", "as_ofs", "treated", "propensity", "good", "value_amounts", "cost_amounts", "risk"
+            )
+        }  # fmt: skip
+        return replace(self, frame=self.frame.loc[mask].reset_index(drop=True), **per_row)
 
 
 @dataclass(frozen=True, eq=False)

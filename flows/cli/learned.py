@@ -1,0 +1,90 @@
+"""What was learned of value and uplift, told on a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flows.cli.options import bold, table_of
+
+Receipt = Any  # a receipt is JSON: each teller below knows the keys of its own flow
+
+
+def tell_learn(receipt: Receipt) -> Iterator[Any]:
+    """Each action's league and verdict."""
+    if "waits" in receipt:
+        yield receipt["waits"]
+        return
+    yield from (f"note: {note}" for note in receipt["notes"])
+    for action in receipt["actions"]:
+        yield from tell_action(action)
+    if not receipt["actions"]:
+        yield "no action was tried by chance yet: nothing can be learned"
+
+
+def tell_action(action: Receipt) -> Iterator[Any]:
+    """One action's league: who would earn what, who decides, and whether customers differ at all."""
+    yield bold(action["action"])
+    if action["row_count"]:
+        yield (
+            f"{action['row_count']:,} customers for whom chance decided: {action['treated_count']:,} were to get it, "
+            f"{action['row_count'] - action['treated_count']:,} nothing"
+        )
+    if action["standings"]:
+        yield league_table(action["standings"])
+    yield from action["diagnosis"]
+    yield bold(f"verdict: {action['decision']}")
+    yield action["reason"]
+    if action["champion_version"] is not None:
+        yield f"version {action['champion_version']} decides, by {action['decided_by'] or 'what it learned before'}"
+    else:
+        yield "the rule of the day decides: risk x lift x value - cost"
+    yield from (f"note: {note}" for note in action["notes"])
+    yield ""
+
+
+def league_table(standings: list[Receipt]) -> Any:
+    """Gain per customer by competitor, best first, beside its difference to whoever decides now."""
+    table = table_of("", "competitor", "#gain per customer", "#more than the incumbent", "#AIPW-Qini x 1e4", "#treated")
+    for row in standings:
+        name = row["competitor"] + (" (incumbent)" if row["is_incumbent"] else " (wins)" if row["is_winner"] else "")
+        table.add_row(
+            name,
+            _interval(row, "gain"),
+            _interval(row, "gain_against_incumbent", signed=True),
+            _interval(row, "qini", times=1e4, digits=0),
+            f"{row['treated_share']:.0%}",
+        )
+    return table
+
+
+def tell_train_value(receipt: Receipt) -> Iterator[Any]:
+    """The value model, how it was judged, and whether it may speak."""
+    if "waits" in receipt:
+        yield receipt["waits"]
+        return
+    yield from (f"{name}: {value}" for name, value in receipt.items() if isinstance(value, int | float | str))
+
+
+def tell_value(receipt: Receipt) -> Iterator[Any]:
+    """What the customers are worth together."""
+    yield from (f"{name}: {value}" for name, value in receipt.items() if isinstance(value, int | float | str))
+
+
+def tell_uplift(receipt: Receipt) -> Iterator[Any]:
+    """What the models in office expect of today's customers."""
+    if not receipt["actions"]:
+        yield "no model decides about an action yet: the rule of the day does"
+    for one in receipt["actions"]:
+        yield (
+            f"{one['action']}: version {one['model_version']} ({one['decided_by']}) expects {one['mean_uplift']:+.2%} "
+            f"to stay, on average over {one['customer_count']:,} customers; {one['harmed_count']:,} it would drive away"
+        )
+
+
+def _interval(row: Receipt, name: str, *, times: float = 1.0, digits: int = 3, signed: bool = False) -> str:
+    if row[name] is None:
+        return ""
+    form = f"{{:{'+' if signed else ''}.{digits}f}}"
+    estimate, low, high = (form.format(times * row[name + end]) for end in ("", "_low", "_high"))
+    return f"{estimate} ({low} to {high})"

@@ -1,0 +1,364 @@
+"""Learn whom each action changes, let everything compete, and put in office only what evidence speaks for."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from holdback.errors import DataError, HoldbackError, NotKnowableYet, PromotionConflict
+from holdback.journal import Champion
+from holdback.progress import Progress, silent
+from holdback.workspace import Workspace
+from training.registry import (
+    Registration,
+    describe_version,
+    fetched_again,
+    file_in_office,
+    model_name,
+    promote,
+    reconcile,
+    register_file,
+    uplift_subject,
+)
+from training.uplift.card import write_card
+from training.uplift.experience import Experience, read_trials
+from training.uplift.fitting import S_LEARNER, fit, out_of_fold
+from training.uplift.league import League, Standing, run_league
+from training.uplift.learners import Recipe
+from training.uplift.model import STACK, UpliftModel, load
+from training.uplift.serving import served
+from training.uplift.trial import Trial
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: What decides while no model is in office: the frozen risk times the value, as the rule of the day has it.
+RULE = "rule"
+#: With whom a campaign that was run elsewhere, and knows no risk, is compared.
+RANDOM = "random"
+
+Decision = Literal["promote", "refresh", "keep", "waits"]
+
+
+@dataclass(frozen=True)
+class ActionLearned:
+    """What was learned about one action.
+
+    Attributes:
+        action: Its name.
+        decision: ``promote`` (another competitor takes office), ``refresh`` (the same one, learned anew), ``keep``
+            (office stays as it is) or ``waits`` (nothing could be learned yet).
+        reason: Why, in a sentence.
+        row_count: Customers compared: given the action, or nothing, at random.
+        treated_count: Those who were given it.
+        version: The registered version; None when nothing was learned.
+        champion_version: Version in office afterwards; None when the rule of the day decides.
+        decided_by: Competitor that decides; None when the rule of the day does.
+        standings: The league, best first, as JSON values.
+        diagnosis: Whether customers differ in effect at all, in sentences.
+        notes: Rows left out and other things to know.
+    """
+
+    action: str
+    decision: Decision
+    reason: str
+    row_count: int = 0
+    treated_count: int = 0
+    version: str | None = None
+    champion_version: str | None = None
+    decided_by: str | None = None
+    standings: Sequence[Mapping[str, Any]] = ()
+    diagnosis: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class LearnResult:
+    """What a day's learning found, by action.
+
+    Attributes:
+        as_of: Day of knowledge.
+        campaigns: Campaigns whose customers were compared, as ``name/version``.
+        actions: One entry per action of the business file that a campaign uses.
+        notes: What a reader must know.
+    """
+
+    as_of: date
+    campaigns: Sequence[str]
+    actions: Sequence[ActionLearned]
+    notes: Sequence[str] = ()
+
+
+def learn(
+    workspace: Workspace,
+    as_of: date,
+    *,
+    campaign: str | None = None,
+    threads: int,
+    recipe: Recipe | None = None,
+    progress: Progress = silent,
+) -> LearnResult:
+    """Compare customers who got an action with customers who got nothing, and settle who may decide.
+
+    Args:
+        workspace: The business.
+        as_of: Day of knowledge: only outcomes that were known by then.
+        campaign: Learn from this campaign only; all of them by default.
+        threads: CPU threads for training.
+        recipe: How to learn; the default is the measured one.
+        progress: Told about each step.
+
+    Raises:
+        NotKnowableYet: no outcome is known yet; the message says when the first one will be.
+        DataError: the campaigns logged nothing that can be learned from.
+        OperatorError: the registry cannot be reached.
+    """
+    experience = read_trials(workspace.warehouse, workspace.business, campaign, as_of)
+    found = []
+    for position, (action, trial) in enumerate(experience.trials.items()):
+
+        def told(step: str, done: int, total: int, at: int = position, about: str = action) -> None:  # noqa: ARG001
+            progress(f"{about}: {step}", at, len(experience.trials))
+
+        try:
+            found.append(
+                _one_action(workspace, as_of, trial, experience, threads=threads, recipe=recipe, progress=told)
+            )
+        except (DataError, NotKnowableYet) as refusal:
+            found.append(_waits(workspace, action, str(refusal), trial))
+    found += [_waits(workspace, action, why) for action, why in experience.missing.items()]
+    return LearnResult(as_of, experience.campaigns, tuple(found), experience.notes)
+
+
+def model_in_office(workspace: Workspace, action: str) -> tuple[Champion, UpliftModel] | None:
+    """Return the uplift model that decides about an action; None when the rule of the day does.
+
+    Raises:
+        OperatorError: its file is neither here nor in the registry.
+    """
+    subject = uplift_subject(action)
+    found = file_in_office(workspace, subject)
+    if found is None:
+        return None
+    champion, path = found
+    try:
+        return champion, load(path)
+    except HoldbackError:  # a damaged copy: the registry has the original
+        return champion, load(fetched_again(workspace, subject, champion.version))
+
+
+def settle(league: League, in_office: str | None) -> tuple[Decision, str | None]:
+    """Return what the league means for the office, and which competitor decides from now on.
+
+    A winner takes office. Without one, whoever is in office stays there with what was learned since: among equals the
+    newest knowledge of the average effect is the best. Without anybody in office the rule of the day goes on.
+
+    Args:
+        league: The league, run against the competitor in office, or against the rule of the day.
+        in_office: The competitor in office; None when there is none.
+    """
+    if league.winner is not None:
+        return "promote", league.winner
+    return ("refresh", in_office) if in_office is not None else ("keep", None)
+
+
+def _one_action(
+    workspace: Workspace,
+    as_of: date,
+    trial: Trial,
+    experience: Experience,
+    *,
+    threads: int,
+    recipe: Recipe | None,
+    progress: Progress,
+) -> ActionLearned:
+    subject = uplift_subject(trial.action)
+    seen = workspace.journal.champion(model_name(workspace.business, subject))
+    office = model_in_office(workspace, trial.action)
+    in_office = None if office is None else str(office[1].information["decided_by"])
+    knows_risk = bool((trial.risk == trial.risk).all())
+    progress("learning out of fold", 0, 4)
+    # The rule of the day competes only while it decides: afterwards `risk`, learned from the same customers, does.
+    given = {RULE: trial.risk} if knows_risk and in_office is None else {}
+    competed = out_of_fold(
+        trial, threads=threads, seed=as_of.toordinal(), recipe=recipe, given=given, progress=progress
+    )
+    progress("league", 1, 4)
+    league = run_league(
+        trial,
+        competed,
+        incumbent=in_office or (RULE if knows_risk else RANDOM),
+        capacity_share=experience.capacity_shares[trial.action],
+        seed=as_of.toordinal(),
+    )
+    progress("learning from everybody", 2, 4)
+    decision, chosen = settle(league, in_office)
+    competitor = chosen or STACK
+    line = _line(league, competitor, is_effect=competitor in competed.effects)
+    model = _model(workspace, as_of, trial, competitor, line, threads=threads, recipe=recipe, progress=progress)
+    progress("registering", 3, 4)
+    registration = _registered(workspace, subject, as_of, model, trial, league, decision)
+    champion = seen
+    if decision != "keep":
+        champion, decision, reason = _into_office(workspace, subject, registration, seen, as_of, decision, league)
+    else:
+        reason = league.verdict
+    reconcile(workspace, subject)
+    describe_version(workspace, registration, decision=decision, reason=reason)
+    workspace.journal.record_verdict(
+        registration.model,
+        registration.version,
+        as_of=as_of,
+        decision="promote" if decision in ("promote", "refresh") else "keep",
+        champion=seen.version if seen else None,
+        figures={"reasons": [reason], "league": league.as_dict()},
+    )
+    rows = _evaluation_rows(workspace, as_of, registration.run_id, trial, league)
+    workspace.warehouse.append("evaluations", rows, batch=f"evaluations/{registration.run_id}")
+    return ActionLearned(
+        action=trial.action,
+        decision=decision,
+        reason=reason,
+        row_count=len(trial),
+        treated_count=int(trial.treated.sum()),
+        version=registration.version,
+        champion_version=champion.version if champion else None,
+        decided_by=chosen if champion else None,
+        standings=league.as_table(),
+        diagnosis=league.diagnosis.sentences,
+        notes=_left_out(trial),
+    )
+
+
+def _line(league: League, competitor: str, *, is_effect: bool) -> tuple[float, float]:
+    """Return the line that turns a competitor's score into an effect.
+
+    An expected effect may be drawn towards the average by what was found out of fold, never blown up by noise.
+    """
+    intercept, slope = next(standing.line for standing in league.standings if standing.name == competitor)
+    return (0.0, 1.0) if is_effect and slope > 1 else (intercept, slope)
+
+
+def _model(
+    workspace: Workspace,
+    as_of: date,
+    trial: Trial,
+    competitor: str,
+    line: tuple[float, float],
+    *,
+    threads: int,
+    recipe: Recipe | None,
+    progress: Progress,
+) -> UpliftModel:
+    """Learn from everybody, and let a competitor decide in what was learned."""
+    also = (S_LEARNER,) if competitor == S_LEARNER else ()
+    fitted = fit(trial, threads=threads, seed=as_of.toordinal(), recipe=recipe, also=also, progress=progress)
+    return fitted.model.decided_by(competitor, line).told(
+        business=workspace.business.slug, outcome=trial.outcome, as_of=as_of.isoformat()
+    )
+
+
+def _registered(
+    workspace: Workspace,
+    subject: str,
+    as_of: date,
+    model: UpliftModel,
+    trial: Trial,
+    league: League,
+    decision: Decision,
+) -> Registration:
+    told = next(s for s in league.standings if s.name == model.information["decided_by"])
+    card = write_card(workspace.business, as_of, trial=trial, model=model, league=league, decision=decision)
+    with tempfile.TemporaryDirectory(prefix="holdback-uplift-") as folder:
+        file = Path(folder) / "model.uplift"
+        model.save(file)
+        return register_file(
+            workspace,
+            subject,
+            as_of,
+            file=file,
+            params={
+                "decided_by": model.information["decided_by"],
+                "holdout_rows": len(trial),
+                "treated_rows": int(trial.treated.sum()),
+                "capacity_share": league.capacity_share,
+                "incumbent": league.incumbent,
+            },
+            metrics=_metrics(told),
+            texts={"model_card.md": card, "league.md": league.to_markdown()},
+            served=served(model, trial),
+        )
+
+
+def _into_office(
+    workspace: Workspace,
+    subject: str,
+    registration: Registration,
+    seen: Champion | None,
+    as_of: date,
+    decision: Decision,
+    league: League,
+) -> tuple[Champion | None, Decision, str]:
+    """Promote if nobody was faster; what another run put in office meanwhile was compared on the same rows."""
+    try:
+        champion = promote(workspace, subject, registration.version, seen=seen, as_of=as_of)
+    except PromotionConflict:
+        now = workspace.journal.champion(registration.model)
+        return now, "keep", "another run changed the office while this one was comparing: it stays as that run left it"
+    told = league.verdict if decision == "promote" else f"learned anew: {league.verdict}"
+    return champion, decision, told
+
+
+def _waits(workspace: Workspace, action: str, why: str, trial: Trial | None = None) -> ActionLearned:
+    office = workspace.journal.champion(model_name(workspace.business, uplift_subject(action)))
+    return ActionLearned(
+        action=action,
+        decision="waits",
+        reason=why,
+        row_count=len(trial) if trial else 0,
+        treated_count=int(trial.treated.sum()) if trial else 0,
+        champion_version=office.version if office else None,
+        notes=_left_out(trial) if trial else (),
+    )
+
+
+def _left_out(trial: Trial) -> list[str]:
+    return [f"{count:,} rows left out: {why}" for why, count in trial.left_out.items()]
+
+
+def _metrics(standing: Standing) -> dict[str, float]:
+    figures = {"gain": standing.gain, "qini": standing.qini}
+    found: dict[str, float] = {}
+    for name, figure in figures.items():
+        if figure is not None:
+            found |= {name: figure.estimate, f"{name}_low": figure.low, f"{name}_high": figure.high}
+    return found
+
+
+def _evaluation_rows(workspace: Workspace, as_of: date, run_id: str, trial: Trial, league: League) -> pa.Table:
+    """Every figure of the league as rows of the table ``evaluations``."""
+    import pyarrow as pa
+
+    rows = [
+        {
+            "as_of": as_of,
+            "churn": workspace.business.churn_named(None).name,
+            "run_id": run_id,
+            "model": standing.name,
+            "metric": metric,
+            "slice": f"action={trial.action}",
+            "estimate": figure.estimate,
+            "low": figure.low,
+            "high": figure.high,
+            "row_count": figure.n,
+            "method": figure.method,
+        }
+        for standing in league.standings
+        for metric, figure in (("incremental_margin", standing.gain), ("qini", standing.qini))
+        if figure is not None
+    ]
+    return pa.Table.from_pylist(rows)
