@@ -190,6 +190,7 @@ def _trial(logged: Logged, action: str, others: Sequence[Logged]) -> Trial:
         cost_amounts=np.full(int(kept.sum()), logged.costs[column - 1]),
         risk=logged.risk[kept],
         left_out=left_out,
+        outcome=logged.aim.primary_outcome,
     )
 
 
