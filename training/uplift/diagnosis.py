@@ -15,12 +15,15 @@ from scipy import stats
 
 from holdback.errors import NotKnowableYet
 from training.estimates import Estimate
+from training.uplift.gain import TAUGHT_AND_JUDGED
 from training.uplift.trial import OutOfFold, Trial
 
 Floats = npt.NDArray[np.float64]
 
-#: Chance of seeing a difference, or a deviation, that is not there.
-ALPHA: Final = 0.05
+#: Chance of seeing a difference between customers that is not there, one-sided: half of what the league may err.
+ALPHA: Final = 0.025
+#: Chance of seeing a deviation from a constant share of the risk that is not there.
+DEVIATION_ALPHA: Final = 0.05
 #: Fewest customers whose errors can be added up by customer.
 FEWEST_CUSTOMERS: Final = 30
 
@@ -34,7 +37,8 @@ class Diagnosis:
         average_effect: Mean effect in units of ``good``.
         slope: How much of the difference between customers that the score claims is there: 1 = all of it, 0 = none;
             None when the score makes no difference between customers.
-        slope_p_value: One-sided, of "the score says nothing": slope 0 or below.
+        slope_p_value: One-sided, of "the score says nothing": slope 0 or below, with an error wider by sqrt(2), for a
+            score that says nothing follows the noise of those who judge it (``TAUGHT_AND_JUDGED``).
         spread: Standard deviation of the effect as far as the score explains it, in units of ``good``.
         kept_share: rho: share of would-be leavers that the action keeps, if it is the same for everybody; None when the
             outcome is an amount, or nobody leaves.
@@ -61,7 +65,7 @@ class Diagnosis:
         """True when the action keeps a share of would-be leavers and nothing speaks against one share for all."""
         return (
             self.kept_share is not None and self.kept_share.low > 0
-            and self.multiplicative_p_value is not None and self.multiplicative_p_value >= ALPHA
+            and self.multiplicative_p_value is not None and self.multiplicative_p_value >= DEVIATION_ALPHA
         )  # fmt: skip
 
 
@@ -69,7 +73,8 @@ def diagnose(trial: Trial, out_of_fold: OutOfFold, *, competitor: str = "dr_stac
     """Ask whether the effect differs between customers, and whether it is a constant share of the risk.
 
     1. Best linear predictor: G on the score, both less their means within the fold. The slope is 1 for a calibrated
-       score and 0 for one that says nothing; it is tested one-sided, for a score turned upside down is no finding.
+       score and 0 for one that says nothing; it is tested one-sided, for a score turned upside down is no finding, and
+       with the error that holds when there is nothing to find.
     2. Effect multiplicative in the base rate, ``tau(x) = rho (1 - m0(x))`` with m0 the chance to stay without the
        action: G on ``1 - m0`` through zero gives rho; what is left is tested against a constant and the score (Wald,
        two degrees of freedom). If it holds, ranking by risk times value is enough.
@@ -109,7 +114,7 @@ def diagnose(trial: Trial, out_of_fold: OutOfFold, *, competitor: str = "dr_stac
         beta, covariance = regression(score[:, None], within_folds(g, out_of_fold.fold), unit)
         error = float(np.sqrt(covariance[0, 0]))
         slope = interval(float(beta[0]), error, "best linear predictor")
-        slope_p_value = float(stats.norm.sf(beta[0] / error)) if error > 0 else 1.0
+        slope_p_value = float(stats.norm.sf(beta[0] / error / TAUGHT_AND_JUDGED)) if error > 0 else 1.0
         spread = max(float(beta[0]), 0.0) * float(score.std())
 
     kept, multiplicative_p_value = None, None

@@ -8,7 +8,8 @@ decide who decides. Lists are drawn up with the values as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,17 +18,18 @@ import numpy.typing as npt
 from scipy import stats
 
 from training.estimates import Estimate
+from training.uplift.lists import Fold, queues, resampled_customers
 from training.uplift.trial import OutOfFold, Trial
 
 Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.intp]
 
 #: Values above this quantile count as this quantile in the metric. Fixed beforehand, never tuned.
 WINSORISED_AT: Final = 0.99
-#: The competitor whose list is a lottery: everybody has the same chance, so its gain is known without drawing.
-RANDOM: Final = "random"
-
-_CELLS_AT_ONCE = 4_000_000  # of the matrix of resamples: 32 MB
+#: By how much errors grow when an order was learned from the customers who judge it, and follows their noise. Out of
+#: fold, customer i teaches the model that judges j, and j the one that judges i: the product of their noises counts
+#: twice, where the bootstrap, which holds the scores fixed, expects two independent ones. Twice the variance, whatever
+#: the number of folds. An order that follows a true difference does not move with the noise: its errors are right.
+TAUGHT_AND_JUDGED: Final = math.sqrt(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +71,6 @@ class Difference:
 
 
 @dataclass(frozen=True, eq=False)
-class Queue:
-    """Whom one competitor would treat in one fold, best first; who is not in it is never treated.
-
-    Attributes:
-        rows: Row numbers of the trial, best first; shape (m,).
-        starts: Where each group of equal rank begins in ``rows``; shape (g,).
-        fold: Which fold.
-    """
-
-    rows: Integers
-    starts: Integers
-    fold: int
-
-
-@dataclass(frozen=True, eq=False)
 class Gains:
     """What every competitor earns, on the trial and on each resample of its customers.
 
@@ -118,21 +105,28 @@ class Gains:
         gain = float(self.gain[k])
         return Estimate(gain, gain - half, gain + half, self.n, f"AIPW, {self._bootstrap()}")
 
-    def against(self, reference: str) -> dict[str, Difference]:
-        """Return every other competitor's gain minus the reference's, with intervals that hold for all at once."""
+    def against(self, reference: str, *, taught: Collection[str] = ()) -> dict[str, Difference]:
+        """Return every other competitor's gain minus the reference's, with intervals that hold for all at once.
+
+        Args:
+            reference: Who is compared with: one of the competitors.
+            taught: Competitors whose order was learned from these customers and may be noise: the intervals of
+                differences with one of them are wider by ``TAUGHT_AND_JUDGED``.
+        """
         k = self.names.index(reference)
-        found = self._differences(
-            self.gain - self.gain[k], self.gain_resampled - self.gain_resampled[:, [k]], reference, skip=reference
-        )
+        resampled = self.gain_resampled - self.gain_resampled[:, [k]]
+        wide = frozenset(self.names if reference in taught else taught)
+        found = self._differences(self.gain - self.gain[k], resampled, reference, wide, skip=reference)
         return {name: each for name, each in found.items() if name != reference}
 
-    def over_random(self) -> dict[str, Difference]:
+    def over_random(self, *, taught: Collection[str] = ()) -> dict[str, Difference]:
         """Return what each list earns beyond a lottery that treats as many: is it the order that earns?"""
         by_lot = self.gain_resampled - self.share_resampled * self.treat_all_resampled[:, None]
-        return self._differences(self.gain - self.treated_share * self.treat_all, by_lot, "random, same size")
+        wide = frozenset(taught)
+        return self._differences(self.gain - self.treated_share * self.treat_all, by_lot, "random, same size", wide)
 
     def _differences(
-        self, estimate: Floats, resampled: Floats, reference: str, skip: str | None = None
+        self, estimate: Floats, resampled: Floats, reference: str, wide: frozenset[str], skip: str | None = None
     ) -> dict[str, Difference]:
         error = resampled.std(axis=0, ddof=1)
         scale = float(self.gain_resampled.std(axis=0).max()) or 1.0
@@ -143,10 +137,11 @@ class Gains:
         for k, name in enumerate(self.names):
             if name == skip:
                 continue
-            d, half = float(estimate[k]), float(critical * error[k])
-            p = 1.0 if not error[k] else float((1 + (most >= abs(d) / error[k]).sum()) / (1 + len(most)))
-            d = d if error[k] else 0.0
-            found[name] = Difference(reference, d, float(error[k]), d - half, d + half, p, self.n, method)
+            its = float(error[k]) * (TAUGHT_AND_JUDGED if name in wide else 1.0)
+            d, half = (float(estimate[k]), float(critical * its)) if its else (0.0, 0.0)
+            p = float((1 + (most >= abs(d) / its).sum()) / (1 + len(most))) if its else 1.0
+            how = method + (", wider by sqrt(2): the order may be noise" if its and name in wide else "")
+            found[name] = Difference(reference, d, its, d - half, d + half, p, self.n, how)
         return found
 
     def _bootstrap(self) -> str:
@@ -175,49 +170,6 @@ def margins(trial: Trial, gains: Floats) -> Floats:
     """Return the AIPW margin of treating each row, ``winsorised value * G - cost``, in currency units, shape (n,)."""
     value = np.minimum(trial.value_amounts, np.quantile(trial.value_amounts, WINSORISED_AT))
     return np.asarray(value * gains - trial.cost_amounts, dtype=np.float64)
-
-
-def queues(trial: Trial, out_of_fold: OutOfFold, name: str) -> tuple[Queue, ...]:
-    """Return whom a competitor would treat in each fold, best first.
-
-    A score that is an effect ranks by expected margin, ``score * value - cost``, and leaves out whoever's is not above
-    zero. Any other score says nothing about money: it ranks by ``score * value``, with scores moved up to 0 in a fold
-    where one is negative, so that more value never ranks lower. ``random`` ranks nobody.
-
-    Raises:
-        ValueError: a score is missing or infinite.
-    """
-    score = out_of_fold.scores[name]
-    if score.shape != (len(trial),) or not np.isfinite(score).all():
-        raise ValueError(f"league: {name}: needs one finite score for each of the {len(trial):,} rows.")
-    found = []
-    for fold in np.unique(out_of_fold.fold).tolist():
-        rows = np.flatnonzero(out_of_fold.fold == fold)
-        if name == RANDOM:
-            key = np.zeros(len(rows))
-        elif name in out_of_fold.effects:
-            key = score[rows] * trial.value_amounts[rows] - trial.cost_amounts[rows]
-            rows, key = rows[key > 0], key[key > 0]
-        else:
-            key = (score[rows] - min(0.0, float(score[rows].min()))) * trial.value_amounts[rows]
-        order = np.argsort(-key, kind="stable")
-        starts = np.flatnonzero(np.diff(key[order], prepend=np.nan) != 0)
-        found.append(Queue(rows[order], starts, int(fold)))
-    return tuple(found)
-
-
-def treated(trial: Trial, out_of_fold: OutOfFold, name: str, *, capacity_share: float) -> Floats:
-    """Return the chance with which a competitor's list treats each row: 1, 0, or the share of those who tie at its end.
-
-    Of each fold the top ``capacity_share`` is treated. Shape (n,), in [0, 1].
-    """
-    chance = np.zeros(len(trial))
-    for queue in queues(trial, out_of_fold, name):
-        capacity = capacity_share * int((out_of_fold.fold == queue.fold).sum())
-        tied = np.diff(queue.starts, append=len(queue.rows))
-        part = np.clip((capacity - queue.starts) / tied, 0.0, 1.0)
-        chance[queue.rows] = np.repeat(part, tied)
-    return chance
 
 
 def measure_gains(
@@ -258,52 +210,20 @@ def measure_gains(
     if unit_count < 2:
         raise ValueError(f"league: {unit_count} customers. Differences between customers need at least 2.")
     names = tuple(out_of_fold.scores)
-    lists = [queues(trial, out_of_fold, name) for name in names]
     margin = margins(trial, out_of_fold.gains)
+    lists = [queues(trial, out_of_fold, name) for name in names]
+    folds = [
+        Fold.of(np.flatnonzero(out_of_fold.fold == k), of_fold, margin, capacity_share)
+        for k, of_fold in zip(np.unique(out_of_fold.fold), zip(*lists, strict=True), strict=True)
+    ]
 
     def measure(weights: Floats) -> tuple[Floats, Floats, Floats]:
         total = weights.sum(axis=0)
-        folds = {f: weights[out_of_fold.fold == f].sum(axis=0) for f in np.unique(out_of_fold.fold).tolist()}
-        per_list = [_fill(each, margin, weights, folds, capacity_share) for each in lists]
-        gain, share = (np.column_stack(part) / total[:, None] for part in zip(*per_list, strict=True))
-        return gain, share, margin @ weights / total
+        filled = [fold.fill(weights[fold.rows]) for fold in folds]
+        gain, share = (sum(part[i] for part in filled) / total for i in (0, 1))
+        return np.asarray(gain).T, np.asarray(share).T, margin @ weights / total
 
     gain, share, treat_all = measure(np.ones((len(trial), 1)))
-    drawn = [measure(weights) for weights in _resamples(unit, unit_count, resamples, rng)]
+    drawn = [measure(weights) for weights in resampled_customers(unit, unit_count, resamples, rng)]
     gains, shares, alls = (np.concatenate(part) for part in zip(*drawn, strict=True))
     return Gains(names, gain[0], share[0], float(treat_all[0]), gains, shares, alls, len(trial), unit_count, level)
-
-
-def _resamples(unit: Integers, unit_count: int, resamples: int, rng: np.random.Generator) -> Iterable[Floats]:
-    """Yield how often each row is drawn, shape (n, resamples of this batch): whole customers, with replacement."""
-    batch = max(1, _CELLS_AT_ONCE // len(unit))
-    for first in range(0, resamples, batch):
-        size = min(batch, resamples - first)
-        who = rng.integers(0, unit_count, size=(size, unit_count))
-        counts = np.stack([np.bincount(each, minlength=unit_count) for each in who], axis=1)
-        yield counts[unit].astype(np.float64)
-
-
-def _fill(
-    lists: tuple[Queue, ...], margin: Floats, weights: Floats, folds: dict[int, Floats], capacity_share: float
-) -> tuple[Floats, Floats]:
-    """Return what a competitor's lists earn in sum and how many they treat, per resample: shape (resamples,) each."""
-    earned, count = np.zeros(weights.shape[1]), np.zeros(weights.shape[1])
-    column = np.arange(weights.shape[1])
-    for queue in lists:
-        if not len(queue.rows):
-            continue
-        drawn = weights[queue.rows]
-        money = drawn * margin[queue.rows, None]
-        if len(queue.starts) < len(queue.rows):
-            drawn, money = (np.add.reduceat(each, queue.starts, axis=0) for each in (drawn, money))
-        places, capacity = np.cumsum(drawn, axis=0), capacity_share * folds[queue.fold]
-        sums = np.cumsum(money, axis=0)
-        full = (places <= capacity).sum(axis=0)  # groups of equal rank that fit whole
-        before, at = np.maximum(full - 1, 0), np.minimum(full, len(places) - 1)
-        taken, got = (np.where(full > 0, each[before, column], 0.0) for each in (places, sums))
-        split = full < len(places)
-        part = np.where(split, (capacity - taken) / np.where(split, drawn[at, column], 1.0), 0.0)
-        earned += got + part * money[at, column]
-        count += np.where(split, capacity, taken)
-    return earned, count

@@ -1,14 +1,15 @@
 """Who may decide whom an action is given: everybody competes, and nobody is promoted without evidence.
 
 Fixed beforehand: the metric (:mod:`training.uplift.gain`), the family of comparisons (every challenger against the
-incumbent, intervals that hold for all at once) and the rule: promoted is who earns most among those whose simultaneous
-lower bound against the incumbent lies above zero, unless something simpler earned more. In a world without effect the
-incumbent is replaced in at most 1 of 20 leagues (measured: ``docs/studies/gate-error.md``).
+incumbent, intervals that hold for all at once) and the rule. Promoted is who earns most among those whose simultaneous
+lower bound against the incumbent lies above zero, unless something simpler earned as much; nobody where a good ranking
+could not have been seen (:mod:`training.uplift.visibility`). Where no difference between customers is shown
+(:mod:`training.uplift.diagnosis`), a learned order may be noise, and its intervals are those of noise. In a world
+without effect the incumbent is replaced in at most 1 of 20 leagues (measured: ``docs/studies/gate-error.md``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -18,21 +19,24 @@ from scipy import stats
 
 from training.estimates import Estimate
 from training.uplift.diagnosis import Diagnosis, diagnose, within_folds
-from training.uplift.gain import RANDOM, WINSORISED_AT, Difference, measure_gains
+from training.uplift.gain import TAUGHT_AND_JUDGED, WINSORISED_AT, Difference, measure_gains
+from training.uplift.lists import RANDOM
 from training.uplift.qini import Qini, qini_of_gains
 from training.uplift.quintiles import Quintiles, quintiles_of
 from training.uplift.trial import OutOfFold, Trial
+from training.uplift.visibility import Visibility, visibility_of
 
 Floats = npt.NDArray[np.float64]
 
 #: From the simplest to the most involved; a competitor that a company adds stands behind all of them.
 SIMPLEST_FIRST: Final = ("random", "value", "risk", "response", "t_learner", "s_learner", "dr_stack")
-#: Chance with which a list must be told from a lottery before a trial counts as able to show it.
-POWER: Final = 0.8
+#: Competitors whose order is learned from the customers who judge it; given scores are not, by their contract.
+TAUGHT: Final = frozenset(SIMPLEST_FIRST) - {"random", "value"}
 QINI_DEFINITION: Final = (
     "aipw-qini: int_0^1 g(u) du - g(1)/2, ranked within folds, in units of the outcome per customer"
 )
 
+_ROUNDING = 1e-9
 _FALLBACK = "no evidence: treat by value, keep exploring"
 
 
@@ -60,26 +64,6 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Visibility:
-    """What a ranking could be worth here at most, and what this trial could have seen.
-
-    Attributes:
-        worth: Gain over a lottery of the same size if the effect differed between customers as much as their untreated
-            outcome is known to do: if the action kept everybody who would leave as far as that is foreseeable.
-        visible: Smallest gain over a lottery that the simultaneous interval would exclude zero for with a chance of
-            ``POWER``.
-    """
-
-    worth: float
-    visible: float
-
-    @property
-    def is_blind(self) -> bool:
-        """True when even that ranking could not have been seen."""
-        return self.worth < self.visible
-
-
-@dataclass(frozen=True, slots=True)
 class League:
     """The league of one action.
 
@@ -90,8 +74,7 @@ class League:
         standings: Best gain first.
         winner: Who is promoted; None when nobody is.
         verdict: Who is promoted and by how much, or why nobody is.
-        is_learnable: False when not even a good ranking could have been seen, and none was.
-        visibility: The two figures behind that.
+        visibility: Whether a good ranking could have been seen at all; if not, nobody is promoted.
         diagnosis: Whether customers differ at all.
         quintiles: Effects by fifths of the winner's score, or of the diagnosed one.
         n: Rows.
@@ -105,13 +88,17 @@ class League:
     standings: tuple[Standing, ...]
     winner: str | None
     verdict: str
-    is_learnable: bool
     visibility: Visibility
     diagnosis: Diagnosis
     quintiles: Quintiles
     n: int
     level: float
     method: str
+
+    @property
+    def is_learnable(self) -> bool:
+        """False when not even a good ranking could have been seen."""
+        return not self.visibility.is_blind
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -209,7 +196,11 @@ def run_league(
         resamples=resamples,
         level=level,
     )
-    against, over_random = gains.against(incumbent), gains.over_random()
+    taught = frozenset() if diagnosis.is_heterogeneous else TAUGHT
+    against, over_random = gains.against(incumbent, taught=taught), gains.over_random(taught=taught)
+    visibility = visibility_of(
+        trial, out_of_fold, capacity_share=capacity_share, competitor_count=len(gains.names) - 1, level=level
+    )
     standings = tuple(
         Standing(
             name,
@@ -217,23 +208,20 @@ def run_league(
             float(gains.treated_share[k]),
             against.get(name),
             over_random[name],
-            _qini(trial, out_of_fold, name, level),
+            _qini(trial, out_of_fold, name, level, widening=TAUGHT_AND_JUDGED if name in taught else 1.0),
             line_of(out_of_fold.scores[name], out_of_fold),
         )
         for k, name in enumerate(gains.names)
     )
-    standings = tuple(sorted(standings, key=lambda each: (-each.gain.estimate, _place(each.name))))
-    winner = winner_of(standings)
-    visibility = _visibility(trial, out_of_fold, over_random, capacity_share)
-    is_learnable = not (visibility.is_blind and not any(each.is_told_apart for each in over_random.values()))
+    standings = tuple(sorted(standings, key=lambda each: (-round(each.gain.estimate, 12), _place(each.name))))
+    winner = None if visibility.is_blind else winner_of(standings)
     return League(
         action=trial.action,
         incumbent=incumbent,
         capacity_share=capacity_share,
         standings=standings,
         winner=None if winner is None else winner.name,
-        verdict=_verdict(winner, standings, incumbent, visibility, is_learnable=is_learnable, level=level),
-        is_learnable=is_learnable or winner is not None,
+        verdict=_verdict(winner, standings, incumbent, visibility, level),
         visibility=visibility,
         diagnosis=diagnosis,
         quintiles=quintiles_of(trial, out_of_fold, competitor if winner is None else winner.name, level=level),
@@ -257,7 +245,8 @@ def winner_of(standings: tuple[Standing, ...]) -> Standing | None:
         if each.name == RANDOM or each.against_incumbent is None or not each.against_incumbent.is_above_zero:
             continue
         simpler = [other for other in standings if _place(other.name) < _place(each.name)]
-        if each.gain.estimate > 0 and all(other.gain.estimate < each.gain.estimate for other in simpler):
+        as_much = each.gain.estimate * (1 - _ROUNDING)
+        if each.gain.estimate > 0 and all(other.gain.estimate < as_much for other in simpler):
             return each
     return None
 
@@ -288,37 +277,13 @@ def _place(name: str) -> int:
     return SIMPLEST_FIRST.index(name) if name in SIMPLEST_FIRST else len(SIMPLEST_FIRST)
 
 
-def _qini(trial: Trial, out_of_fold: OutOfFold, name: str, level: float) -> Estimate | None:
+def _qini(trial: Trial, out_of_fold: OutOfFold, name: str, level: float, *, widening: float) -> Estimate | None:
     ranked = ranked_within_folds(out_of_fold.scores[name], out_of_fold.fold)
     if np.ptp(ranked) < 1e-9 or not np.ptp(out_of_fold.gains) > 0:
         return None
     found: Qini = qini_of_gains(ranked, out_of_fold.gains, trial.treated, level=level, unit=trial.customer_ids)
-    return Estimate(found.estimate, found.low, found.high, len(trial), found.method)
-
-
-def _visibility(
-    trial: Trial, out_of_fold: OutOfFold, over_random: Mapping[str, Difference], capacity_share: float
-) -> Visibility:
-    """Return what the foreseeable part of the untreated outcome is worth as an effect, beside what could be seen."""
-    untreated = ~trial.treated
-    expected = within_folds(out_of_fold.untreated, out_of_fold.fold)
-    # As far as the forecast comes true among who was not treated: its spread alone may be noise.
-    weight = untreated / (1 - trial.propensity)
-    square = float((weight * expected) @ expected)
-    true = float((weight * expected) @ (trial.good - out_of_fold.untreated.mean())) / square if square > 0 else 0.0
-    amount = (
-        min(max(true, 0.0), 1.0)
-        * expected
-        * np.minimum(trial.value_amounts, np.quantile(trial.value_amounts, WINSORISED_AT))
-    )
-    amount = np.sort(amount - amount.mean())
-    count = max(1, round(capacity_share * len(amount)))
-    worth = max(float(amount[-count:].sum()), -float(amount[:count].sum())) / len(amount)
-    errors = [each.standard_error for each in over_random.values() if each.standard_error > 0]
-    if not errors:
-        return Visibility(worth, 0.0)
-    half = [(each.high - each.low) / 2 for each in over_random.values() if each.standard_error > 0]
-    return Visibility(worth, float(np.median(half) + stats.norm.ppf(POWER) * np.median(errors)))
+    q = found.estimate
+    return Estimate(q, q + (found.low - q) * widening, q + (found.high - q) * widening, len(trial), found.method)
 
 
 def _verdict(
@@ -326,8 +291,6 @@ def _verdict(
     standings: tuple[Standing, ...],
     incumbent: str,
     visibility: Visibility,
-    *,
-    is_learnable: bool,
     level: float,
 ) -> str:
     if winner is not None and winner.against_incumbent is not None:
@@ -336,11 +299,11 @@ def _verdict(
             f"promoted: {winner.name} earns {by.estimate:.4g} more per customer than {incumbent} "
             f"({level:.0%} for all challengers at once: {by.low:.4g} to {by.high:.4g})"
         )
-    if not is_learnable:
+    if visibility.is_blind:
         return (
-            "not learnable here: no ranking is told from a lottery, and even one as good as the outcome is foreseeable "
-            f"(worth {visibility.worth:.4g} per customer) could not have been seen: this trial shows "
-            f"{visibility.visible:.4g} or more. Treat by value, keep exploring; more customers, or an outcome with "
+            "not learnable here: even a ranking as good as the outcome is foreseeable, worth "
+            f"{visibility.worth:.3g} per customer, would probably not be seen, for this trial shows "
+            f"{visibility.visible:.3g} or more. Treat by value, keep exploring; more customers, or an outcome with "
             "less noise, would help"
         )
     challengers = [each for each in standings if each.against_incumbent is not None and each.name != RANDOM]
