@@ -20,7 +20,7 @@ rests on them is :attr:`ExpectedMonths.extrapolated_share`. Stayers are never th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -53,11 +53,12 @@ class HazardRecipe:
 
     depth: int = 4
     learning_rate: float = 0.08
-    trees: int = 150
+    trees: int = 100
     l2_leaf_reg: float = 5.0
     rsm: float = 0.4
     border_count: int = 32
-    most_rows: int = 60_000
+    subsample: float = 0.5
+    most_rows: int = 40_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +92,11 @@ class Landmark:
     def row_count(self) -> int:
         """Customer-months that were seen."""
         return int(np.where(self.left_in > 0, self.left_in, self.seen_months).sum())
+
+    def seen_for(self, months: int) -> Landmark:
+        """The landmark as it was known when fewer months had passed: who left later was still there."""
+        left_in = np.where(self.left_in <= months, self.left_in, 0)
+        return replace(self, left_in=left_in, seen_months=min(months, self.seen_months))
 
     def sampled(self, share: float) -> Landmark:
         """The landmark with a share of its customers, chosen by the hash of their key and the day."""
@@ -238,6 +244,8 @@ def fit_hazard(
         l2_leaf_reg=recipe.l2_leaf_reg,
         rsm=recipe.rsm,
         border_count=recipe.border_count,
+        bootstrap_type="Bernoulli",
+        subsample=recipe.subsample,
         one_hot_max_size=MOST_LEVELS + 1,
         max_ctr_complexity=1,
         boosting_type="Plain",

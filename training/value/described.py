@@ -1,0 +1,60 @@
+"""The features of customers on a day, as a value model sees them: the same ones as the churn model's."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from features.build import build_features
+from features.declarations import FeatureSet
+from features.families import feature_set
+from holdback.business import Business
+from holdback.tables import FEATURES_TABLE
+from holdback.warehouse import Warehouse
+from training.datasets import feature_frame
+
+
+def described(
+    warehouse: Warehouse, business: Business, day: date, customer_ids: npt.NDArray[Any], *, is_kept: bool = False
+) -> pd.DataFrame:
+    """Return the features of customers on a day without the protected ones, n rows in the order of their keys.
+
+    Args:
+        warehouse: Where the feeds are.
+        business: The company.
+        day: The day of knowledge.
+        customer_ids: Whose, ordered, shape (n,).
+        is_kept: True to read what the day's scoring kept, where it describes all of them, instead of computing again.
+    """
+    declared = feature_set(business)
+    ids = pa.array(customer_ids.tolist(), pa.string())
+    spine = pa.table({"customer_id": ids, "as_of": pa.array([day] * len(ids), pa.date32())})
+    table = _kept(warehouse, declared, day, spine) if is_kept else None
+    if table is None:
+        # The churn definition only says whom a day describes; here the spine does.
+        table = build_features(warehouse, business, business.churn[0], day, spine=spine, features=declared)
+    frame = feature_frame(table, declared)
+    return frame[[feature.name for feature in declared if not feature.protected]]
+
+
+def days_columns(business: Business, feed: str) -> tuple[str | None, str | None]:
+    """Return the features that say how old a feed's contracts are, and how long they still bind; None without one."""
+    names = {f.name for f in feature_set(business) if f.role == "subscriptions" and f.feed == feed}
+    age = next((name for name in names if name.endswith("days_since_first_contract")), None)
+    return age, next((name for name in names if name.endswith("contract_days_left")), None)
+
+
+def _kept(warehouse: Warehouse, declared: FeatureSet, day: date, spine: pa.Table) -> pa.Table | None:
+    if warehouse.version(FEATURES_TABLE) is None:
+        return None
+    kept = warehouse.query(
+        f"select * from {FEATURES_TABLE} where as_of = date '{day}'\n"
+        "    and customer_id in (select customer_id from spine) order by customer_id",
+        frames={"spine": spine},
+    )
+    is_whole = kept.num_rows == spine.num_rows and set(declared.names) <= set(kept.column_names)
+    return kept if is_whole else None
