@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from campaigns.units import contact_units
+from campaigns.values import asks_for_deciles, decile_condition, read_values
 from features.clocks import Clock, newest_versions
 from features.corrections import corrected_tables
 from features.spine import build_spine
@@ -37,6 +38,8 @@ class Members:
         tiers: ``high``, ``medium``, ``low``, or empty when the day was not scored, shape (n,).
         probability: Calibrated probability of churn; nan when the day was not scored, shape (n,).
         is_free: False for those who are in a campaign whose horizon has not ended, shape (n,).
+        lacks_values: True when tenths by value are asked for and nobody's value was known on the day: then those who
+            are here were not chosen by them.
     """
 
     day: date
@@ -46,6 +49,7 @@ class Members:
     tiers: Texts
     probability: Floats
     is_free: npt.NDArray[np.bool_]
+    lacks_values: bool = False
 
     def __len__(self) -> int:
         return int(self.customer_ids.size)
@@ -58,9 +62,18 @@ class Members:
 
 
 def read_members(
-    warehouse: Warehouse, business: Business, campaign: Campaign, churn: Churn, day: date, *, by_scores: bool = True
+    warehouse: Warehouse,
+    business: Business,
+    campaign: Campaign,
+    churn: Churn,
+    day: date,
+    *,
+    by_scores: bool = True,
+    needs_values: bool = True,
 ) -> Members:
     """Read who could be in a campaign's audience on a day, as it was known then.
+
+    Of an audience that asks for tenths by value nobody is here on a day on which nobody's value is known.
 
     Args:
         warehouse: Where feeds, customers, scores and the ledger are.
@@ -69,11 +82,14 @@ def read_members(
         churn: Its churn definition.
         day: The day.
         by_scores: False to ask for everybody described, also on a day that was scored.
+        needs_values: False to ask for everybody, whatever his value, on a day on which nobody's is known.
     """
     scores = _scores(warehouse, churn, day) if by_scores else None
     is_scored = scores is not None and scores.num_rows > 0
     population = scores if is_scored else build_spine(warehouse, business, churn, day)
     clock, corrected = Clock.of(business, day), corrected_tables(warehouse)
+    valued = read_values(warehouse, day).select(["customer_id", "value_decile"])
+    by_value = valued.num_rows > 0 or needs_values
     steps = newest_versions(clock, _attributes(business, campaign), corrected, spine=True)
     tier, probability = ("risk_tier", "probability") if is_scored else ("''", "cast('nan' as double)")
     rows = warehouse.query(
@@ -82,9 +98,11 @@ def read_members(
         f"    {tier} as tier, {probability} as probability, _busy.customer_id is null as is_free\n"
         "from spine\nleft join _customers_rows on _customers_rows.customer_id = spine.customer_id\n"
         "left join _busy on _busy.customer_id = spine.customer_id\n"
-        f"where {_contactable(business, campaign, is_scored=is_scored)} and {audience_condition(campaign.audience)}\n"
+        "left join valued on valued.customer_id = spine.customer_id\n"
+        f"where {_contactable(business, campaign, is_scored=is_scored, by_value=by_value)} "
+        f"and {audience_condition(campaign.audience)} and {_decile(campaign.audience, by_value=by_value)}\n"
         "order by spine.customer_id",
-        frames={"spine": population},
+        frames={"spine": population, "valued": valued},
     )
     return Members(
         day=day,
@@ -94,6 +112,7 @@ def read_members(
         tiers=_texts(rows, "tier"),
         probability=np.asarray(rows["probability"].to_numpy(), dtype=np.float64),
         is_free=np.asarray(rows["is_free"].to_numpy(zero_copy_only=False), dtype=bool),
+        lacks_values=valued.num_rows == 0 and bool(asks_for_deciles(business, campaign)),
     )
 
 
@@ -135,7 +154,7 @@ def _attributes(business: Business, campaign: Campaign) -> tuple[str, ...]:
     return ("household_id", "contact_key", "has_consent", *(f'"{name}"' for name in own))
 
 
-def _contactable(business: Business, campaign: Campaign, *, is_scored: bool) -> str:
+def _contactable(business: Business, campaign: Campaign, *, is_scored: bool, by_value: bool) -> str:
     """SQL condition: the customer agreed, nothing lasting forbids it, and one of the campaign's actions is open.
 
     What passes (too many contacts lately, an open complaint) is left to the day's own suppression.
@@ -144,14 +163,20 @@ def _contactable(business: Business, campaign: Campaign, *, is_scored: bool) -> 
     conditions = ["has_consent"] if customers is not None and "consent" in customers.columns else []
     conditions += [f'coalesce(not "{flag}", true)' for flag in _forbidding(business)]
     actions = [business.action_named(name) for name in campaign.actions]
-    conditions.append(f"({' or '.join(_open(business, action, is_scored=is_scored) for action in actions)})")
+    conditions.append(f"({' or '.join(_open(business, a, is_scored=is_scored, by_value=by_value) for a in actions)})")
     return " and ".join(conditions)
 
 
-def _open(business: Business, action: Action, *, is_scored: bool) -> str:
+def _decile(audience: Audience, *, by_value: bool) -> str:
+    """SQL condition: the customer's tenth by value; everybody where it is not to be asked for."""
+    return decile_condition(audience, column="valued.value_decile") if by_value else "true"
+
+
+def _open(business: Business, action: Action, *, is_scored: bool, by_value: bool) -> str:
     """SQL condition: a customer can be reached by an action's channel and may be given it."""
     flag, tiers = business.contact.reachable.get(action.channel), action.eligible.risk_tiers
     conditions = [audience_condition(action.eligible), *([f'"{flag}"'] if flag else [])]
+    conditions.append(_decile(action.eligible, by_value=by_value))
     if is_scored and tiers:
         conditions.append(f"risk_tier in ({', '.join(map(literal, tiers))})")
     return f"({' and '.join(conditions)})"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from holdback.business import Audience, Business
+from holdback.business import Audience, Business, Campaign
 from holdback.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -83,11 +83,23 @@ def decile_condition(audience: Audience, *, column: str) -> str:
     return f"coalesce({column} in ({asked}), false)" if asked else "true"
 
 
-def asks_for_deciles(business: Business, campaign_name: str) -> tuple[str, ...]:
+def asks_for_deciles(business: Business, campaign: Campaign) -> tuple[str, ...]:
     """Return what of a campaign asks for tenths by value: ``audience``, or the names of actions; empty when nothing."""
-    campaign = business.campaign_named(campaign_name)
     own = ("audience",) if campaign.audience.value_deciles else ()
     return own + tuple(name for name in campaign.actions if business.action_named(name).eligible.value_deciles)
+
+
+def without_values(business: Business, campaign: Campaign, as_of: date) -> str:
+    """Say that a campaign asks for tenths by value on a day on which nobody's value is known, and what to do."""
+    asking = ", ".join(
+        "the audience" if name == "audience" else f"actions.{name}.eligible"
+        for name in asks_for_deciles(business, campaign)
+    )
+    return (
+        f"{campaign.name}: {asking} asks for value_deciles, and nobody's value is known on {as_of} (no row of "
+        f"customer_values in the {VALUE_DAYS} days before): nobody is in it. Train a value model and value the "
+        "customers, or leave value_deciles out."
+    )
 
 
 def decile_group(column: str) -> str:

@@ -9,7 +9,9 @@ from datetime import date
 import pyarrow.compute as pc
 
 from campaigns.decisions.refusals import Refusal
+from campaigns.designs import launched
 from campaigns.holdout import check_balance, global_layer
+from campaigns.values import asks_for_deciles, without_values
 from holdback.business import Business
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
@@ -74,6 +76,7 @@ class DecisionDay:
         spent_cents: Expected cost of all contacts.
         budget_cents: What may be spent in a day; None without a budget.
         balances: Of each layer.
+        notes: What somebody should know: a campaign that asks for tenths by value while nobody's value is known.
         was_decided_already: True when the day had been decided before and was only read.
     """
 
@@ -87,6 +90,7 @@ class DecisionDay:
     spent_cents: int
     budget_cents: int | None
     balances: tuple[LayerBalance, ...]
+    notes: tuple[str, ...]
     was_decided_already: bool
 
 
@@ -118,8 +122,25 @@ def decided_day(warehouse: Warehouse, business: Business, as_of: date, *, was_de
         spent_cents=sum(campaign.spent_cents for campaign in campaigns),
         budget_cents=None if business.budget is None else round(business.budget.per_day * 100),
         balances=balances,
+        notes=_notes(warehouse, business, as_of),
         was_decided_already=was_decided_already,
     )
+
+
+def _notes(warehouse: Warehouse, business: Business, as_of: date) -> tuple[str, ...]:
+    """Name the campaigns that were in force and asked for tenths by value, when the day saw none.
+
+    What it saw stands in its rows of ``fit``, which are never rewritten.
+    """
+    asking = [
+        campaign
+        for design in launched(warehouse, business, as_of)
+        if asks_for_deciles(business, campaign := business.campaign_named(design.campaign))
+    ]
+    if not asking:
+        return ()
+    seen = warehouse.query(f"select count(value_decile) as valued from fit where as_of = date '{as_of}'")
+    return () if seen["valued"][0].as_py() else tuple(without_values(business, one, as_of) for one in asking)
 
 
 def _campaigns_sql(as_of: date) -> str:

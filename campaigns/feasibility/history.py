@@ -129,8 +129,11 @@ class _Reader:
     def _now(self) -> str:
         return f"timestamp '{self.business.instant(self.as_of).isoformat(sep=' ')}'"
 
-    def members(self, day: date, *, by_scores: bool = True) -> Members:
-        return read_members(self.warehouse, self.business, self.campaign, self.churn, day, by_scores=by_scores)
+    def members(self, day: date, *, by_scores: bool = True, needs_values: bool = True) -> Members:
+        return read_members(
+            self.warehouse, self.business, self.campaign, self.churn, day, by_scores=by_scores,
+            needs_values=needs_values,
+        )  # fmt: skip
 
     def reach(self) -> tuple[date, date] | None:
         """Return the days of the first and the last event of the feed that churn is defined on; None without feed."""
@@ -161,10 +164,14 @@ class _Reader:
         lately = [day for day in scored if 0 < (today.day - day).days <= _FLOW_DAYS]
         days = _spaced(lately, _FLOW_STEP_DAYS, before=today.day)
         if today.is_scored and days:
-            return tuple(self.members(day) for day in reversed(days))
+            return self._by_value(tuple(self.members(day) for day in reversed(days)))
         back = [today.day - timedelta(days=days) for days in range(_MONTH_DAYS, _FLOW_DAYS, _MONTH_DAYS)]
         known = [day for day in back if reach is None or day >= self._earliest(reach)]
-        return tuple(self.members(day, by_scores=False) for day in reversed(known))
+        return self._by_value(tuple(self.members(day, by_scores=False) for day in reversed(known)))
+
+    def _by_value(self, past: tuple[Members, ...]) -> tuple[Members, ...]:
+        """Leave out days on which nobody's value was known, when the audience asks for it: they tell of no flow."""
+        return tuple(members for members in past if not members.lacks_values)
 
     def labelled(self, reach: tuple[date, date] | None, scored: list[date]) -> tuple[Labelled, ...]:
         """Read past days whose outcomes are known: scored ones if there are any, else about a month apart."""
@@ -176,7 +183,7 @@ class _Reader:
             if not days:
                 back = [newest - timedelta(days=_MONTH_DAYS * count) for count in range(_LABELLED_DAYS)]
                 days = [day for day in back if day >= self._earliest(reach)]
-        found = [self._labels(self.members(day)) for day in days]
+        found = [self._labels(self.members(day, needs_values=False)) for day in days]
         return tuple(past for past in found if np.isfinite(past.churned).any())
 
     def maturity_days(self) -> int:

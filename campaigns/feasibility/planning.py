@@ -46,6 +46,7 @@ from campaigns.feasibility.plans import (
     recommend,
     verdict_on,
 )
+from campaigns.feasibility.remarks import missing_values, model_remarks
 from campaigns.lifts import Lift, lifts
 from campaigns.power import Sample, detectable_effect, holdout_needed, reading_alpha, sample_needed
 from holdback.business import Action, Business, Campaign
@@ -110,7 +111,7 @@ class _Planner:
             raise BusinessFileError(
                 f"{self.business.slug}: campaign {self.campaign.name}: audience: nobody is in it on {self.as_of}, nor "
                 f"entered it lately ({history.described_count:,} customers are described). Every condition must hold "
-                "at once, and the customers must be contactable. Widen it."
+                f"at once, and the customers must be contactable. {self._missing_values or 'Widen it.'}"
             )
         options = self._options(flowing)
         programme = self._programme(options[0], flowing)
@@ -158,6 +159,10 @@ class _Planner:
     @property
     def horizon_days(self) -> int:
         return self.business.horizon_days(self.campaign)
+
+    @property
+    def _missing_values(self) -> str | None:
+        return missing_values(self.business, self.campaign, self.history, self.as_of)
 
     @cached_property
     def base_rate(self) -> BaseRate:
@@ -349,7 +354,8 @@ class _Planner:
         return GlobalReading(share, count, None, effect, everybody)
 
     def _notes(self) -> tuple[str, ...]:
-        notes = []
+        notes = [note] if (note := self._missing_values) else []
+        notes += model_remarks(self.warehouse, self.business, self.campaign, self.history)
         if self.tiers and not self.history.today.is_scored:
             notes.append(
                 f"No scores yet: the tiers {' and '.join(self.tiers)} cannot be told, so everybody described stands "

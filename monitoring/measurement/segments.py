@@ -13,11 +13,11 @@ from monitoring.measurement.figures import EXPLORATORY_LEVEL, Asked, is_large_en
 from monitoring.measurement.readings import Figure, ReadingKind
 from monitoring.outcomes import CHURNED, HOLDOUT, TREATMENT
 
-_CUTS = ("fit_class", "risk_tier", "intended_action")
+_CUTS = ("fit_class", "risk_tier", "value_decile", "intended_action")
 
 
 def cuts(business: Business) -> tuple[str, ...]:
-    """Return by what a campaign is cut: fit, risk, the intended action, and the company's own segment."""
+    """Return by what a campaign is cut: fit, risk, value, the intended action, and the company's own segment."""
     own = business.fit.segment
     return (*_CUTS, own) if own is not None and own not in _CUTS else _CUTS
 

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from campaigns.values import decile_group
 from features.steps import Step, select
 from holdback.business import Business
 from holdback.errors import BusinessFileError
 from holdback.sql import literal
 from monitoring.outcomes.asking import Asked
+from monitoring.outcomes.assigned import layer_condition
 from monitoring.outcomes.found import UNKNOWN, SegmentName
 
 #: Names that every campaign has, besides the category attributes of the customers.
-FIXED_NAMES = ("fit_class", "risk_tier", "intended_action", "entry_month")
+FIXED_NAMES = ("fit_class", "risk_tier", "value_decile", "intended_action", "entry_month")
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,9 @@ def divide(asked: Asked, names: Sequence[SegmentName], *, is_single: bool) -> Di
     if "intended_action" in wanted and asked.cohort.assigned_by is None:
         steps += _intended(asked, is_single=is_single)
         joins += "\n    left join _intended on _intended.who = _entered.who"
+    if "value_decile" in wanted and asked.cohort.assigned_by is None:
+        steps.append(_valued(asked))
+        joins += "\n    left join _valued on _valued.who = _entered.who"
     for part in wanted:
         parts[part] = f"coalesce({_value(asked, part)}, {literal(UNKNOWN)})"
     return Division(tuple(names), parts, tuple(steps), joins)
@@ -94,6 +99,8 @@ def _refuse(business: Business, part: str) -> None:
 def _value(asked: Asked, part: str) -> str:
     if part == "fit_class":
         return "_entered.fit_class"
+    if part == "value_decile":  # as it was frozen at the entry; what was assigned elsewhere froze none
+        return decile_group("_valued.value_decile") if asked.cohort.assigned_by is None else "cast(null as varchar)"
     if part == "entry_month":
         return "strftime(_entered.entered_on, '%Y-%m')"
     if part == "risk_tier":
@@ -106,6 +113,16 @@ def _value(asked: Asked, part: str) -> str:
         only = asked.campaign.actions[0] if asked.campaign is not None and len(asked.campaign.actions) == 1 else None
         return f"coalesce(_entered.action, {literal(only)})" if only is not None else "_entered.action"
     return f'_at_entry."{part}"'
+
+
+def _valued(asked: Asked) -> Step:
+    """The tenth by value that was frozen with the assignment; null in rows that are older than the column."""
+    sql = f"""select who, max(value_decile) as value_decile
+    from _entered inner join (
+        select customer_id, as_of, value_decile from ledger where kind = 'assigned' and {layer_condition(asked)}
+    ) as frozen on frozen.customer_id = _entered.customer_id and frozen.as_of = _entered.entered_on
+    group by who"""
+    return Step("_valued", "each customer's tenth by value, as frozen at his entry", sql)
 
 
 def _intended(asked: Asked, *, is_single: bool) -> list[Step]:
