@@ -8,7 +8,7 @@ from typing import Any
 
 from flows.cli.decisions import why
 from flows.cli.learned import tell_learn, tell_train_value, tell_uplift, tell_value
-from flows.cli.options import bold, print_json, show, table_of
+from flows.cli.options import bold, interval, print_json, show, table_of
 from flows.runs import Outcome
 
 Receipt = Any  # a receipt is JSON: each teller below knows the keys of its own flow
@@ -224,15 +224,3 @@ _TELLERS: dict[str, Callable[[Receipt], Iterator[Any]]] = {
     "learn": tell_learn,
     "uplift_daily": tell_uplift,
 }
-
-
-def interval(figure: Receipt, *, signed: bool = False) -> str:
-    """Write an estimate with its 95 % interval.
-
-    Examples:
-        >>> interval({"estimate": 0.8485, "low": 0.839, "high": 0.858})
-        '0.849 (0.839 to 0.858)'
-    """
-    form = "{:+.3f}" if signed else "{:.3f}"
-    estimate, low, high = (form.format(figure[part]) for part in ("estimate", "low", "high"))
-    return f"{estimate} ({low} to {high})"

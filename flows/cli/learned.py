@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flows.cli.options import bold, table_of
+from flows.cli.options import bold, interval, table_of
 
 Receipt = Any  # a receipt is JSON: each teller below knows the keys of its own flow
 
@@ -59,16 +59,43 @@ def league_table(standings: list[Receipt]) -> Any:
 
 
 def tell_train_value(receipt: Receipt) -> Iterator[Any]:
-    """The value model, how it was judged, and whether it may speak."""
+    """The value model, how its matured forecasts did, and whether it may speak."""
     if "waits" in receipt:
         yield receipt["waits"]
         return
-    yield from (f"{name}: {value}" for name, value in receipt.items() if isinstance(value, int | float | str))
+    yield (
+        f"{receipt['method']} from {receipt['row_count']:,} rows of {len(receipt['learned_on'])} days; values the next "
+        f"{receipt['horizon_days']} days"
+    )
+    if receipt["figures"]:
+        table = table_of("", "method", "#gini", "#decile error", "#predicted / actual", "#top tenth brings")
+        for name, figures in {receipt["method"]: receipt["figures"], **receipt["rivals"]}.items():
+            told = (figures[metric] for metric in ("gini", "decile_error", "total_ratio", "top_share"))
+            table.add_row(name, *(interval(figure, digits=2) for figure in told))
+        yield table
+        yield (
+            f"judged on {receipt['judged_on'][-1]}: what {receipt['customer_count']:,} customers brought in the "
+            f"{receipt['judged_days']} days after it"
+        )
+    yield bold(f"verdict: {'in office' if receipt['is_in_office'] else 'not in office'}")
+    yield receipt["reason"]
+    yield from (f"note: {note}" for note in receipt["notes"])
+    yield f"version {receipt['version']} of {receipt['model']}"
 
 
 def tell_value(receipt: Receipt) -> Iterator[Any]:
     """What the customers are worth together."""
-    yield from (f"{name}: {value}" for name, value in receipt.items() if isinstance(value, int | float | str))
+    if receipt["was_valued_already"]:
+        yield f"values of {receipt['valued_on']} stand; they are renewed on {receipt['next_on']}"
+        return
+    top = receipt["top_share"]
+    yield (
+        f"{receipt['customer_count']:,} customers are expected to bring {receipt['total_margin_amount']:,.2f}"
+        + (f", {top:.0%} of it from the most valuable tenth" if top is not None else "")
+        + f" ({receipt['method']}, version {receipt['model_version']})"
+    )
+    if receipt["unknown_count"]:
+        yield f"{receipt['unknown_count']:,} have no price on record: what they bring is booked"
 
 
 def tell_uplift(receipt: Receipt) -> Iterator[Any]:
@@ -85,6 +112,5 @@ def tell_uplift(receipt: Receipt) -> Iterator[Any]:
 def _interval(row: Receipt, name: str, *, times: float = 1.0, digits: int = 3, signed: bool = False) -> str:
     if row[name] is None:
         return ""
-    form = f"{{:{'+' if signed else ''}.{digits}f}}"
-    estimate, low, high = (form.format(times * row[name + end]) for end in ("", "_low", "_high"))
-    return f"{estimate} ({low} to {high})"
+    figure = {part: times * row[name + end] for part, end in (("estimate", ""), ("low", "_low"), ("high", "_high"))}
+    return interval(figure, digits=digits, signed=signed)

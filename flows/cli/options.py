@@ -101,3 +101,20 @@ def show(*parts: Any) -> None:
         console = Console(highlight=False, markup=False, width=110)
     for part in parts:
         console.print(part)
+
+
+def interval(figure: Any, *, digits: int = 3, signed: bool = False) -> str:
+    """Write an estimate with its interval.
+
+    Args:
+        figure: Mapping with ``estimate``, ``low`` and ``high``.
+        digits: After the point.
+        signed: True where the sign matters.
+
+    Examples:
+        >>> interval({"estimate": 0.8485, "low": 0.839, "high": 0.858})
+        '0.849 (0.839 to 0.858)'
+    """
+    form = f"{{:{'+' if signed else ''}.{digits}f}}"
+    estimate, low, high = (form.format(figure[part]) for part in ("estimate", "low", "high"))
+    return f"{estimate} ({low} to {high})"

@@ -108,7 +108,12 @@ def train_value(workspace: Workspace, as_of: date, *, threads: int, progress: Pr
     progress("registering", 0, 1)
     registration = _registered(workspace, as_of, model, learned, factor)
     is_in_office, reason = _office(workspace, registration.version, as_of, factor)
-    describe_version(workspace, registration, decision="promote" if is_in_office else "keep", reason=reason)
+    decision = "promote" if is_in_office else "keep"
+    describe_version(workspace, registration, decision=decision, reason=reason)
+    workspace.journal.record_verdict(
+        registration.model, registration.version, as_of=as_of, decision=decision, champion=None,
+        figures={"reasons": [reason]},
+    )  # fmt: skip
     rows = evaluation_rows(churn_of(business, feed), as_of, registration.run_id, learned.backtests)
     if rows.num_rows:
         workspace.warehouse.append("evaluations", rows, batch=f"evaluations/{registration.run_id}")
