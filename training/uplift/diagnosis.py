@@ -6,6 +6,7 @@ said of customers they had not seen. Errors are robust and by customer.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,13 +16,15 @@ from scipy import stats
 
 from holdback.errors import NotKnowableYet
 from training.estimates import Estimate
-from training.uplift.gain import TAUGHT_AND_JUDGED
 from training.uplift.trial import OutOfFold, Trial
 
 Floats = npt.NDArray[np.float64]
 
 #: Chance of seeing a difference between customers that is not there, one-sided: half of what the league may err.
 ALPHA: Final = 0.025
+#: By how much the error of a slope grows when the score follows the noise of those who judge it: :mod:`training.uplift.
+#: gain` has the argument for lists; a slope is linear in the score, so all of its variance doubles.
+SLOPE_OF_NOISE: Final = math.sqrt(2)
 #: Chance of seeing a deviation from a constant share of the risk that is not there.
 DEVIATION_ALPHA: Final = 0.05
 #: Fewest customers whose errors can be added up by customer.
@@ -38,7 +41,7 @@ class Diagnosis:
         slope: How much of the difference between customers that the score claims is there: 1 = all of it, 0 = none;
             None when the score makes no difference between customers.
         slope_p_value: One-sided, of "the score says nothing": slope 0 or below, with an error wider by sqrt(2), for a
-            score that says nothing follows the noise of those who judge it (``TAUGHT_AND_JUDGED``).
+            score that says nothing follows the noise of those who judge it (``SLOPE_OF_NOISE``).
         spread: Standard deviation of the effect as far as the score explains it, in units of ``good``.
         kept_share: rho: share of would-be leavers that the action keeps, if it is the same for everybody; None when the
             outcome is an amount, or nobody leaves.
@@ -114,7 +117,7 @@ def diagnose(trial: Trial, out_of_fold: OutOfFold, *, competitor: str = "dr_stac
         beta, covariance = regression(score[:, None], within_folds(g, out_of_fold.fold), unit)
         error = float(np.sqrt(covariance[0, 0]))
         slope = interval(float(beta[0]), error, "best linear predictor")
-        slope_p_value = float(stats.norm.sf(beta[0] / error / TAUGHT_AND_JUDGED)) if error > 0 else 1.0
+        slope_p_value = float(stats.norm.sf(beta[0] / error / SLOPE_OF_NOISE)) if error > 0 else 1.0
         spread = max(float(beta[0]), 0.0) * float(score.std())
 
     kept, multiplicative_p_value = None, None

@@ -25,11 +25,13 @@ Floats = npt.NDArray[np.float64]
 
 #: Values above this quantile count as this quantile in the metric. Fixed beforehand, never tuned.
 WINSORISED_AT: Final = 0.99
-#: By how much errors grow when an order was learned from the customers who judge it, and follows their noise. Out of
-#: fold, customer i teaches the model that judges j, and j the one that judges i: the product of their noises counts
-#: twice, where the bootstrap, which holds the scores fixed, expects two independent ones. Twice the variance, whatever
-#: the number of folds. An order that follows a true difference does not move with the noise: its errors are right.
-TAUGHT_AND_JUDGED: Final = math.sqrt(2)
+#: By how much the error of a list grows when its order was learned from the customers who judge it and follows their
+#: noise. Out of fold, customer i teaches the model that judges j, and j the one that judges i: what their noises have
+#: in common counts twice, where the bootstrap, which holds the scores fixed, expects two independent sums. As far as
+#: the list is linear in the score (a correlation of ``phi(z_c) / sqrt(c (1 - c))`` for a normal score, at most
+#: ``sqrt(2 / pi)``) the variance doubles, whatever the number of folds. An order that follows a true difference does
+#: not move with the noise, and its errors are the bootstrap's.
+LIST_OF_NOISE: Final = math.sqrt(1 + 2 / math.pi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class Gains:
         Args:
             reference: Who is compared with: one of the competitors.
             taught: Competitors whose order was learned from these customers and may be noise: the intervals of
-                differences with one of them are wider by ``TAUGHT_AND_JUDGED``.
+                differences with one of them are wider by ``LIST_OF_NOISE``.
         """
         k = self.names.index(reference)
         resampled = self.gain_resampled - self.gain_resampled[:, [k]]
@@ -137,10 +139,10 @@ class Gains:
         for k, name in enumerate(self.names):
             if name == skip:
                 continue
-            its = float(error[k]) * (TAUGHT_AND_JUDGED if name in wide else 1.0)
+            its = float(error[k]) * (LIST_OF_NOISE if name in wide else 1.0)
             d, half = (float(estimate[k]), float(critical * its)) if its else (0.0, 0.0)
             p = float((1 + (most >= abs(d) / its).sum()) / (1 + len(most))) if its else 1.0
-            how = method + (", wider by sqrt(2): the order may be noise" if its and name in wide else "")
+            how = method + (f", wider by {LIST_OF_NOISE:.2f}: the order may be noise" if its and name in wide else "")
             found[name] = Difference(reference, d, its, d - half, d + half, p, self.n, how)
         return found
 

@@ -10,6 +10,7 @@ without effect the incumbent is replaced in at most 1 of 20 leagues (measured: `
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from scipy import stats
 
 from training.estimates import Estimate
 from training.uplift.diagnosis import Diagnosis, diagnose, within_folds
-from training.uplift.gain import TAUGHT_AND_JUDGED, WINSORISED_AT, Difference, measure_gains
+from training.uplift.gain import WINSORISED_AT, Difference, measure_gains
 from training.uplift.lists import RANDOM
 from training.uplift.qini import Qini, qini_of_gains
 from training.uplift.quintiles import Quintiles, quintiles_of
@@ -37,6 +38,7 @@ QINI_DEFINITION: Final = (
 )
 
 _ROUNDING = 1e-9
+_QINI_OF_NOISE = math.sqrt(1 + 3 / math.pi)  # as LIST_OF_NOISE: a rank and a normal score correlate by sqrt(3 / pi)
 _FALLBACK = "no evidence: treat by value, keep exploring"
 
 
@@ -208,7 +210,7 @@ def run_league(
             float(gains.treated_share[k]),
             against.get(name),
             over_random[name],
-            _qini(trial, out_of_fold, name, level, widening=TAUGHT_AND_JUDGED if name in taught else 1.0),
+            _qini(trial, out_of_fold, name, level, widening=_QINI_OF_NOISE if name in taught else 1.0),
             line_of(out_of_fold.scores[name], out_of_fold),
         )
         for k, name in enumerate(gains.names)
