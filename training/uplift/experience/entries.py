@@ -213,7 +213,7 @@ def _is_before_the_log(table: pd.DataFrame) -> Booleans:
     left out with the held-out, else only one group would stay.
     """
     is_held = table["is_ours"] & (table["group"] == "holdout") & table["eligible"].notna()
-    only_none = table["eligible"].map(lambda text: _probabilities(text).keys() <= {NONE} if text else False)
+    only_none = table["eligible"].map(lambda text: isinstance(text, str) and _probabilities(text).keys() <= {NONE})
     had_one = (table["intended_action"].fillna(NONE) != NONE) | table["refused"].fillna("").str.contains("held_out")
     old = table.loc[is_held & only_none.astype(bool) & had_one, "entered_on"]
     if old.empty:
