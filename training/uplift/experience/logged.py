@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -79,6 +79,24 @@ class Logged:
 
     def __len__(self) -> int:
         return int(self.good.size)
+
+    def where(self, mask: Booleans) -> Logged:
+        """Return the rows of a mask, in the same order."""
+        return replace(
+            self,
+            frame=self.frame.loc[mask].reset_index(drop=True),
+            customer_ids=self.customer_ids[mask],
+            unit_ids=self.unit_ids[mask],
+            as_ofs=self.as_ofs[mask],
+            probability=self.probability[mask],
+            chosen=self.chosen[mask],
+            intended=self.intended[mask],
+            good=self.good[mask],
+            value_amounts=self.value_amounts[mask],
+            risk=self.risk[mask],
+            is_of_today=self.is_of_today[mask],
+            campaigns=self.campaigns[mask],
+        )
 
 
 def read_logged(
