@@ -17,7 +17,7 @@ import numpy.typing as npt
 from holdback.business import Business
 from holdback.errors import DataError
 from training.snapshot_days import Arrivals
-from training.value.figures import ValueFigures, judge
+from training.value.figures import Factor, ValueFigures, judge
 from training.value.model import ValueModel
 
 Floats = npt.NDArray[np.float64]
@@ -55,6 +55,7 @@ class Learned:
     Attributes:
         model: The model.
         feed: The feed it learned from.
+        factor: What the matured forecasts say about the next one.
         backtests: Forecasts that have matured, oldest first; empty when the history is too short.
         learned_on: Days of the past it learned from, oldest first.
         window_days: Time after those days that it saw, at most.
@@ -64,6 +65,7 @@ class Learned:
 
     model: ValueModel
     feed: str
+    factor: Factor
     backtests: tuple[Backtest, ...]
     learned_on: tuple[date, ...]
     window_days: int

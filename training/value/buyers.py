@@ -68,12 +68,18 @@ def learn_from_purchases(workspace: Workspace, feed: str, as_of: date, *, thread
         tests += [found] if found is not None else []
     progress(f"values as of {as_of}", len(days), len(days) + 1)
     buying, learned_on, row_count, notes = school.fitted(as_of)
-    factor = factor_rule([test.factor for test in tests])
     parts = {"btyd": buying.bgnbd, "hurdle": buying.hurdle}
     method = "+".join(name for name, part in parts.items() if part is not None)
+    factors = [test.factor for test in tests]
+    others = sorted({test.method for test in tests} - {method})
+    if others:
+        notes = (*notes, f"some forecasts that have matured were made by {', '.join(others)}, not by {method}")
+    # What another method missed again and again says nothing about how to correct this one.
+    factor = factor_rule(factors[-1:] if others else factors)
     return Learned(
         ValueModel("purchases", method, buying=buying, factor=factor.applied),
         feed,
+        factor,
         tuple(tests),
         learned_on,
         buying.window_days or (school.reach.last - school.reach.first).days,

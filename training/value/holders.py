@@ -30,6 +30,7 @@ from training.value.backtests import (
 )
 from training.value.contracts import Holders, contract_holders, first_ending, left_in, paid_in_months
 from training.value.described import days_columns, described
+from training.value.figures import factor_rule
 from training.value.hazard import (
     DAYS_PER_MONTH,
     HazardModel,
@@ -70,6 +71,7 @@ def learn_from_contracts(workspace: Workspace, feed: str, as_of: date, *, thread
     return Learned(
         ValueModel("contracts", "hazard", lasting=hazard),
         feed,
+        factor_rule([] if test is None else [test.factor]),
         () if test is None else (test,),
         tuple(sorted(school.learn_on)),
         seen,

@@ -25,7 +25,7 @@ from training.registry.files import CARD
 from training.value.backtests import Backtest, Learned
 from training.value.buyers import learn_from_purchases
 from training.value.feeds import Kind, value_feed
-from training.value.figures import Factor, ValueFigures, factor_rule
+from training.value.figures import Factor, ValueFigures
 from training.value.holders import learn_from_contracts
 from training.value.model import ValueModel, load
 
@@ -103,11 +103,10 @@ def train_value(workspace: Workspace, as_of: date, *, threads: int, progress: Pr
     business = workspace.business
     feed, kind = value_feed(business)
     learned = _LEARN[kind](workspace, feed, as_of, threads=threads, progress=progress)
-    factor = factor_rule([test.factor for test in learned.backtests])
     model = replace(learned.model, information=_information(business, learned, as_of))
     progress("registering", 0, 1)
-    registration = _registered(workspace, as_of, model, learned, factor)
-    is_in_office, reason = _office(workspace, registration.version, as_of, factor)
+    registration = _registered(workspace, as_of, model, learned)
+    is_in_office, reason = _office(workspace, registration.version, as_of, learned.factor)
     decision = "promote" if is_in_office else "keep"
     describe_version(workspace, registration, decision=decision, reason=reason)
     workspace.journal.record_verdict(
@@ -218,7 +217,7 @@ def _information(business: Business, learned: Learned, as_of: date) -> dict[str,
     }
 
 
-def _registered(workspace: Workspace, as_of: date, model: ValueModel, learned: Learned, factor: Factor) -> Registration:
+def _registered(workspace: Workspace, as_of: date, model: ValueModel, learned: Learned) -> Registration:
     newest = learned.backtests[-1] if learned.backtests else None
     figures = newest.figures.get(newest.method) if newest is not None else None
     named = {} if figures is None else _named(figures)
@@ -242,7 +241,7 @@ def _registered(workspace: Workspace, as_of: date, model: ValueModel, learned: L
     with tempfile.TemporaryDirectory(prefix="holdback-value-") as folder:
         file = Path(folder) / "model.value"
         model.save(file)
-        card = _card(workspace.business, as_of, model, learned, factor)
+        card = _card(workspace.business, as_of, model, learned)
         return register_file(workspace, VALUE, as_of, file=file, params=params, metrics=metrics, texts={CARD: card})
 
 
@@ -269,7 +268,7 @@ def _office(workspace: Workspace, version: str, as_of: date, factor: Factor) -> 
     )
 
 
-def _card(business: Business, as_of: date, model: ValueModel, learned: Learned, factor: Factor) -> str:
+def _card(business: Business, as_of: date, model: ValueModel, learned: Learned) -> str:
     """The model card: what it is, how its matured forecasts did, what it must not be used for."""
     lines = [
         f"# Value of customers: {business.name}, {as_of}",
@@ -280,7 +279,7 @@ def _card(business: Business, as_of: date, model: ValueModel, learned: Learned, 
         f"Learned from {learned.row_count:,} rows of {len(learned.learned_on)} days, {learned.learned_on[0]} to "
         f"{learned.learned_on[-1]}, and up to {learned.window_days} days after them.",
         "",
-        factor.sentence,
+        learned.factor.sentence,
         "",
         "| judged on | days | method | gini | decile error | predicted / actual | n |",
         "|---|---|---|---|---|---|---|",
