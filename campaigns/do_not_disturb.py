@@ -37,7 +37,7 @@ class Disturbed:
 
     @property
     def name(self) -> str:
-        """What makes the segment: ``fit_class``, ``risk_tier``, ``value_decile``, an attribute, or ``intended_action``."""
+        """What makes it: ``fit_class``, ``risk_tier``, ``value_decile``, an attribute, or ``intended_action``."""
         return self.segment.partition("=")[0]
 
     @property

@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from campaigns.decisions import decide
 from campaigns.delivery import deliver
@@ -23,8 +24,8 @@ from campaigns.ledger import verify
 from holdback.business import Business
 from holdback.errors import DataError
 from holdback.workspace import Workspace
-from tests.campaigns.decisions.histories import History, histories, known_customers, live_until
-from tests.campaigns.decisions.world import ledger
+from tests.campaigns.decisions.histories import History, histories, known_customers, live_until, name_of
+from tests.campaigns.decisions.world import ledger, put, uplift
 
 Row = dict[str, Any]
 SLOW_ENOUGH = settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -196,6 +197,74 @@ def test_nobody_held_out_or_suppressed_is_contacted_and_no_limit_exceeded(histor
 @given(histories())
 def test_the_same_rows_in_another_order_and_in_other_batches_give_the_same_ledger(history: History) -> None:
     check_other_pieces(history)
+
+
+#: What a model says of a customer, an action and a probability.
+Says = Callable[[str, str, float], float | None]
+
+
+def decided_with(root: Path, history: History, says: Says | None) -> list[Row]:
+    """Live the history with an uplift model that says this (None: no model); return the ledger."""
+    workspace = Workspace(root, history.business(0), threads=1)
+    for position, day in enumerate(history.dates):
+        workspace = live_until(root, history, position)
+        if says is not None:
+            scores = workspace.warehouse.query(f"select * from scores where as_of = date '{day}'").to_pylist()
+            told = [
+                uplift(row["customer_id"], said, action=action.name, on=day)
+                for row in scores
+                for action in workspace.business.actions
+                if (said := says(row["customer_id"], action.name, row["probability"])) is not None
+            ]
+            put(workspace, "uplifts", told, batch=f"uplifts/{day}")
+        decide(workspace, day)
+    assert verify(workspace).is_whole
+    return ledger(workspace)
+
+
+def by_rule(rows: list[Row]) -> list[Row]:
+    """What the rule decided, chance left out."""
+    return [row for row in rows if row["kind"] == "decided" and not row["is_exploration"]]
+
+
+@settings(SLOW_ENOUGH, max_examples=3)
+@given(histories())
+def test_with_uplifts_that_are_all_zero_nothing_is_spent(history: History) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        rows = decided_with(Path(root), history, lambda *_: 0.0)
+    assert {row["intended_action"] for row in rows if row["kind"] == "decided"} <= {"none"}
+    assert sum(row["cost_cents"] for row in by_rule(rows)) == 0
+
+
+@settings(SLOW_ENOUGH, max_examples=3)
+@given(histories(), st.sets(st.integers(0, 22)))
+def test_a_sleeping_dog_is_never_chosen_by_the_rule(history: History, dogs: set[int]) -> None:
+    names = {name_of(number) for number in dogs}
+    with tempfile.TemporaryDirectory() as root:
+        rows = decided_with(Path(root), history, lambda name, *_: -0.2 if name in names else 0.4)
+    asleep = [row for row in rows if row["kind"] == "decided" and row["customer_id"] in names]
+    assert {row["intended_action"] for row in asleep} <= {"none"}
+    assert {row["action"] for row in by_rule(asleep)} <= {"none"}
+
+
+@settings(SLOW_ENOUGH, max_examples=3)
+@given(histories())
+def test_an_uplift_that_says_what_the_lift_says_changes_no_choice(history: History) -> None:
+    rates = {"call": 0.3, "mail": 0.05}  # as the file assumes; of a gift nobody assumes anything
+    chosen = ("as_of", "kind", "customer_id", "unit_id", "campaign", "group", "propensity", "action",
+              "intended_action", "is_exploration", "gain_cents", "refused", "eligible", "cost_cents")  # fmt: skip
+
+    def said(name: str, action: str, probability: float) -> float | None:
+        return probability * rates[action] if action in rates else None
+
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        ledgers = [decided_with(Path(root), history, says) for root, says in ((one, None), (other, said))]
+    by_lift, by_model = ([{name: row[name] for name in chosen} for row in rows] for rows in ledgers)
+    assert by_lift == by_model
+    told = [row for row in ledgers[1] if row["kind"] == "decided" and row["lift_status"] is not None]
+    assert {row["lift_status"] for row in told} <= {"modelled"}
+    for row in told:
+        assert row["lift"] == pytest.approx(rates[row["action"] if row["action"] != "none" else row["intended_action"]])
 
 
 @pytest.mark.slow

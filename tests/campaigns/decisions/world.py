@@ -110,6 +110,19 @@ def score(name: str, probability: float = 0.5, *, on: date = AS_OF, **changes: A
     }  # fmt: skip
 
 
+def uplift(name: str, expected: float | None, *, action: str = "call", on: date = AS_OF, version: str = "3") -> Row:
+    """What an uplift model expects of an action."""
+    return {"as_of": on, "customer_id": name, "action": action, "model_version": version, "uplift": expected}
+
+
+def value(name: str, decile: int, margin_cents: int = 50_000, *, on: date = AS_OF, **changes: Any) -> Row:
+    """What a value model says of a customer; without months unless they are given."""
+    return {
+        "as_of": on, "customer_id": name, "model_version": "2", "method": "btyd+hurdle", "margin_cents": margin_cents,
+        "months": None, "value_decile": decile, **changes,
+    }  # fmt: skip
+
+
 def put(workspace: Workspace, table: str, rows: Iterable[Row], *, batch: str) -> None:
     """Append rows of a declared table."""
     workspace.warehouse.append(table, arrow(workspace.business.tables[table], list(rows)), batch=batch)
