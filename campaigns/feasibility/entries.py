@@ -151,7 +151,8 @@ def base_rate(history: History, tiers: tuple[str, ...]) -> BaseRate:
         history: The company's past.
         tiers: Risk tiers of the audience; all when empty.
     """
-    was_seen = not tiers or all(past.members.is_scored for past in history.labelled)
+    was_valued = not any(past.members.lacks_values for past in history.labelled)
+    was_seen = was_valued and (not tiers or all(past.members.is_scored for past in history.labelled))
     seen = _outcomes(history.labelled, tiers) if was_seen or not history.today.is_scored else np.array([])
     if history.today.is_scored and seen.size < _FEWEST_OUTCOMES:
         expected = history.today.probability[history.today.chosen(tiers)]
@@ -160,7 +161,8 @@ def base_rate(history: History, tiers: tuple[str, ...]) -> BaseRate:
     count, rate = int(seen.sum()), float(seen.mean()) if seen.size else 0.0
     interval = binomtest(count, max(seen.size, 1)).proportion_ci(method="wilson")
     days = " and ".join(str(past.members.day) for past in reversed(history.labelled))
-    whose = "the audience" if was_seen else "everybody described (no scores tell the risk tiers yet)"
+    why = "no scores tell the risk tiers yet" if was_valued else "nobody's value was known then"
+    whose = "the audience" if was_seen else f"everybody described ({why})"
     return BaseRate(rate, float(interval.low), float(interval.high), seen.size, f"outcomes of {whose} of {days}")
 
 

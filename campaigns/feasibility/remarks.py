@@ -29,7 +29,7 @@ def model_remarks(warehouse: Warehouse, business: Business, campaign: Campaign, 
     found = []
     if any(past.members.lacks_values for past in history.labelled):
         found.append(
-            "Nobody's value was known on the past days: how many leave is told of everybody, whatever his value."
+            "Nobody's value was known on the past days, so they cannot tell how many of just this audience leave."
         )
     versions = read_uplifts(warehouse, business, history.today.day).versions
     found += [

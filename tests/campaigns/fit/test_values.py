@@ -77,7 +77,7 @@ def classed(workspace: Workspace, business: Business, **more: Any) -> dict[str, 
 
 
 def months(p: float) -> float:
-    return sum(float(1 - p) ** (k * 30.4375 / 60) / 1.08 ** (k / 12) for k in range(1, 13))
+    return float(sum((1 - p) ** (k * 30.4375 / 60) / 1.08 ** (k / 12) for k in range(1, 13)))
 
 
 def test_a_contract_brings_its_booked_margin_for_the_months_that_the_model_expects(tmp_path: Path) -> None:
