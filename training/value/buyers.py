@@ -42,7 +42,7 @@ Floats = npt.NDArray[np.float64]
 
 FEWEST_DAYS, MOST_DAYS = 2, 3
 """Past days that a hurdle learns from."""
-MOST_CUSTOMERS = 50_000
+MOST_CUSTOMERS = 20_000
 """Customers of a past day that are learned from or judged on; above, a share chosen by the hash of their key."""
 
 
@@ -207,7 +207,9 @@ class _School:
             current.purchases, frame, horizon_days=window, discount_rate=0.0, threads=self.threads
         )
         method = list(revenues)[-1]
-        forecasts: Mapping[str, Any] = {**revenues, "spend_rate": spend_rate(current.purchases, window)}
+        forecasts: Mapping[str, Any] = {method: revenues[method]}
+        if day == self.backtest_days[0]:  # rivals are told of the newest day only: an interval of each has its cost
+            forecasts = {**revenues, "spend_rate": spend_rate(current.purchases, window)}
         rate = self.business.value.margin_rate
         actual = self.spent(day, window) * rate
         return backtest(day, window, {name: found * rate for name, found in forecasts.items()}, method, actual)
