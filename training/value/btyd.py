@@ -32,6 +32,8 @@ _AT_BOUND: Final = 0.01
 _LONGEST: Final = 10.0  # what the oldest customer's age is scaled to
 _STARTS: Final = (0.0, -1.0, 1.0)
 _DISCOUNT_STEPS_PER_YEAR: Final = 12
+_NODES: Final = np.linspace(-15, 15, 601)  # standard deviations of the logit of a beta: nothing lies beyond
+_ALL_EQUAL: Final = 1e-9
 _NUDGE: Final = 1e-7  # the forecast has a removable pole at a = 1 and at a + b + x = 1
 
 
@@ -126,9 +128,22 @@ class BgNbd:
         total = a + self.b + x - 1
         total = np.where(np.abs(total) < _NUDGE, _NUDGE, total)
         remaining = (self.alpha + age) / (self.alpha + age + horizon)
-        series = special.hyp2f1(a + self.b - 1 - self.r, a - 1, total, 1 - remaining)
-        while_alive = total / (a - 1) * (1 - remaining ** (a - 1) * series)
-        return np.asarray(np.maximum(while_alive, 0.0) * self.alive_probability(purchases), dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            series = special.hyp2f1(a + self.b - 1 - self.r, a - 1, total, 1 - remaining)
+            expected = total / (a - 1) * (1 - remaining ** (a - 1) * series)
+        for row in np.flatnonzero(~np.isfinite(expected)):
+            expected[row] = self._expected_by_quadrature(float(x[row]), horizon / (self.alpha + float(age[row])))
+        return np.asarray(np.maximum(expected, 0.0) * self.alive_probability(purchases), dtype=np.float64)
+
+    def _expected_by_quadrature(self, x: float, horizon: float) -> float:
+        """Purchases of who is still there, where the 2F1 overflows: a mean over the beta of leaving, in logits."""
+        a, b = self.a, self.b + x
+        centre, spread = special.digamma(a) - special.digamma(b), special.polygamma(1, [a, b]).sum() ** 0.5
+        logits = centre + spread * _NODES
+        log_weights = a * special.log_expit(logits) + b * special.log_expit(-logits)
+        weights, leaving = np.exp(log_weights - log_weights.max()), special.expit(logits)
+        bought = -np.expm1(-(self.r + x) * np.log1p(leaving * horizon)) / leaving
+        return float(weights @ bought / weights.sum())
 
     def alive_probability(self, purchases: Purchases) -> Floats:
         """Probability that each customer has not left yet, shape (n,).
@@ -242,7 +257,7 @@ def fit_gamma_gamma(purchases: Purchases) -> GammaGamma:
 
     Returns:
         The model; ``is_degenerate`` with too few customers, when ``q`` is not above 1 (the mean of such a model is
-        infinite), or when a parameter ran into its bound (as when all amounts are equal).
+        infinite), when all amounts are equal, or when a parameter ran into its bound.
     """
     known = (purchases.amount_count > 0) & (purchases.mean_amount > 0)
     count, amount = purchases.amount_count[known], purchases.mean_amount[known]
@@ -251,6 +266,8 @@ def fit_gamma_gamma(purchases: Purchases) -> GammaGamma:
         too_few = f"{purchases.repeat_buyer_count} customers came back, {len(amount)} have an amount"
         return GammaGamma(1.0, 2.0, mean or 1.0, mean, True, f"{too_few}; at least {FEWEST_REPEAT_BUYERS} are needed")
     scaled = amount / mean
+    if np.ptp(scaled) < _ALL_EQUAL:
+        return GammaGamma(1.0, 2.0, mean, mean, True, f"all amounts are {mean:,.2f}: nobody differs from anybody")
 
     def loss(log_parameters: Floats) -> tuple[float, Floats]:
         value, gradient = _gamma_gamma_terms(np.exp(log_parameters), count, scaled)
@@ -260,10 +277,10 @@ def fit_gamma_gamma(purchases: Purchases) -> GammaGamma:
     p, q, v = (float(part) for part in np.exp(logs))
     names = [name for name, log in zip("pqv", logs, strict=True) if abs(log) > _BOUND - _AT_BOUND]
     why = None
-    if names:
-        why = f"{' and '.join(names)} ran into a bound: the amounts (almost) do not differ as the model expects"
-    elif q <= 1:
+    if q <= 1:
         why = f"q is {q:.2f}; the expected amount is infinite unless q is above 1"
+    elif names:
+        why = f"{' and '.join(names)} ran into a bound: the amounts do not differ as the model expects"
     return GammaGamma(p, q, v * mean, mean, why is not None, why)
 
 
