@@ -159,6 +159,7 @@ def tell_decide(receipt: Receipt) -> Iterator[Any]:
             f"worth a look: {receipt['largest_unit_count']:,} customers count as one, because they share an address or "
             "a household: is it a placeholder?"
         )
+    yield from (bold(f"worth a look: {note}") for note in receipt.get("notes", ()))  # older receipts have none
     if not receipt["campaigns"]:
         yield "no campaign is in force: launch one with `holdback campaign launch NAME`"
         return

@@ -264,6 +264,7 @@ def tell_design(design: Design) -> Iterator[Any]:
 
     tiers, audience = design.audience.risk_tiers, design.audience
     conditions = [f"risk tier {' or '.join(tiers)}"] if tiers else []
+    conditions += [f"value decile {' or '.join(map(str, audience.value_deciles))}"] if audience.value_deciles else []
     conditions += [f"{name} {' or '.join(values)}" for name, values in audience.where.items()]
     conditions += [f"{name} from {low:g} to {high:g}" for name, (low, high) in audience.between.items()]
     needed = (
