@@ -106,7 +106,11 @@ def quintiles_of(trial: Trial, out_of_fold: OutOfFold, competitor: str, *, level
     )  # fmt: skip
     difference = None
     if groups[0].effect is not None and groups[-1].effect is not None:
-        difference = interval(float(mean[0] - mean[-1]), influence[:, 0] - influence[:, -1], float(size[0] + size[-1]))
+        owed = influence[:, 0] - influence[:, -1]
+        apart = float(mean[0] - mean[-1])
+        if np.allclose(member[:, 0], member[:, -1]):  # everybody ties: the same group, but for rounding
+            owed, apart = np.zeros(count), 0.0
+        difference = interval(apart, owed, float(size[0] + size[-1]))
     return Quintiles(competitor, groups, difference, _sentence(competitor, groups, difference))
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from training.uplift.qini import CURVE_POINTS, qini
+from training.uplift.qini import CURVE_POINTS, qini, qini_of_gains
 
 
 def by_definition(score: np.ndarray, t: np.ndarray, y: np.ndarray, e: np.ndarray) -> float:
@@ -100,6 +100,24 @@ def test_what_cannot_be_judged_is_refused(change: dict[str, object], message: st
     }  # fmt: skip
     with pytest.raises(ValueError, match=message):
         qini(**(good | change))  # type: ignore[arg-type]
+
+
+def test_given_the_gains_it_is_the_same_coefficient() -> None:
+    rng = np.random.default_rng(68)
+    s, t, y, e = world(rng, 500, slope=0.2, mixed=True)
+    m1, m0 = np.average(y[t], weights=1 / e[t]), np.average(y[~t], weights=1 / (1 - e[~t]))
+    gains = m1 - m0 + t * (y - m1) / e - (1 - t) * (y - m0) / (1 - e)
+    assert qini_of_gains(s, gains, t) == qini(s, t, y, e)
+
+
+@pytest.mark.parametrize(
+    ("score", "gains", "message"),
+    [([1, 2], [1, 2, 3], "one length"), ([1, 2, np.nan], [1, 2, 3], "missing"), ([1, 2, 3], [1, 2, np.inf], "missing"),
+     ([1, 1, 1], [1, 2, 3], "orders nobody")],
+)  # fmt: skip
+def test_gains_that_cannot_be_judged_are_refused(score: list[float], gains: list[float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        qini_of_gains(score, gains, [1, 0, 1][: len(score)] if len(score) == len(gains) else [1, 0])
 
 
 @pytest.mark.slow
