@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from flows.cli import business, campaigns, data, decisions, earnings, fit, learning, loop, measurement, models
+from flows.cli import business, campaigns, data, decisions, earnings, fit, learning, loop, measurement, models, policies
 from holdback.errors import HoldbackError
 
 _EXIT_CODES = """\b
@@ -34,6 +34,7 @@ business.add_to(app)
 data.add_to(app)
 models.add_to(app)
 learning.add_to(app)
+policies.add_to(app)
 campaigns.add_to(app)
 measurement.add_to(campaigns.campaigns)
 earnings.add_to(campaigns.campaigns)
