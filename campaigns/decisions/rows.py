@@ -29,7 +29,7 @@ Bools = npt.NDArray[np.bool_]
 Objects = npt.NDArray[np.object_]
 
 #: Raise it when the same business file would be decided differently by newer code.
-_RULES = "1"
+_RULES = "2"
 #: Stands for no gain where a model expects harm, until it is written out.
 _NO_GAIN_BUT_HARM = -1
 _SECTIONS = ("value", "fit", "actions", "holdout", "contact", "budget", "campaigns")
@@ -49,7 +49,7 @@ def policy_version(business: Business, lifts: Mapping[str, Lift], models: Mappin
         models: Version by model: ``uplift/<action>``, ``value``.
 
     Examples:
-        ``1-5f0c21e5a7b3``: the same for the same sections and measurements, whatever else the file says.
+        ``2-5f0c21e5a7b3``: the same for the same sections and measurements, whatever else the file says.
     """
     content = business.model_dump(mode="json", include=set(_SECTIONS))
     measured = {name: lift.save_rate for name, lift in lifts.items() if lift.is_from_measurement}

@@ -95,4 +95,4 @@ def lifetimes(facts: Facts, business: Business) -> Lifetimes:
 def _revenue(margin: Floats, facts: Facts, business: Business) -> Floats:
     """What is paid a month when the margin is this; a balance's revenue is its margin already."""
     rate = float(business.value.margin_rate)
-    return margin / rate if facts.margins.role == "transactions" and rate > 0 else margin
+    return margin / rate if facts.margins.role != "balances" and rate > 0 else margin

@@ -242,3 +242,13 @@ def test_an_action_for_the_best_tenths_is_planned_for_them_alone(tmp_path: Path)
     workspace = phones(tmp_path, [valued("c00", 1, 9.5, decile=10), valued("c01", 1, 9.5, decile=9)])
     rows = classed(workspace, company(actions=[call]))
     assert [name for name, row in rows.items() if row["retention_cents"]] == ["c00"]
+
+
+def test_a_contract_that_was_valued_without_months_is_worth_that_and_paid_accordingly(tmp_path: Path) -> None:
+    workspace = phones(tmp_path, [valued("c00", 4_000)])
+    rows = classed(workspace, company())
+    assert (rows["c00"]["margin_cents"], rows["c00"]["value_model"]) == (4_000, BTYD)
+    export = finance_export(workspace.warehouse, company(), AS_OF, starts_on=AS_OF - timedelta(days=30))
+    own = [row for row in export.table.to_pylist() if row["customer_id"] == "c00" and row["basis"] == "expected"]
+    assert sum(row["amount_cents"] for row in own) == rows["c00"]["net_cents"]
+    assert {row["line"]: row["amount_cents"] for row in own}["revenue"] == pytest.approx(8_000, abs=1)
