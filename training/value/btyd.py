@@ -33,6 +33,7 @@ _LONGEST: Final = 10.0  # what the oldest customer's age is scaled to
 _STARTS: Final = (0.0, -1.0, 1.0)
 _DISCOUNT_STEPS_PER_YEAR: Final = 12
 _NODES: Final = np.linspace(-15, 15, 601)  # standard deviations of the logit of a beta: nothing lies beyond
+_NEVER: Final = 1e-290  # the smallest probability of leaving that can still be divided by
 _ALL_EQUAL: Final = 1e-9
 _NUDGE: Final = 1e-7  # the forecast has a removable pole at a = 1 and at a + b + x = 1
 
@@ -141,7 +142,7 @@ class BgNbd:
         centre, spread = special.digamma(a) - special.digamma(b), special.polygamma(1, [a, b]).sum() ** 0.5
         logits = centre + spread * _NODES
         log_weights = a * special.log_expit(logits) + b * special.log_expit(-logits)
-        weights, leaving = np.exp(log_weights - log_weights.max()), special.expit(logits)
+        weights, leaving = np.exp(log_weights - log_weights.max()), np.maximum(special.expit(logits), _NEVER)
         bought = -np.expm1(-(self.r + x) * np.log1p(leaving * horizon)) / leaving
         return float(weights @ bought / weights.sum())
 
