@@ -26,7 +26,8 @@ from training.rows import hash_share
 from training.uplift.aipw import aipw_scores, average_effect
 from training.uplift.frozen import TREATMENT, Floats, Frozen
 from training.uplift.learnable import folds_of, order_of, require_learnable
-from training.uplift.learners import Recipe, along, ask, boost, learn_design, line_of, merge, pool_of
+from training.uplift.learners import Recipe, along, ask, asked_of, boost, learn_design, line_of, merge, pool_of
+from training.uplift.lines import one_blas_thread
 from training.uplift.model import BASIS_OF, EVERYBODY, STACK, UpliftModel
 from training.uplift.trial import OutOfFold, Trial
 
@@ -87,7 +88,8 @@ def fit(
         NotKnowableYet: too few customers of an arm have one of the outcomes, or an arm is empty.
     """
     require_learnable(trial)
-    return _fit(trial, recipe or Recipe(), threads, seed, tuple(also), information or {}, progress)
+    with one_blas_thread():
+        return _fit(trial, recipe or Recipe(), threads, seed, tuple(also), information or {}, progress)
 
 
 def out_of_fold(
@@ -130,7 +132,8 @@ def out_of_fold(
             progress(f"fold {at + 1} of {fold_count}: {step}", at * total + done, fold_count * total)
 
         judged = fold == number
-        model = _fit(trial.where(~judged), recipe, threads, seed, (S_LEARNER,), {}, told).model
+        with one_blas_thread():
+            model = _fit(trial.where(~judged), recipe, threads, seed, (S_LEARNER,), {}, told).model
         frame = trial.frame.loc[judged]
         bases = model.bases(frame, threads=threads)
         one[judged], none[judged] = bases["response"], -bases["risk"]
@@ -157,6 +160,7 @@ class _Data:
     encoded: pd.DataFrame
     matrix: Floats
     folds: Sequence[tuple[Integers, Integers]]
+    asked: Sequence[Any]  # a pool of the rows that each fold holds out
     recipe: Recipe
     threads: int
     seed: int
@@ -182,7 +186,8 @@ def _fit(
     design = learn_design(encoded, encoding)
     fold = folds_of(trial, fold_count=recipe.fold_count, salt=f"uplift/inner/{seed}")
     folds = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(recipe.fold_count)]
-    data = _Data(trial, encoding, encoded, design.matrix(encoded), folds, recipe, threads, seed)
+    asked = [asked_of(encoded.iloc[judge], encoding, threads=threads) for _, judge in folds]
+    data = _Data(trial, encoding, encoded, design.matrix(encoded), folds, asked, recipe, threads, seed)
 
     boosters, lines, bases = _outcomes(data, progress)
     gains = aipw_scores(trial.good, trial.treated, trial.propensity, bases["response"], -bases["risk"])
@@ -258,7 +263,7 @@ def _outcomes(
             rows = learn[arm[learn]]
             booster = boost(pool, rows, data.recipe, seed=data.seed, threads=data.threads, is_binary=binary)
             line = line_of(data.matrix[rows], trial.good[rows], is_binary=binary)
-            said[part][judge] = ask(booster, pool, judge, threads=data.threads, is_binary=binary)
+            said[part][judge] = ask(booster, data.asked[number], threads=data.threads, is_binary=binary)
             said[f"line_{part}"][judge] = along(data.matrix[judge], line, is_binary=binary)
             boosters.setdefault(part, []).append(booster)
             lines.setdefault(f"line_{part}", []).append(line)
@@ -287,7 +292,7 @@ def _effects(
         progress("effect models", len(data.folds) + number, 2 * len(data.folds) + 1)
         booster = boost(pool, learn, data.recipe, seed=data.seed, threads=data.threads, is_binary=False, of_effect=True)
         line = line_of(data.matrix[learn], gains[learn], is_binary=False)
-        bases["boosted"][judge] = ask(booster, pool, judge, threads=data.threads, is_binary=False)
+        bases["boosted"][judge] = ask(booster, data.asked[number], threads=data.threads, is_binary=False)
         bases["ridge"][judge] = along(data.matrix[judge], line, is_binary=False)
         boosters["effect"].append(booster)
         lines["line_effect"].append(line)

@@ -17,18 +17,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.linear_model import LogisticRegression, RidgeCV
 
 from holdback.errors import DataError, OperatorError
 from training.encoding import MOST_LEVELS, Encoding
 from training.uplift.frozen import Design, sigmoid
+from training.uplift.lines import logistic_line, ridge_line
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
 _EDGE = 0.001
 _FEWEST_OF_A_LEVEL = 10
-_PENALTIES = np.logspace(-1, 6, 15)
 _PROOF_ROWS = 2000
 
 
@@ -43,6 +42,8 @@ class Recipe:
         effect_trees: Trees of the booster of the gains.
         effect_depth: Their depth.
         learning_rate: Of all boosters.
+        outcome_subsample: Share of the rows that each tree of an outcome booster sees.
+        effect_subsample: The same for the gains, which are mostly noise: half was as cheap as it was better.
         border_count: Borders per number.
         one_hot_max_size: Above every possible number of levels, so that the sum of boosters is exact.
     """
@@ -53,6 +54,8 @@ class Recipe:
     effect_trees: int = 120
     effect_depth: int = 3
     learning_rate: float = 0.05
+    outcome_subsample: float = 0.8
+    effect_subsample: float = 0.5
     border_count: int = 64
     one_hot_max_size: int = MOST_LEVELS + 2
 
@@ -117,6 +120,9 @@ def boost(
         "iterations": recipe.effect_trees if of_effect else recipe.outcome_trees,
         "depth": recipe.effect_depth if of_effect else recipe.outcome_depth,
         "learning_rate": recipe.learning_rate,
+        "leaf_estimation_iterations": 1,
+        "bootstrap_type": "Bernoulli",
+        "subsample": recipe.effect_subsample if of_effect else recipe.outcome_subsample,
         "one_hot_max_size": recipe.one_hot_max_size,
         "random_seed": seed,
         "thread_count": threads,
@@ -129,19 +135,26 @@ def boost(
         raise _nothing_to_learn(error) from error
 
 
-def ask(booster: Any, pool: Any, rows: Integers, *, threads: int, is_binary: bool) -> Floats:
-    """Return what a booster says of some rows of a pool, in units of its target, shape (number of rows,)."""
-    raw = booster.predict(pool.slice(rows), prediction_type="RawFormulaVal", thread_count=threads)
+def asked_of(encoded: pd.DataFrame, encoding: Encoding, *, threads: int) -> Any:
+    """Return a CatBoost pool of rows to be asked about by several boosters.
+
+    Its borders stay unfound: CatBoost 1.2.10 learns from a pool whose borders are found, but cannot answer for one in
+    which it packed the categories of two levels ("Should be IDynamicBlockIteratorPtr").
+    """
+    from catboost import Pool
+
+    return Pool(encoded, cat_features=list(encoding.categories), thread_count=threads)
+
+
+def ask(booster: Any, pool: Any, *, threads: int, is_binary: bool) -> Floats:
+    """Return what a booster says of the rows of a pool, in units of its target, shape (n,)."""
+    raw = booster.predict(pool, prediction_type="RawFormulaVal", thread_count=threads)
     return sigmoid(raw) if is_binary else np.asarray(raw, dtype=np.float64)
 
 
 def line_of(matrix: Floats, target: Floats, *, is_binary: bool) -> Floats:
     """Fit a logistic regression (a ridge regression of an amount), shape (1 + width,), the constant first."""
-    if is_binary:
-        fitted = LogisticRegression(C=1.0, solver="newton-cholesky", max_iter=100).fit(matrix, target)
-        return np.asarray(np.r_[fitted.intercept_[0], fitted.coef_[0]])
-    fitted = RidgeCV(alphas=_PENALTIES).fit(matrix, target)
-    return np.asarray(np.r_[float(fitted.intercept_), fitted.coef_])
+    return logistic_line(matrix, target) if is_binary else ridge_line(matrix, target)
 
 
 def along(matrix: Floats, line: Floats, *, is_binary: bool) -> Floats:
