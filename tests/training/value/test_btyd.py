@@ -57,7 +57,7 @@ def some_of(purchases: Purchases, chosen: npt.NDArray[np.bool_]) -> Purchases:
 
 def test_planted_parameters_are_found() -> None:
     logs = []
-    for seed in range(16):
+    for seed in range(10):
         purchases, _, _ = world(np.random.default_rng(seed), 4000, later=0.0)
         bgnbd, amounts = fit_bgnbd(purchases), fit_gamma_gamma(purchases)
         assert not bgnbd.is_degenerate
@@ -65,8 +65,8 @@ def test_planted_parameters_are_found() -> None:
         logs.append(np.log([bgnbd.r, bgnbd.alpha, bgnbd.a, bgnbd.b, amounts.p, amounts.q, amounts.v]))
     found, spread = np.mean(logs, axis=0), np.std(logs, axis=0, ddof=1)
     truth = np.log([TRUTH.r, TRUTH.alpha, TRUTH.a, TRUTH.b, AMOUNTS.p, AMOUNTS.q, AMOUNTS.v])
-    # Four standard errors of the mean of 16 worlds; a maximum likelihood estimate is off by about spread^2 in logs.
-    assert (np.abs(found - truth) <= spread + spread**2).all(), (found - truth, spread)
+    # Four standard errors of the mean of 10 worlds; a maximum likelihood estimate is off by about spread^2 in logs.
+    assert (np.abs(found - truth) <= 4 * spread / np.sqrt(10) + spread**2).all(), (found - truth, spread)
     assert (spread < 0.35).all(), spread
 
 
