@@ -125,9 +125,9 @@ def _certain(columns: Integers, width: int) -> Floats:
 
 
 def _best_on_average(logged: Logged) -> Integers:
-    """Column of the action with the highest mean reward (SNIPW) among those that each could have got.
+    """Column of the action that earns most over being left alone (SNIPW) among those that each could have got.
 
-    Judged on the other folds; among actions alone, so that it says which, not whether.
+    Each is judged on those who could have got it, of the other folds; among actions alone: it says which, not whether.
     """
     earned, fold = rewards(logged), folds_of(logged)
     w = 1.0 / logged.probability[np.arange(len(logged)), logged.chosen]
@@ -136,9 +136,11 @@ def _best_on_average(logged: Logged) -> Integers:
         others = fold != own
         means = np.full(logged.probability.shape[1], -np.inf)
         for column in range(1, len(means)):
-            rows = others & (logged.chosen == column)
-            if rows.any():
-                means[column] = float((w[rows] * earned[rows]).sum() / w[rows].sum())
+            could = others & (logged.probability[:, column] > 0)
+            arms = [could & (logged.chosen == drawn) for drawn in (column, 0)]
+            if all(arm.any() for arm in arms):
+                mean, alone = (float((w[arm] * earned[arm]).sum() / w[arm].sum()) for arm in arms)
+                means[column] = mean - alone
         inside = np.flatnonzero(fold == own)
         scores = np.where(logged.probability[inside] > 0, means, -np.inf)
         best[inside] = np.where(np.isfinite(scores.max(axis=1)), scores.argmax(axis=1), 0)
