@@ -27,6 +27,8 @@ ALPHA: Final = 0.025
 SLOPE_OF_NOISE: Final = math.sqrt(2)
 #: Chance of seeing a deviation from a constant share of the risk that is not there.
 DEVIATION_ALPHA: Final = 0.05
+#: Chance below which a difference counts although nothing foretold that one could be seen.
+BEYOND_DOUBT: Final = 0.001
 #: Fewest customers whose errors can be added up by customer.
 FEWEST_CUSTOMERS: Final = 30
 
@@ -62,6 +64,11 @@ class Diagnosis:
     def is_heterogeneous(self) -> bool:
         """True when customers differ in how much the action changes them, beyond chance."""
         return self.slope_p_value < ALPHA
+
+    @property
+    def is_beyond_doubt(self) -> bool:
+        """True when customers differ so clearly that chance does it once in a thousand trials."""
+        return self.slope_p_value < BEYOND_DOUBT
 
     @property
     def is_risk_enough(self) -> bool:

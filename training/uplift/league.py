@@ -99,8 +99,8 @@ class League:
 
     @property
     def is_learnable(self) -> bool:
-        """False when not even a good ranking could have been seen."""
-        return not self.visibility.is_blind
+        """False when not even a good ranking could have been seen, and no difference was found beyond doubt."""
+        return _is_learnable(self.visibility, self.diagnosis)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -216,14 +216,15 @@ def run_league(
         for k, name in enumerate(gains.names)
     )
     standings = tuple(sorted(standings, key=lambda each: (-round(each.gain.estimate, 12), _place(each.name))))
-    winner = None if visibility.is_blind else winner_of(standings)
+    is_learnable = _is_learnable(visibility, diagnosis)
+    winner = winner_of(standings) if is_learnable else None
     return League(
         action=trial.action,
         incumbent=incumbent,
         capacity_share=capacity_share,
         standings=standings,
         winner=None if winner is None else winner.name,
-        verdict=_verdict(winner, standings, incumbent, visibility, level),
+        verdict=_verdict(winner, standings, incumbent, None if is_learnable else visibility, level),
         visibility=visibility,
         diagnosis=diagnosis,
         quintiles=quintiles_of(trial, out_of_fold, competitor if winner is None else winner.name, level=level),
@@ -234,6 +235,11 @@ def run_league(
             f"{resamples:,} resamples of {gains.unit_count:,} customers"
         ),
     )
+
+
+def _is_learnable(visibility: Visibility, diagnosis: Diagnosis) -> bool:
+    """Say whether rankings may win here: what could hardly be seen, and was seen beyond doubt, is no luck."""
+    return not visibility.is_blind or diagnosis.is_beyond_doubt
 
 
 def winner_of(standings: tuple[Standing, ...]) -> Standing | None:
@@ -292,7 +298,7 @@ def _verdict(
     winner: Standing | None,
     standings: tuple[Standing, ...],
     incumbent: str,
-    visibility: Visibility,
+    blind: Visibility | None,
     level: float,
 ) -> str:
     if winner is not None and winner.against_incumbent is not None:
@@ -301,11 +307,11 @@ def _verdict(
             f"promoted: {winner.name} earns {by.estimate:.4g} more per customer than {incumbent} "
             f"({level:.0%} for all challengers at once: {by.low:.4g} to {by.high:.4g})"
         )
-    if visibility.is_blind:
+    if blind is not None:
         return (
             "not learnable here: even a ranking as good as the outcome is foreseeable, worth "
-            f"{visibility.worth:.3g} per customer, would probably not be seen, for this trial shows "
-            f"{visibility.visible:.3g} or more. Treat by value, keep exploring; more customers, or an outcome with "
+            f"{blind.worth:.3g} per customer, would probably not be seen, for this trial shows "
+            f"{blind.visible:.3g} or more. Treat by value, keep exploring; more customers, or an outcome with "
             "less noise, would help"
         )
     challengers = [each for each in standings if each.against_incumbent is not None and each.name != RANDOM]
