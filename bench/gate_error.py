@@ -1,4 +1,4 @@
-"""How often the league's gate errs: ``python -m bench.gate_error --worlds 200 --seed 0``; prints JSON.
+"""How often the league's gate errs: ``python -m bench.gate_error --worlds 200 --seed 0``; prints a JSON line per study.
 
 End to end on simulated customers: draw a trial, learn every competitor out of fold, run the league. In the worlds
 without effect nobody earns anything, so every promotion is an error; in the others customers differ in how much the
@@ -27,7 +27,7 @@ from training.uplift.lists import treated
 
 CAPACITY_SHARE = 0.2
 INCUMBENTS = ("rule", "value")
-SMALL = Recipe(outcome_trees=40, outcome_depth=3, effect_trees=30, effect_depth=2, learning_rate=0.1, border_count=32)
+SMALL = Recipe(outcome_trees=30, outcome_depth=3, effect_trees=20, effect_depth=2, learning_rate=0.1, border_count=32)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Gate:
     truly_more: float | None
 
 
-def one_world(effect: Effect, n: int, seed: int, *, resamples: int = 500) -> dict[str, Gate]:
+def one_world(effect: Effect, n: int, seed: int, *, resamples: int = 300) -> dict[str, Gate]:
     """Draw one world and run the league against each incumbent."""
     rng = np.random.default_rng([seed, n, len(effect)])
     drawn = world(rng, n, effect=effect)
@@ -98,11 +98,12 @@ def clopper_pearson(count: int, n: int, *, level: float = 0.95) -> tuple[float, 
 def study(effect: Effect, worlds: int, n: int, seed: int) -> dict[str, Any]:
     """Return how often the gate promoted in so many worlds, against each incumbent."""
     started = time.process_time()
-    all_found = []
+    all_found: list[dict[str, Gate]] = []
     for each in range(worlds):
         all_found.append(one_world(effect, n, seed * 100_003 + each))
-        if not len(all_found) % 20:
-            print(f"{effect}: {len(all_found)} of {worlds} worlds", file=sys.stderr, flush=True)
+        so_far = {name: sum(found[name].winner is not None for found in all_found) for name in INCUMBENTS}
+        if not len(all_found) % 10:
+            print(f"{effect}: {len(all_found)} of {worlds} worlds, promoted {so_far}", file=sys.stderr, flush=True)
     cpu = time.process_time() - started
     told: dict[str, Any] = {"effect": effect, "worlds": worlds, "customers": n, "cpu_seconds": round(cpu, 1)}
     for incumbent in INCUMBENTS:
@@ -133,10 +134,13 @@ def main() -> None:
     parser.add_argument("--power-customers", type=int, default=20_000, help="in each world whose customers differ")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    found = [study("zero", asked.worlds, asked.customers, asked.seed)]
-    if asked.power_worlds:
-        found.append(study("varied", asked.power_worlds, asked.power_customers, asked.seed))
-    print(json.dumps({"recipe": asdict(SMALL), "capacity_share": CAPACITY_SHARE, "studies": found}, indent=2))
+    plans: list[tuple[Effect, int, int]] = [
+        ("zero", asked.worlds, asked.customers), ("varied", asked.power_worlds, asked.power_customers)
+    ]  # fmt: skip
+    print(json.dumps({"recipe": asdict(SMALL), "capacity_share": CAPACITY_SHARE}), flush=True)
+    for effect, worlds, customers in plans:
+        if worlds:
+            print(json.dumps(study(effect, worlds, customers, asked.seed)), flush=True)
 
 
 if __name__ == "__main__":
