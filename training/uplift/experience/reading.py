@@ -9,10 +9,12 @@ from typing import Final
 
 import numpy as np
 
+from features.families import feature_set
 from holdback.business import Business
 from holdback.errors import NotKnowableYet
 from holdback.progress import Progress, silent
 from holdback.sql import literal
+from holdback.tables import CUSTOMERS
 from holdback.warehouse import Warehouse
 from training.uplift.experience.logged import OTHER_PRICE, Logged, read_logged
 from training.uplift.trial import Trial
@@ -106,7 +108,7 @@ def read_trials(
         capacity_shares={
             action: capacity_share(warehouse, business, action, as_of, campaign=campaign) for action in trials
         },
-        notes=_notes(found, trials, missing),
+        notes=_notes(business, found, trials, missing),
         policy_versions=tuple(sorted({version for one in found for version in one.policy_versions})),
         campaigns=tuple(sorted({str(name) for one in found for name in one.campaigns})),
         missing=missing,
@@ -236,7 +238,9 @@ def _enough_on(logged: Logged, times: float, as_of: date) -> date | None:
     return None if later > 5 * 365 else date.fromordinal(as_of.toordinal() + int(np.ceil(later)))
 
 
-def _notes(found: Sequence[Logged], trials: Mapping[str, Trial], missing: Mapping[str, str]) -> tuple[str, ...]:
+def _notes(
+    business: Business, found: Sequence[Logged], trials: Mapping[str, Trial], missing: Mapping[str, str]
+) -> tuple[str, ...]:
     notes = [f"{action}: {why}" for action, why in missing.items()]
     for action, trial in trials.items():
         notes += [f"{action}: {count:,} left out: {reason}" for reason, count in trial.left_out.items()]
@@ -245,4 +249,10 @@ def _notes(found: Sequence[Logged], trials: Mapping[str, Trial], missing: Mappin
         notes.append(f"campaigns follow their customers to different outcomes, which are not pooled: {aims}")
     if any(not one.is_valued for one in found):
         notes.append("an outcome that no money belongs to is counted as 1 a customer, and an action as free")
+    attributes = [one.name for one in feature_set(business) if one.feed == CUSTOMERS.name and not one.protected]
+    if attributes and all(one.frame[attributes].isna().all(axis=None) for one in found):
+        notes.append(
+            "no attribute of customers was known when they entered: the customers' table was loaded later. Load it for "
+            "a day before the first entry, if the company had it then"
+        )
     return tuple(notes)
