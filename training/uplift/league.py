@@ -3,9 +3,10 @@
 Fixed beforehand: the metric (:mod:`training.uplift.gain`), the family of comparisons (every challenger against the
 incumbent, intervals that hold for all at once) and the rule. Promoted is who earns most among those whose simultaneous
 lower bound against the incumbent lies above zero, unless something simpler earned as much; nobody where a good ranking
-could not have been seen (:mod:`training.uplift.visibility`). Where no difference between customers is shown
-(:mod:`training.uplift.diagnosis`), a learned order may be noise, and its intervals are those of noise. In a world
-without effect the incumbent is replaced in at most 1 of 20 leagues (measured: ``docs/studies/gate-error.md``).
+could not have been seen (:mod:`training.uplift.visibility`) and no difference is beyond doubt. Where no difference
+between customers is shown (:mod:`training.uplift.diagnosis`), a learned order may be noise, and its intervals are
+those of noise. In a world without effect the incumbent is replaced in at most 1 of 20 leagues (measured:
+``docs/studies/gate-error.md``).
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def place_of(league: League, name: str) -> Standing:
 
 def test_women_can_be_ranked_better_than_by_risk(competed: Competed) -> None:
     """Qini x 1e4 of the stack: 67 to 73 in the study, sampling error near 9; risk 7; 30 % of .045 by lot are .0136."""
-    league = run_league(*competed("Womens E-Mail", "visit"), incumbent="risk", capacity_share=0.3)
+    league = run_league(*competed("Womens E-Mail", "visit"), incumbent="risk", capacity_share=0.3, resamples=300)
     assert league.winner in {"s_learner", "t_learner", "dr_stack"}
     assert league.diagnosis.is_heterogeneous
     stack, risk = place_of(league, "dr_stack"), place_of(league, "risk")
@@ -75,7 +75,7 @@ def test_women_can_be_ranked_better_than_by_risk(competed: Competed) -> None:
 @pytest.mark.parametrize("incumbent", ["random", "value", "risk", "response", "dr_stack"])
 def test_men_get_nothing_below_the_response_model_nor_risk(competed: Competed, incumbent: str) -> None:
     """In the study risk was worse than random (-31 [-47, -14]), response alone surely better (33 [16, 51])."""
-    league = run_league(*competed("Mens E-Mail", "visit"), incumbent=incumbent, capacity_share=0.3)
+    league = run_league(*competed("Mens E-Mail", "visit"), incumbent=incumbent, capacity_share=0.3, resamples=300)
     response = place_of(league, "response")
     assert place_of(league, "risk").over_random.high < 0
     assert response.qini is not None
@@ -93,7 +93,7 @@ def test_men_get_nothing_below_the_response_model_nor_risk(competed: Competed, i
 @pytest.mark.parametrize("incumbent", ["random", "value", "risk"])
 def test_nobody_can_be_ranked_for_spend(competed: Competed, mail: str, incumbent: str) -> None:
     """Nine in a thousand buy anything: seeds of the study gave 320 to 630 (x 1e4), and -210 for a lottery, +- 500."""
-    league = run_league(*competed(mail, "spend"), incumbent=incumbent, capacity_share=0.3)
+    league = run_league(*competed(mail, "spend"), incumbent=incumbent, capacity_share=0.3, resamples=300)
     assert league.winner is None
     assert league.verdict.startswith("not learnable here")
     assert league.visibility.visible > 1.5 * league.visibility.worth

@@ -98,6 +98,20 @@ def test_where_a_good_ranking_could_not_be_seen_nobody_is_promoted() -> None:
     assert league.verdict.startswith("not learnable here")
 
 
+def test_a_difference_beyond_doubt_counts_although_nothing_foretold_it() -> None:
+    """No average effect and an outcome that nothing foresees: a ranking would be worth nothing. It is not so."""
+    rng = np.random.default_rng(121)
+    x = rng.normal(size=5000)
+    trial, said = league_of(
+        {"risk": rng.random(5000), "dr_stack": x}, x - x.mean() + rng.normal(size=5000), good=rng.random(5000) < 0.5
+    )
+    league = run_league(trial, said, incumbent="risk", capacity_share=0.3, resamples=200)
+    assert league.visibility.is_blind
+    assert league.diagnosis.is_beyond_doubt
+    assert league.is_learnable
+    assert league.winner == "dr_stack"
+
+
 def test_what_a_good_ranking_is_worth_and_what_can_be_seen() -> None:
     """Untreated outcomes foreseen exactly, sd s: the best c by them are worth phi(z_c) s; visible by formula."""
     n, c = 40_000, 0.3
