@@ -16,11 +16,19 @@ from pathlib import Path
 import pyarrow as pa
 
 from holdback.business import Business, ColumnChurn
-from holdback.errors import PromotionConflict
+from holdback.errors import OperatorError, PromotionConflict
 from holdback.progress import Progress, silent
 from holdback.workspace import Workspace
 from training.estimates import Estimate
-from training.registry import VALUE, Registration, describe_version, file_in_office, promote, register_file
+from training.registry import (
+    VALUE,
+    Registration,
+    describe_version,
+    fetched_again,
+    file_in_office,
+    promote,
+    register_file,
+)
 from training.registry.files import CARD
 from training.value.backtests import Backtest, Learned
 from training.value.buyers import learn_from_purchases
@@ -149,9 +157,6 @@ def model_in_office(workspace: Workspace) -> tuple[str, ValueModel] | None:
     Raises:
         OperatorError: its file is neither here nor in the registry, or damaged in both.
     """
-    from holdback.errors import OperatorError
-    from training.registry import fetched_again
-
     found = file_in_office(workspace, VALUE)
     if found is None:
         return None

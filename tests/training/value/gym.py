@@ -49,7 +49,7 @@ class Gym:
 
     def ids(self) -> list[str]:
         """Keys of today's customers, ordered."""
-        return [customer(i) for i in np.flatnonzero(self.world.alive(MONTHS))]
+        return [customer(int(i)) for i in np.flatnonzero(self.world.alive(MONTHS))]
 
 
 def customer(number: int) -> str:
