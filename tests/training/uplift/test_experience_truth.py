@@ -53,4 +53,4 @@ def test_a_planted_effect_is_found_with_the_logged_probabilities() -> None:
 @pytest.mark.truth
 @pytest.mark.parametrize("effect", [0.0, 0.15])
 def test_over_many_companies_intervals_hold_what_they_promise(effect: float) -> None:
-    check(150, effect=effect)
+    check(100, effect=effect)
