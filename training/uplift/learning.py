@@ -151,18 +151,18 @@ def model_in_office(workspace: Workspace, action: str) -> tuple[Champion, Uplift
         return champion, load(fetched_again(workspace, subject, champion.version))
 
 
-def settle(league: League, in_office: str | None) -> tuple[Decision, str | None]:
+def settle(winner: str | None, in_office: str | None) -> tuple[Decision, str | None]:
     """Return what the league means for the office, and which competitor decides from now on.
 
     A winner takes office. Without one, whoever is in office stays there with what was learned since: among equals the
     newest knowledge of the average effect is the best. Without anybody in office the rule of the day goes on.
 
     Args:
-        league: The league, run against the competitor in office, or against the rule of the day.
+        winner: Who beat the competitor in office, or the rule of the day; None when nobody did.
         in_office: The competitor in office; None when there is none.
     """
-    if league.winner is not None:
-        return "promote", league.winner
+    if winner is not None:
+        return "promote", winner
     return ("refresh", in_office) if in_office is not None else ("keep", None)
 
 
@@ -196,7 +196,7 @@ def _one_action(
         seed=as_of.toordinal(),
     )
     progress("learning from everybody", 2, 4)
-    decision, chosen = settle(league, in_office)
+    decision, chosen = settle(league.winner, in_office)
     competitor = chosen or STACK
     line = _line(league, competitor, is_effect=competitor in competed.effects)
     model = _model(workspace, as_of, trial, competitor, line, threads=threads, recipe=recipe, progress=progress)

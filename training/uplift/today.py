@@ -13,6 +13,7 @@ from holdback.errors import DataError
 from holdback.progress import Progress, silent
 from holdback.sql import literal
 from holdback.tables import FEATURES_TABLE
+from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 from training.datasets import feature_frame
 from training.uplift.learning import model_in_office
@@ -88,14 +89,7 @@ def _write(workspace: Workspace, as_of: date, action: str, batch: str) -> bool:
             f"uplifts of {as_of}: version {champion.version} for {action} was learned with what was known on "
             f"{learned_on}. It must not know the future. Take {learned_on} or a later day, or learn for {as_of}."
         )
-    rows = workspace.warehouse.query(
-        f"select * from {FEATURES_TABLE} where as_of = date '{as_of}' order by customer_id"
-    )
-    if not rows.num_rows:
-        raise DataError(
-            f"uplifts of {as_of}: nobody is described on that day. The models ask for the features that the day's "
-            "scores were made from. Score the day first (`holdback score`)."
-        )
+    rows = _described(workspace.warehouse, as_of)
     declared = feature_set(workspace.business)
     # What another set of features described that day is missing now: the model says so by name.
     known = tuple(feature for feature in declared if feature.name in rows.column_names)
@@ -113,6 +107,18 @@ def _write(workspace: Workspace, as_of: date, action: str, batch: str) -> bool:
     )
     workspace.warehouse.append("uplifts", table, batch=batch)
     return True
+
+
+def _described(warehouse: Warehouse, as_of: date) -> pa.Table:
+    """The features that the day's scores were made from, ordered by customer."""
+    if warehouse.version(FEATURES_TABLE) is not None:
+        rows = warehouse.query(f"select * from {FEATURES_TABLE} where as_of = date '{as_of}' order by customer_id")
+        if rows.num_rows:
+            return rows
+    raise DataError(
+        f"uplifts of {as_of}: nobody is described on that day. The models ask for the features that the day's scores "
+        "were made from. Score the day first (`holdback score`)."
+    )
 
 
 def _told(workspace: Workspace, as_of: date, action: str, *, was_there_already: bool) -> ActionUplifts:

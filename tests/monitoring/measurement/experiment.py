@@ -67,6 +67,7 @@ class World:
         entry_days: Days over which they enter, every sixth day.
         held_rate: Churn of the held-out within the horizon.
         treated_rate: Churn of the treated.
+        dear_treated_rate: The same of those whose contract costs more than most; None when it makes no difference.
         reached_share: Share of the treated who are really called.
         leaked_share: Share of the held-out who are called all the same.
         household: Customers per household; they leave together.
@@ -79,6 +80,7 @@ class World:
     entry_days: int = 60
     held_rate: float = 0.10
     treated_rate: float = 0.064
+    dear_treated_rate: float | None = None
     reached_share: float = 1.0
     leaked_share: float = 0.0
     household: int = 1
@@ -140,10 +142,15 @@ def run(
     entered = number * world.household * world.entry_days // world.customers // _DAYS_APART * _DAYS_APART
     homes = int(number[-1]) + 1
     held = (rng.random(homes) < world.holdout_share)[number]
-    leaves = (rng.random(homes) < np.where(held, world.held_rate, world.treated_rate)[:: world.household])[number]
+    dear = np.random.default_rng([world.seed, 1]).random(world.customers) < 0.5
+    rates = (world.treated_rate, world.treated_rate if world.dear_treated_rate is None else world.dear_treated_rate)
+    treated_rate = np.where(dear, rates[1], rates[0])
+    leaves = (rng.random(homes) < np.where(held, world.held_rate, treated_rate)[:: world.household])[number]
     after = (rng.integers(0, HORIZON_DAYS, homes))[number]
     called = rng.random(world.customers) < np.where(held, world.leaked_share, world.reached_share)
     price = rng.integers(1500, 6000, world.customers)
+    if world.dear_treated_rate is not None:
+        price = np.where(dear, 4000, 1500) + price % 1000
 
     _launch(workspace, design(world, **(fixed or {})))
     _assign(workspace, world, until, ids, units, entered, held)
