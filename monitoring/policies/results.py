@@ -28,7 +28,7 @@ class InOffice:
         learned_on: Its day of knowledge: outcomes that were known then are no test of it.
     """
 
-    uplift: Callable[[pd.DataFrame], Floats]
+    uplift: Callable[[pd.DataFrame], Floats] = field(repr=False)  # a model prints a megabyte
     learned_on: date
 
 
