@@ -141,6 +141,16 @@ class Company:
             raise ValueError(f"day: {day} is not the day last played ({self.played_until}). Ask on the day itself.")
         return {feed: as_table(self.files[feed], parts, self.people) for feed, parts in self._rows.items()}
 
+    def rows(self, day: date) -> Mapping[str, Sequence[Rows]]:
+        """Return what :meth:`feeds` returns, as arrays by feed: positions and codes, corrections not yet applied.
+
+        Raises:
+            ValueError: another day than the one last played.
+        """
+        if day != self.played_until:
+            raise ValueError(f"day: {day} is not the day last played ({self.played_until}). Ask on the day itself.")
+        return self._rows
+
     def write_day(self, folder: Path, day: date) -> Mapping[str, int]:
         """Write the files of the day last played, ``<folder>/<feed>/<day>.csv``, with a few spoiled lines.
 

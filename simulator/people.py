@@ -18,6 +18,10 @@ YEARS = 5
 GENDERS = ("female", "male", "unknown")
 AGE_BANDS = ("18-29", "30-44", "45-59", "60-74", "75+")
 LANGUAGES = ("es", "en")
+#: Log factors of streaming and of talking, by kind, where habits show it: who likes to talk can be talked to; who
+#: streams and hardly talks hates to be called; who will leave anyway uses little of anything.
+HABITS_BY_KIND = ((-0.4, 0.9), (0.3, 0.1), (-0.9, -0.7), (0.8, -0.9))
+_OWN_HABITS = 0.30
 _AGE_SHARES = (0.18, 0.30, 0.27, 0.17, 0.08)
 
 
@@ -50,7 +54,8 @@ class Market:
 class People:
     """Every customer that the company has or will have, ordered by the day on which they join.
 
-    Arrays have one entry per customer; codes point into the tuples of names.
+    Arrays have one entry per customer; codes point into the tuples of names. ``streams`` and ``talks`` are log factors
+    of use.
     """
 
     market: Market
@@ -72,6 +77,8 @@ class People:
     frailty: Floats = field(repr=False)
     phone_reach: Floats = field(repr=False)
     email_reach: Floats = field(repr=False)
+    streams: Floats = field(repr=False)
+    talks: Floats = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.joined)
@@ -126,6 +133,10 @@ def draw_people(chance: Chance, market: Market, *, customer_count: int, starts: 
     offsets = np.asarray(scenario.kind_offsets) if scenario.response == "by_kind" else np.zeros(len(KINDS))
     frailty = offsets[kind] + np.asarray(market.segment_offsets)[segment] + 0.30 * own + 0.15 * shared
     perfect = scenario.is_delivery_perfect
+    streams, talks = (
+        scenario.kinds_show * (typical[kind] + _OWN_HABITS * chance.bell(f"people/{name}", 0, everyone))
+        for name, typical in zip(("streams", "talks"), np.asarray(HABITS_BY_KIND).T, strict=True)
+    )
     return People(
         market=market,
         ids=pa.array([f"{market.prefix}{number:07d}" for number in range(1, len(everyone) + 1)]),
@@ -146,6 +157,8 @@ def draw_people(chance: Chance, market: Market, *, customer_count: int, starts: 
         frailty=frailty,
         phone_reach=np.ones(len(everyone)) if perfect else 0.55 + 0.40 * drawn("answers_phone"),
         email_reach=np.ones(len(everyone)) if perfect else 0.30 + 0.55 * drawn("opens_email"),
+        streams=streams,
+        talks=talks,
     )
 
 

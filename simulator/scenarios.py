@@ -32,6 +32,7 @@ class Scenario:
         changes_after_days: From this day of the company on, newcomers and causes are others.
         strangers_share: Customers contacted per contact on the list although they are not on it.
         knows_the_future: True when the customers' file has a column that is only known a month later.
+        kinds_show: How far habits differ by kind, in units of :data:`simulator.people.HABITS_BY_KIND`; 0: not at all.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Scenario:
     changes_after_days: int | None = None
     strangers_share: float = 0.0
     knows_the_future: bool = False
+    kinds_show: float = 0.0
 
 
 def daily_hazard(probability: float, days: int) -> float:
@@ -87,6 +89,7 @@ SCENARIOS: Mapping[str, Scenario] = {
             "risk_is_not_uplift",
             "The highest risk are lost causes and sleeping dogs: to contact by risk is worse than at random.",
             kind_offsets=(-0.6, -0.9, 1.4, 1.3),
+            kinds_show=1.0,
         ),
         Scenario("small_company", "At most 300 customers: no effect can be read within a year.", customers_at_most=300),
         Scenario(

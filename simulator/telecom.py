@@ -199,13 +199,13 @@ class Telecom:
         who = np.flatnonzero(today.is_active)
         interest = self.habit[who] * (1 - 0.85 * today.lives.fade[who]) * (1 + 0.10 * today.season(220))
         late = today.uniform("telecom/use_late", who) < 0.01
-        for metric, mean in ((0, 6.0), (1, 45.0)):
+        for metric, mean, habits in ((0, 6.0, today.people.streams), (1, 45.0, today.people.talks)):
             noise = 0.75 + 0.5 * today.uniform(f"telecom/use/{metric}", who)
             rows = {
                 "customer": who,
                 "measured_at": instants(today.day, np.full(len(who), 23 * 3600)),
                 "metric": np.full(len(who), metric),
-                "quantity": np.round(mean * interest * noise, 2),
+                "quantity": np.round(mean * interest * noise * np.exp(habits[who]), 2),
             }
             for delay, chosen in ((0, ~late), (7, late)):
                 today.out.add("usage", today.day + delay, {name: values[chosen] for name, values in rows.items()})

@@ -1,0 +1,1 @@
+"""A year of decisions on simulated companies: does the platform learn whom to contact, and when to stop?"""

@@ -1,0 +1,74 @@
+"""Play the study of learning over time: ``python -m bench.year --scenario risk_is_not_uplift --worlds 20``.
+
+Worlds that stand in ``docs/studies/learning-over-time.json`` already are not played again, so a run that was stopped
+goes on where it was. ``--report`` prints the tables, ``--chart`` draws the picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+from bench.year.chart import draw_chart
+from bench.year.plan import Plan
+from bench.year.study import Summary, load, report, save, summary_of
+from bench.year.world import live
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "docs" / "studies" / "learning-over-time.json"
+PICTURE = ROOT / "docs" / "pictures" / "learning-over-time.svg"
+SCENARIOS = ("risk_is_not_uplift", "no_effect", "ordinary")
+
+
+def main() -> int:
+    """Play what is missing, then print what all worlds say."""
+    parser = argparse.ArgumentParser(prog="python -m bench.year", description=__doc__)
+    parser.add_argument("--scenario", choices=SCENARIOS, help="play this scenario")
+    parser.add_argument("--worlds", type=int, default=20, help="how many worlds there are to be (default: 20)")
+    parser.add_argument("--customers", type=int, default=Plan("ordinary").customers, help="at the start")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the worlds are kept")
+    parser.add_argument("--chart", action="store_true", help="draw the picture of risk_is_not_uplift")
+    parser.add_argument("--report", action="store_true", help="print the tables of all scenarios")
+    given = parser.parse_args()
+    if given.scenario:
+        play(Plan(given.scenario, customers=given.customers), given.worlds, given.jobs, given.results)
+    scenarios = load(given.results)
+    if given.chart:
+        PICTURE.parent.mkdir(parents=True, exist_ok=True)
+        PICTURE.write_text(draw_chart(scenarios["risk_is_not_uplift"]), encoding="utf-8")
+        say(f"wrote {PICTURE}")
+    if given.report or given.scenario:
+        for name in (given.scenario,) if given.scenario else sorted(scenarios):
+            print(report(name, scenarios[name]))
+    return 0
+
+
+def play(plan: Plan, count: int, jobs: int, results: Path) -> None:
+    """Play the worlds 1 to ``count`` that are missing; each is saved when it is over."""
+    found = load(results)
+    done = {int(world["seed"]) for world in found.get(plan.scenario, []) if world["customers"] == plan.customers}
+    missing = [seed for seed in range(1, count + 1) if seed not in done]
+    say(f"{plan.scenario}: {len(done)} worlds are there, {len(missing)} to be played")
+    with ProcessPoolExecutor(jobs) as pool:
+        for future in as_completed([pool.submit(one_world, plan, seed) for seed in missing]):
+            world, found = future.result(), load(results)
+            others = [each for each in found.get(plan.scenario, []) if each["customers"] == plan.customers]
+            save(results, {**found, plan.scenario: [*others, world]})
+            say(f"{plan.scenario}: world {world['seed']} took {world['cpu_seconds']} CPU seconds")
+
+
+def one_world(plan: Plan, seed: int) -> Summary:
+    """Play one world and return what is kept of it."""
+    return summary_of(live(plan, seed, say=say), plan)
+
+
+def say(text: str) -> None:
+    """Show progress."""
+    print(f"year: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
