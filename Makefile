@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-slow test-all check format docs bench clean
+.PHONY: help demo install test test-slow test-all check format docs bench study clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,8 +45,13 @@ docs: $(VENV)/installed-dev  ## write the generated pages again (data dictionary
 bench: $(VENV)/installed-dev  ## measure the ratios that the project promises (BENCH_QUICK=1: a small run)
 	@$(BIN)/python -m bench
 
+study: $(VENV)/installed-dev  ## live a simulated company's year under five policies, 20 times (an hour): docs/studies
+	@$(BIN)/python -m bench.year --scenario risk_is_not_uplift --worlds 20
+	@$(BIN)/python -m bench.year --scenario no_effect --worlds 20
+	@$(BIN)/python -m bench.gate_error --worlds 200
+
 clean:  ## remove the environment, the caches and what the demo wrote; other data under .holdback stay
-	rm -rf $(VENV) .holdback/demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-econml .holdback/demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment, rebuilt when a range or a pin changes. A stamp is written only when everything worked, so that an
