@@ -34,8 +34,19 @@ _QUIET_VENDORS = {
 
 
 def home() -> Path:
-    """Return the folder that holds everything Holdback writes."""
-    return Path(os.environ.get("HOLDBACK_HOME", ".holdback")).resolve()
+    """Return the folder that holds everything Holdback writes.
+
+    Raises:
+        OperatorError: its path has a character that the tables' format takes for something else.
+    """
+    folder = Path(os.environ.get("HOLDBACK_HOME", ".holdback")).resolve()
+    strange = sorted(set("%[]^|") & set(str(folder)))
+    if strange:
+        raise OperatorError(
+            f"{folder}: the path has {' and '.join(map(repr, strange))} in it, which the tables' format cannot keep. "
+            "Set HOLDBACK_HOME to a folder without. Nothing was written."
+        )
+    return folder
 
 
 def business_path() -> Path:

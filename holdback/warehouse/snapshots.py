@@ -133,11 +133,18 @@ def _snapshot_of(folder: str, table: DeltaTable) -> Snapshot:
     return Snapshot(
         folder,
         table.version(),
-        tuple(table.file_uris()),
+        tuple(_path_of(folder, uri) for uri in table.file_uris()),
         tuple(field.name for field in table.schema().fields),
         tuple(table.metadata().partition_columns),
         table,
     )
+
+
+def _path_of(folder: str, uri: str) -> str:
+    """The file that Delta means: it writes the folder's blanks as ``%20``, and the files' own names as they are."""
+    if uri.startswith(f"{folder}/"):
+        return uri
+    return "/".join([folder, *uri.split("/")[len(folder.split("/")) :]])
 
 
 @functools.lru_cache(maxsize=256)

@@ -45,6 +45,16 @@ def test_what_another_process_writes_is_seen_and_built_upon(lake: Lake) -> None:
     assert lake.version("facts") == 56
 
 
+@pytest.mark.parametrize("name", ["two words", "año", "a#b", "a?b", "a+b"])
+def test_a_folder_may_be_called_anything_that_people_call_folders(tmp_path: Path, name: str) -> None:
+    lake = Lake(tmp_path / name / "lake", {**TABLES, "facts": FACTS})
+    lake.append("facts", fact(1), batch="a")
+    lake.append("facts", fact(2), batch="b c")
+    assert values(lake) == [1, 2]
+    lake.compact("facts", by="value")
+    assert values(lake) == [1, 2]
+
+
 def test_a_version_keeps_its_batches_when_the_table_goes_on(lake: Lake) -> None:
     lake.append("facts", fact(1), batch="a")
     before = followed(lake.root / "facts").snapshot()
