@@ -154,8 +154,8 @@ RESULTS: tuple[Table, ...] = (
             Column(
                 "eligible",
                 "text",
-                "JSON: probability of each action that could have been drawn in the treatment group; of the held-out too: "
-                "what they would have been given with which probability",
+                "JSON: probability of each action that could have been drawn in the treatment group; of the held-out "
+                "too: what they would have been given, with which probability",
             ),
             Column("refused", "text", "JSON: the other actions and why they were not chosen"),
             Column("reason", "text", "Why, in words"),
