@@ -61,15 +61,15 @@ def learn_from_purchases(workspace: Workspace, feed: str, as_of: date, *, thread
     """
     school = _School(workspace, feed, as_of, threads)
     days = school.backtest_days
-    tests: list[Backtest] = []
-    for number, day in enumerate(reversed(days)):
-        progress(f"values as on {day}", number, len(days) + 1)
-        found = school.judged(day)
-        tests += [found] if found is not None else []
-    progress(f"values as of {as_of}", len(days), len(days) + 1)
+    progress(f"values as of {as_of}", 0, len(days) + 1)
     buying, learned_on, row_count, notes = school.fitted(as_of)
     parts = {"btyd": buying.bgnbd, "hurdle": buying.hurdle}
     method = "+".join(name for name, part in parts.items() if part is not None)
+    tests: list[Backtest] = []
+    for number, day in enumerate(reversed(days), start=1):
+        progress(f"values as on {day}", number, len(days) + 1)
+        found = school.judged(day, method)
+        tests += [found] if found is not None else []
     factors = [test.factor for test in tests]
     others = sorted({test.method for test in tests} - {method})
     if others:
@@ -195,8 +195,11 @@ class _School:
             return None, 0, (), 0, str(error).removeprefix("hurdle model: ").rstrip(".")
         return hurdle, window, learned_on, len(frame), None
 
-    def judged(self, day: date) -> Backtest | None:
-        """The forecast made as on a day against what came; None when there was nothing to forecast with."""
+    def judged(self, day: date, wanted: str) -> Backtest | None:
+        """The forecast made as on a day against what came; None when there was nothing to forecast with.
+
+        By the ``wanted`` method, where it could be fitted by then; else by the one that would have been used.
+        """
         try:
             buying, *_ = self.fitted(day)
         except DataError:
@@ -206,7 +209,7 @@ class _School:
         revenues = buying.revenues(
             current.purchases, frame, horizon_days=window, discount_rate=0.0, threads=self.threads
         )
-        method = list(revenues)[-1]
+        method = wanted if wanted in revenues else list(revenues)[-1]
         forecasts: Mapping[str, Any] = {method: revenues[method]}
         if day == self.backtest_days[0]:  # rivals are told of the newest day only: an interval of each has its cost
             forecasts = {**revenues, "spend_rate": spend_rate(current.purchases, window)}

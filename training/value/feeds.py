@@ -13,16 +13,6 @@ _KINDS: Final[dict[str, Kind]] = {"subscriptions": "contracts", "transactions": 
 _AMOUNTS: Final = {"subscriptions": "price_cents", "transactions": "amount_cents", "balances": "balance_cents"}
 
 
-def value_kind(business: Business) -> Kind | None:
-    """Return the kind of value model that fits the business; None when its values are bookkeeping only.
-
-    Examples:
-        ``contracts`` for subscriptions with a price, ``purchases`` for transactions, None for balances.
-    """
-    feed = _carrying(business)
-    return None if feed is None else _KINDS.get(business.feeds[feed].role)
-
-
 def value_feed(business: Business) -> tuple[str, Kind]:
     """Return the feed that carries the revenue, and the kind of value model that learns from it.
 
@@ -45,7 +35,7 @@ def value_feed(business: Business) -> tuple[str, Kind]:
         raise BusinessFileError(
             f"{business.slug}: value.feed: {feed!r} holds balances. Nothing is bought and no contract ends there, so "
             "that no value model is trained: the margin of the balances is carried on by the bookkeeping "
-            "(`holdback fit`). Name a feed of purchases or contracts under value.feed to have a model."
+            "(`holdback fit explain`). Name a feed of purchases or contracts under value.feed to have a model."
         )
     return feed, kind
 

@@ -20,7 +20,7 @@ rests on them is :attr:`ExpectedMonths.extrapolated_share`. Stayers are never th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -257,11 +257,6 @@ def fit_hazard(
     )
     booster.fit(_laid_out(encoding.apply(base), rows, leads, last_lead, age, commitment), left)
     return HazardModel(booster, encoding, last_lead, age, commitment)
-
-
-def recipe_facts(recipe: HazardRecipe) -> dict[str, float]:
-    """Plain content of a recipe, for the registry."""
-    return asdict(recipe)
 
 
 def constant_hazards(first_month: Floats, months: int) -> Floats:

@@ -57,9 +57,11 @@ class ValueResult:
         feed: The feed it learned from.
         figures: gini, decile_error, total_ratio and top_share of the newest matured forecast; empty without one.
         rivals: The same of the other ways to forecast, by method: each part alone, and what bookkeeping expects.
-        factors: Predicted total / actual total of each matured forecast, oldest first.
+        factors: Predicted total / actual total of each matured forecast, oldest first; None when nothing came.
         factor: What the values are multiplied by.
         judged_on: Days whose forecasts have matured, oldest first.
+        judged_method: How the newest of them was made; another than ``method`` when the history was too short for it by
+            then. None without one.
         judged_days: The time that those forecasts were about.
         learned_on: Past days it learned from, oldest first.
         window_days: Time after those days that it saw, at most.
@@ -80,9 +82,10 @@ class ValueResult:
     feed: str
     figures: Mapping[str, Estimate]
     rivals: Mapping[str, Mapping[str, Estimate]]
-    factors: tuple[float, ...]
+    factors: tuple[float | None, ...]
     factor: float
     judged_on: tuple[date, ...]
+    judged_method: str | None
     judged_days: int | None
     learned_on: tuple[date, ...]
     window_days: int
@@ -138,9 +141,10 @@ def train_value(workspace: Workspace, as_of: date, *, threads: int, progress: Pr
         feed=feed,
         figures={} if newest is None else found.get(newest.method, {}),
         rivals={name: figures for name, figures in found.items() if newest is None or name != newest.method},
-        factors=tuple(test.factor for test in learned.backtests),
+        factors=_finite(learned.backtests),
         factor=model.factor,
         judged_on=tuple(test.on for test in learned.backtests),
+        judged_method=None if newest is None else newest.method,
         judged_days=None if newest is None else newest.window_days,
         learned_on=learned.learned_on,
         window_days=learned.window_days,
@@ -201,6 +205,10 @@ def evaluation_rows(churn: str, as_of: date, run_id: str, backtests: tuple[Backt
     )  # fmt: skip
 
 
+def _finite(backtests: tuple[Backtest, ...]) -> tuple[float | None, ...]:
+    return tuple(test.factor if math.isfinite(test.factor) else None for test in backtests)
+
+
 def _named(figures: ValueFigures) -> dict[str, Estimate]:
     return {
         "gini": figures.gini,
@@ -238,6 +246,7 @@ def _registered(workspace: Workspace, as_of: date, model: ValueModel, learned: L
         "horizon_days": workspace.business.value.horizon_days,
         "window_days": learned.window_days,
         "learned_on": f"{learned.learned_on[0]} to {learned.learned_on[-1]} ({len(learned.learned_on)} days)",
+        "judged_method": "" if newest is None else newest.method,
         "judged_on": ", ".join(str(test.on) for test in learned.backtests) or "nothing has matured",
         "training_rows": learned.row_count,
         "holdout_rows": 0 if newest is None else newest.customer_count,

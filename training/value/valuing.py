@@ -151,8 +151,8 @@ def _model_for(workspace: Workspace, as_of: date) -> tuple[str, ValueModel]:
     if found is None:
         raise OperatorError(
             f"{workspace.business.slug}: no value model is in office. Its matured forecasts may have missed too much: "
-            "look with `holdback models list`; train with `holdback value train`. Until then the bookkeeping's values "
-            "stand."
+            "look with `holdback models list --value`; train with `holdback value train`. Until then the bookkeeping's "
+            "values stand."
         )
     version, model = found
     known_on = date.fromisoformat(str(model.information["as_of"]))

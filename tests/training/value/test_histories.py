@@ -10,7 +10,7 @@ from holdback.business import Business
 from holdback.errors import BusinessFileError
 from tests.features.world import Memory, Row
 from training.value.contracts import contract_holders, first_ending, left_in, paid_in_months
-from training.value.feeds import value_feed, value_kind
+from training.value.feeds import value_feed
 from training.value.histories import purchase_histories, spent_in_window
 
 AS_OF = date(2025, 6, 1)
@@ -90,7 +90,7 @@ def test_money_that_went_back_counts_but_is_no_purchase() -> None:
 
 
 def test_only_what_was_known_on_the_day_counts() -> None:
-    known_late = {"loaded_at": at(AS_OF, 23)}
+    known_late: dict[str, Any] = {"loaded_at": at(AS_OF, 23)}
     rows = (sale("ana", 70, 1000), sale("ana", 35, 700, **known_late), sale("ana", -5, 700), sale("bea", -1, 700))
     found = purchase_histories(*sold(*rows), "tills", AS_OF)
     assert found.customer_ids.tolist() == ["ana"]
@@ -194,7 +194,7 @@ def test_the_month_of_leaving_is_the_first_without_an_open_contract() -> None:
 
 
 def test_an_end_that_was_told_late_is_not_known_before() -> None:
-    late = {"loaded_at": at(date(2025, 5, 1))}
+    late: dict[str, Any] = {"loaded_at": at(date(2025, 5, 1))}
     warehouse, business = dealt(deal("ana", START, "start", 100), deal("ana", date(2025, 2, 15), "cancel", **late))
     asked, lands_on = np.array(["ana"]), date(2025, 2, 1)
     known = [
@@ -234,11 +234,9 @@ def test_contracts_come_before_purchases_unless_the_file_says_otherwise() -> Non
     assert value_feed(company("tills", "deals")) == ("deals", "contracts")
     assert value_feed(company("tills", "deals", feed="tills")) == ("tills", "purchases")
     assert value_feed(company("levels", "tills")) == ("tills", "purchases")
-    assert value_kind(company("tills")) == "purchases"
 
 
 def test_balances_are_left_to_the_bookkeeping() -> None:
-    assert value_kind(company("levels")) is None
     with pytest.raises(BusinessFileError, match=r"'levels' holds balances.*carried on by the bookkeeping"):
         value_feed(company("levels"))
     with pytest.raises(BusinessFileError, match="bookkeeping"):
@@ -246,7 +244,6 @@ def test_balances_are_left_to_the_bookkeeping() -> None:
 
 
 def test_a_business_without_revenue_is_told_what_is_missing() -> None:
-    assert value_kind(company("chats")) is None
     with pytest.raises(BusinessFileError, match=r"no feed says what a customer brings.*columns\.price"):
         value_feed(company("chats"))
     with pytest.raises(BusinessFileError, match=r"no feed says what a customer brings"):

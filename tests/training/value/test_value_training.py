@@ -44,6 +44,9 @@ def test_a_model_of_contracts_is_judged_registered_and_put_in_office(trained_gym
     assert ratio.estimate == pytest.approx(1, abs=0.05)
     assert result.judged_on[-1] < TODAY
     assert result.factor == 1
+    assert result.judged_method == "hazard"
+    [verdict] = trained_gym.workspace.journal.verdicts(result.model)
+    assert (verdict.version, verdict.decision, verdict.champion) == ("1", "promote", None)
     found = model_in_office(trained_gym.workspace)
     assert found is not None
     assert found[0] == "1"
@@ -187,7 +190,8 @@ def test_a_model_of_purchases_has_both_parts(trained_shop: Trained) -> None:
 
 def test_what_another_method_missed_does_not_correct_the_values(trained_shop: Trained) -> None:
     # All three matured forecasts promised too much, but BG/NBD made them alone.
-    assert min(trained_shop.result.factors) > 1
+    assert all(factor is not None and factor > 1 for factor in trained_shop.result.factors)
+    assert trained_shop.result.judged_method == "btyd"
     assert trained_shop.result.factor == 1
     assert any("not by btyd+hurdle" in note for note in trained_shop.result.notes)
 
@@ -253,6 +257,7 @@ def test_a_forecast_that_missed_by_half_does_not_take_office(trained_shop: Train
     content = {"customers": rows["customer_id"].to_pylist(), "day_numbers": days, "cents": np.full(len(days), 9000)}
     _sell_more(workspace, **content)
     result = train_value(workspace, SHOP_TODAY, threads=1)
+    assert result.factors[-1] is not None
     assert result.factors[-1] < 0.6
     assert not result.is_in_office
     assert "off by more than 40%" in result.reason
