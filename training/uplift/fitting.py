@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize
 
 from holdback.errors import DataError
 from holdback.progress import Progress, silent
@@ -29,14 +28,13 @@ from training.uplift.learnable import folds_of, order_of, require_learnable
 from training.uplift.learners import Recipe, along, ask, asked_of, boost, learn_design, line_of, merge, pool_of
 from training.uplift.lines import one_blas_thread
 from training.uplift.model import BASIS_OF, EVERYBODY, STACK, UpliftModel
+from training.uplift.stacking import stack
 from training.uplift.trial import OutOfFold, Trial
 
 Integers = npt.NDArray[np.intp]
 
 RANDOM = "random"
 S_LEARNER = "s_learner"
-_STACKED = ("t_difference", "logistic_difference", "ridge", "boosted")
-_BOTH_SIGNS = "risk"
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +192,7 @@ def _fit(
     _effects(data, gains, boosters, lines, bases, progress)
     average = average_effect(gains, trial.customer_ids)
     means = {name: float(values.mean()) for name, values in bases.items()}
-    weights = _stack(bases, gains)
+    weights = stack(bases, gains, folds=folds, customers=trial.customer_ids)
     progress("putting the parts together", 2 * recipe.fold_count, 2 * recipe.fold_count + 1)
     if S_LEARNER in also:
         boosters["both"] = [_both(data)]
@@ -308,16 +306,6 @@ def _both(data: _Data) -> Any:
 
 def _with_treatment(encoded: pd.DataFrame, part: str, treated: Floats | float = 1.0) -> pd.DataFrame:
     return encoded.assign(**{TREATMENT: treated}) if part == "both" else encoded
-
-
-def _stack(bases: Mapping[str, Floats], gains: Floats) -> dict[str, float]:
-    """Return the weights that explain the gains best: none negative, but the risk may count either way."""
-    names = [*_STACKED, _BOTH_SIGNS]
-    centred = np.column_stack([bases[name] - bases[name].mean() for name in names])
-    q, r = np.linalg.qr(np.column_stack([centred, -centred[:, -1]]))
-    found, _ = optimize.nnls(r, q.T @ (gains - gains.mean()))
-    net = np.r_[found[: len(names) - 1], found[-2] - found[-1]]
-    return {name: float(weight) for name, weight in zip(names, net, strict=True) if weight != 0}
 
 
 def _checked(given: Mapping[str, Floats], n: int, *, taken: Mapping[str, Floats]) -> dict[str, Floats]:
