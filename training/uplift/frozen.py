@@ -187,6 +187,7 @@ def write(model: Frozen, cbms: Mapping[str, bytes], path: Path) -> None:
         "encoding": model.encoding.as_dict(),
         "design": model.design.as_dict(),
         "lines": {part: line.tolist() for part, line in model.lines.items()},
+        "boosters": sorted(cbms),
         "is_binary": model.is_binary,
         "average": model.average,
         "weights": dict(model.weights),
@@ -220,7 +221,7 @@ def read(path: Path, encoding_from: Callable[[Mapping[str, Any]], Any]) -> tuple
     content = json.loads(members.pop(CONTENT))
     if content["format"] != FORMAT:
         raise ValueError(f"format {content['format']!r} instead of {FORMAT}")
-    cbms = {name.removesuffix(".cbm"): data for name, data in members.items()}
+    cbms = {part: members[f"{part}.cbm"] for part in content["boosters"]}
     model = Frozen(
         encoding_from(content["encoding"]),
         design_from(content["design"]),

@@ -2,7 +2,7 @@
 
 One company, made once: 17.6 % of the untreated leave, treating everybody keeps 3.8 points more of them, the effect has
 a standard deviation of 4.7 points, 15 % are better left in peace, the surest leavers are lost causes, and the effect
-correlates with the risk by .2 only (close to the moments of the study that the bars come from; `test_simulation` checks them).
+correlates with the risk by .2 only: close to the moments of the study that the bars come from (see `test_simulation`).
 """
 
 from __future__ import annotations
