@@ -69,7 +69,7 @@ def tell_train_value(receipt: Receipt) -> Iterator[Any]:
     )
     if receipt["figures"]:
         table = table_of("", "method", "#gini", "#decile error", "#predicted / actual", "#top tenth brings")
-        for name, figures in {receipt["method"]: receipt["figures"], **receipt["rivals"]}.items():
+        for name, figures in {receipt["judged_method"]: receipt["figures"], **receipt["rivals"]}.items():
             told = (figures[metric] for metric in ("gini", "decile_error", "total_ratio", "top_share"))
             table.add_row(name, *(interval(figure, digits=2) for figure in told))
         yield table

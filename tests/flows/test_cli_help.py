@@ -22,6 +22,7 @@ COMMANDS = {
     "campaign plan", "campaign launch", "campaign stop", "campaign resume", "campaign list", "campaign show",
     "campaign measure", "campaign portfolio", "campaign pnl",
     "decide", "decisions list", "decisions explain", "ledger verify", "ledger show",
+    "value train", "value show", "uplift learn", "uplift show", "policy value", "policy compare",
     "fit show", "fit explain", "fit audit", "fit backtest", "fit sensitivity", "fit export",
 }  # fmt: skip
 PRINTS_ONE_TEXT = {"business schema"}  # JSON by nature
