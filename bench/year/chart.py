@@ -60,7 +60,7 @@ def draw_chart(worlds: Sequence[Summary]) -> str:
         '<text x="16" y="32" font-size="23" font-weight="700" fill="#1a1a1a">It learns whom a call keeps</text>',
         f'<text x="16" y="56" font-size="16" fill="#444">Incremental margin in thousands, {count} simulated companies '
         "with 95 % bands.</text>",
-        f'<text x="16" y="77" font-size="16" fill="#444">{customers:,} customers each; those most at risk are not those '
+        f'<text x="16" y="77" font-size="16" fill="#444">{customers:,} customers each; those at risk are not those '
         "whom a call keeps.</text>",
     ]
     amounts = np.arange(np.ceil(bottom / step) * step, top, step)

@@ -1,9 +1,9 @@
 """What nobody in a company knows: the true effect of a contact on each customer, in closed form.
 
 :mod:`simulator.truth` plays worlds to know this, sixty days for each action and decision; a year of decisions would
-take an hour. Here the simulator's own rules are carried forward instead, in steps of five days: moods and interest return,
-commitments end, pains of prices fade, and so does the contact. ``tests/truth/test_learning_over_time.py`` holds it
-against the truth that is played.
+take an hour. Here the simulator's own rules are carried forward instead, in steps of five days: moods and interest
+return, commitments end, pains of prices fade, and so does the contact.
+``tests/truth/test_learning_over_time.py`` holds it against the truth that is played.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ class Platform:
             heard,
             incumbent=self.in_office or BY_VALUE,
             capacity_share=arm.plan.capacity_share,
-            resamples=500,
+            resamples=200,
             seed=week,
         )
         self.in_office = league.winner or self.in_office
