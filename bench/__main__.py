@@ -198,6 +198,8 @@ def page(lines: Sequence[Line]) -> str:
 
 def main() -> int:
     """Measure, print, and say whether a result was wrong."""
+    from bench.uplift import uplift_lines
+
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the table to docs/benchmarks.md")
     write = parser.parse_args().write
@@ -207,8 +209,9 @@ def main() -> int:
     allocations, wrong_allocations = allocation_lines(customers * 10)
     with tempfile.TemporaryDirectory(prefix="holdback-bench-") as folder:
         outcomes, wrong_outcomes = outcome_lines(customers * 10, Path(folder))
-    lines += [*allocations, *outcomes, compile_line(), help_line()]
-    wrong += [*wrong_allocations, *wrong_outcomes]
+    uplifts, wrong_uplifts = uplift_lines(customers < 100_000)
+    lines += [*allocations, *outcomes, *uplifts, compile_line(), help_line()]
+    wrong += [*wrong_allocations, *wrong_outcomes, *wrong_uplifts]
     print(table(lines))
     missed = [line.what for line in lines if line.verdict == "MISSED"]
     if missed:

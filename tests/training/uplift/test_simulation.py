@@ -23,7 +23,7 @@ def fresh_uplifts(seeds: range, treated_share: float | None, effect: Effect) -> 
         rng = np.random.default_rng(seed)
         trial = world(rng, SIZE, treated_share=treated_share, effect=effect).trial
         fresh = world(rng, SIZE, treated_share=treated_share, effect=effect)
-        found.append((fresh, fit(trial, threads=1, seed=seed).model.uplift(fresh.trial.frame)))
+        found.append((fresh, fit(trial, threads=1).model.uplift(fresh.trial.frame)))
     return found
 
 
@@ -73,8 +73,10 @@ def test_with_half_of_them_treated_it_finds_whom_it_changes_and_by_how_much() ->
 
 
 def test_a_tenth_held_out_is_a_poor_school_but_better_than_treating_everybody() -> None:
-    found = fresh_uplifts(range(1, 5), 0.9, "varied")
+    found = fresh_uplifts(range(1, 7), 0.9, "varied")
     assert mean_of(profit_lost, found) < 0.13 < mean_of(profit_lost_by_treating_everybody, found)
+    # Where its 2,000 held-out customers prove nothing, it treats everybody; it never does worse.
+    assert all(profit_lost(*one) <= profit_lost_by_treating_everybody(*one) + 1e-9 for one in found)
 
 
 def test_odds_that_depend_on_the_customer_do_not_mislead_it() -> None:
