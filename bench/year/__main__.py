@@ -1,7 +1,8 @@
 """Play the study of learning over time: ``python -m bench.year --scenario risk_is_not_uplift --worlds 20``.
 
 Worlds that stand in ``docs/studies/learning-over-time.json`` already are not played again, so a run that was stopped
-goes on where it was. ``--report`` prints the tables, ``--chart`` draws the picture.
+goes on where it was. ``--report`` prints the tables and writes them into ``docs/studies/learning-over-time.md``;
+``--chart`` draws the picture.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from bench.year.world import live
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "studies" / "learning-over-time.json"
+PAGE = RESULTS.with_suffix(".md")
+BEGINS, ENDS = "<!-- tables: python -m bench.year --report -->\n", "<!-- end of tables -->\n"
 PICTURE = ROOT / "docs" / "pictures" / "learning-over-time.svg"
 SCENARIOS = ("risk_is_not_uplift", "no_effect", "ordinary")
 
@@ -31,7 +34,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the worlds are kept")
     parser.add_argument("--chart", action="store_true", help="draw the picture of risk_is_not_uplift")
-    parser.add_argument("--report", action="store_true", help="print the tables of all scenarios")
+    parser.add_argument("--report", action="store_true", help="print the tables and write them into the page")
     given = parser.parse_args()
     if given.scenario:
         play(Plan(given.scenario, customers=given.customers), given.worlds, given.jobs, given.results)
@@ -40,9 +43,13 @@ def main() -> int:
         PICTURE.parent.mkdir(parents=True, exist_ok=True)
         PICTURE.write_text(draw_chart(scenarios["risk_is_not_uplift"]), encoding="utf-8")
         say(f"wrote {PICTURE}")
-    if given.report or given.scenario:
-        for name in (given.scenario,) if given.scenario else sorted(scenarios):
-            print(report(name, scenarios[name]))
+    if given.report:
+        tables = "\n".join(report(name, scenarios[name]) for name in reversed(sorted(scenarios)))
+        print(tables)
+        before, rest = PAGE.read_text(encoding="utf-8").split(BEGINS)
+        PAGE.write_text(before + BEGINS + tables + ENDS + rest.split(ENDS)[1], encoding="utf-8")
+    elif given.scenario:
+        print(report(given.scenario, scenarios[given.scenario]))
     return 0
 
 

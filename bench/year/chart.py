@@ -11,8 +11,8 @@ from scipy import stats
 from bench.year.study import Summary
 from bench.year.world import EVERYBODY, NOBODY, ORACLE, PLATFORM, RISK
 
-_WIDTH, _HEIGHT = 720, 470
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 158, 92, 46
+_WIDTH, _HEIGHT = 480, 430
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 144, 90, 40
 #: Colours that remain different for the colour-blind (Okabe and Ito); only the platform is bold.
 _LINES = (
     (ORACLE, "oracle", "#5c6b73", 2.0), (PLATFORM, "Holdback", "#0072b2", 4.0), (NOBODY, "nobody", "#8a8a8a", 1.5),
@@ -38,7 +38,7 @@ def draw_chart(worlds: Sequence[Summary]) -> str:
     means = {name: np.concatenate([[0.0], found.mean(axis=0)]) for name, found in sums.items()}
     bands = {name: np.concatenate([[0.0], each]) for name, each in half.items()}
     top = max(float((means[name] + bands[name]).max()) for name in means)
-    bottom = min(-0.6 * top, float(means[PLATFORM].min()) * 1.25)
+    bottom = max(-top, min(float(means[name].min()) for name in (RISK, PLATFORM)) * 1.1)
     step = _step(top - bottom)
     weeks = len(means[ORACLE]) - 1
 
@@ -49,31 +49,30 @@ def draw_chart(worlds: Sequence[Summary]) -> str:
         return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (top - max(amount, bottom)) / (top - bottom)
 
     customers = int(worlds[0]["customers"])
+    among = f"{count} simulated companies, 95 % bands" if count > 1 else "one simulated company"
     told = "; ".join(f"{label} {means[name][-1]:,.0f}" for name, label, *_ in _LINES)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
         'aria-labelledby="title desc" font-family="system-ui, -apple-system, Segoe UI, sans-serif">',
         '<title id="title">What a year of decisions is worth, by who decides</title>',
         f'<desc id="desc">{escape(f"Incremental margin against contacting nobody after a year, in thousands: {told}.")}'
-        f"{escape(f' Means of {count} simulated companies with 95 % bands.')}</desc>",
+        f"{escape(f' Means of {among}.')}</desc>",
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
-        '<text x="16" y="32" font-size="23" font-weight="700" fill="#1a1a1a">It learns whom a call keeps</text>',
-        f'<text x="16" y="56" font-size="16" fill="#444">Incremental margin in thousands, {count} simulated companies '
-        "with 95 % bands.</text>",
-        f'<text x="16" y="77" font-size="16" fill="#444">{customers:,} customers each; those at risk are not those '
-        "whom a call keeps.</text>",
+        '<text x="16" y="30" font-size="20" font-weight="700" fill="#1a1a1a">It learns whom a call keeps</text>',
+        f'<text x="16" y="52" font-size="14" fill="#444">Incremental margin in thousands, {among}</text>',
+        f'<text x="16" y="72" font-size="14" fill="#444">{customers:,} customers; risk is not what a call changes</text>',
     ]
     amounts = np.arange(np.ceil(bottom / step) * step, top, step)
     for amount in amounts.tolist():
         height, stroke = f"{y(amount):.1f}", "#555" if abs(amount) < 1e-9 else "#e4e4e4"
         parts.append(
             f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{height}" y2="{height}" stroke="{stroke}"/>'
-            f'<text x="{_LEFT - 8}" y="{y(amount) + 5:.1f}" font-size="15" fill="#444" text-anchor="end">'
+            f'<text x="{_LEFT - 8}" y="{y(amount) + 5:.1f}" font-size="14" fill="#444" text-anchor="end">'
             f"{amount:,.0f}</text>"
         )
     for number, month in enumerate(_MONTHS):
         parts.append(
-            f'<text x="{x(weeks * number / 4):.1f}" y="{_HEIGHT - 18}" font-size="15" fill="#444" '
+            f'<text x="{x(weeks * number / 4):.1f}" y="{_HEIGHT - 18}" font-size="14" fill="#444" '
             f'text-anchor="middle">{month}</text>'
         )
     for name, _, colour, width in _LINES:
@@ -95,11 +94,11 @@ def _labels(ends: dict[str, tuple[float, float]]) -> list[str]:
     """Write each line's name and end beside it, far enough apart to be read."""
     found, lowest = [], -np.inf
     for name, label, colour, width in sorted(_LINES, key=lambda line: ends[line[0]]):
-        place = max(ends[name][0] + 5, lowest + 21)
+        place = max(ends[name][0] + 5, lowest + 19)
         lowest = place
         weight = 700 if width > 3 else 500
         found.append(
-            f'<text x="{_WIDTH - _RIGHT + 8}" y="{place:.1f}" font-size="17" font-weight="{weight}" fill="{colour}">'
+            f'<text x="{_WIDTH - _RIGHT + 7}" y="{place:.1f}" font-size="15" font-weight="{weight}" fill="{colour}">'
             f"{label} {ends[name][1]:+,.0f}</text>"
         )
     return found

@@ -113,7 +113,7 @@ def report(scenario: str, worlds: Sequence[Summary]) -> str:
     lines.append("")
     if np.mean(last[ORACLE]) > 0:
         share = ratio_with_interval(last[PLATFORM], last[ORACLE])
-        lines.append(f"- Platform against the oracle, last quarter: {share[0]:.1%} ({share[1]:.1%} to {share[2]:.1%}).")
+        lines.append(f"- Platform against the oracle, last quarter: {_shown(share, '.1%')}.")
     lines += [
         f"- Platform above risk ranking in the last quarter: {above} of {count} worlds.",
         f"- Platform's contacts, last quarter against first: {spending_share(worlds):.1%}; beyond exploration: "
@@ -148,5 +148,6 @@ def _offices(worlds: Sequence[Summary]) -> list[str]:
     return [f"{name} in {count}" for name, count in sorted(found.items(), key=lambda item: -item[1])]
 
 
-def _shown(figure: tuple[float, float, float]) -> str:
-    return f"{figure[0]:,.0f} ({figure[1]:,.0f} to {figure[2]:,.0f})"
+def _shown(figure: tuple[float, float, float], form: str = ",.0f") -> str:
+    mean, low, high = (format(each, form) for each in figure)
+    return f"{mean} ({low} to {high})" if math.isfinite(figure[1]) else f"{mean} (one world: no interval)"
