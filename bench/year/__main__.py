@@ -44,7 +44,7 @@ def main() -> int:
         PICTURE.write_text(draw_chart(scenarios["risk_is_not_uplift"]), encoding="utf-8")
         say(f"wrote {PICTURE}")
     if given.report:
-        tables = "\n".join(report(name, scenarios[name]) for name in reversed(sorted(scenarios)))
+        tables = "\n".join(report(name, scenarios[name]) for name in sorted(scenarios, reverse=True))
         print(tables)
         before, rest = PAGE.read_text(encoding="utf-8").split(BEGINS)
         PAGE.write_text(before + BEGINS + tables + ENDS + rest.split(ENDS)[1], encoding="utf-8")

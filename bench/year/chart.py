@@ -60,7 +60,8 @@ def draw_chart(worlds: Sequence[Summary]) -> str:
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
         '<text x="16" y="30" font-size="20" font-weight="700" fill="#1a1a1a">It learns whom a call keeps</text>',
         f'<text x="16" y="52" font-size="14" fill="#444">Incremental margin in thousands, {among}</text>',
-        f'<text x="16" y="72" font-size="14" fill="#444">{customers:,} customers; risk is not what a call changes</text>',
+        f'<text x="16" y="72" font-size="14" fill="#444">{customers:,} customers; '
+        "risk is not what a call changes</text>",
     ]
     amounts = np.arange(np.ceil(bottom / step) * step, top, step)
     for amount in amounts.tolist():
