@@ -1,7 +1,7 @@
 """Against the truth: worlds of 20,000 customers whose individual effects are known.
 
 The bars are those of the study (statistics.md 2d), held by the mean over a few worlds: one world's figure moves by
-about .04 in rank correlation from chance alone.
+about .04 in rank correlation from chance alone. The rule of the stack was chosen on worlds 1 to 6: these are others.
 """
 
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def test_the_world_is_the_one_of_the_study() -> None:
 
 
 def test_with_half_of_them_treated_it_finds_whom_it_changes_and_by_how_much() -> None:
-    found = fresh_uplifts(range(1, 5), 0.5, "varied")
+    found = fresh_uplifts(range(101, 105), 0.5, "varied")
     assert mean_of(rank_correlation, found) >= 0.80
     assert mean_of(lost_at_a_fifth, found) <= 0.12
     assert mean_of(profit_lost, found) <= 0.08
@@ -73,25 +73,26 @@ def test_with_half_of_them_treated_it_finds_whom_it_changes_and_by_how_much() ->
 
 
 def test_a_tenth_held_out_is_a_poor_school_but_better_than_treating_everybody() -> None:
-    found = fresh_uplifts(range(1, 7), 0.9, "varied")
+    found = fresh_uplifts(range(101, 107), 0.9, "varied")
     assert mean_of(profit_lost, found) < 0.13 < mean_of(profit_lost_by_treating_everybody, found)
     # Where its 2,000 held-out customers prove nothing, it treats everybody; it never does worse.
     assert all(profit_lost(*one) <= profit_lost_by_treating_everybody(*one) + 1e-9 for one in found)
 
 
 def test_odds_that_depend_on_the_customer_do_not_mislead_it() -> None:
-    found = fresh_uplifts(range(1, 4), None, "varied")
+    found = fresh_uplifts(range(101, 104), None, "varied")
     assert mean_of(rank_correlation, found) >= 0.69
     assert mean_of(profit_lost, found) < mean_of(profit_lost_by_treating_everybody, found)
 
 
 def test_where_everybody_changes_alike_it_declines_hardly_anybody() -> None:
-    found = fresh_uplifts(range(1, 7), 0.5, "constant")
+    # Most worlds lose nothing, one in eight up to a third (its average was underestimated): six would say nothing.
+    found = fresh_uplifts(range(201, 241), 0.5, "constant")
     assert mean_of(profit_lost, found) <= 0.05
 
 
 def test_where_nobody_changes_the_uplifts_stay_near_zero() -> None:
-    for truth, uplift in fresh_uplifts(range(1, 4), 0.5, "zero"):
+    for truth, uplift in fresh_uplifts(range(101, 104), 0.5, "zero"):
         assert not truth.gain.any()
         # The average has a standard error of .0047 (sd of the gains .67 over 20,000).
         assert abs(uplift.mean()) < 4 * 0.0047
