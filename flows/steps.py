@@ -122,7 +122,8 @@ def value_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) ->
     def work() -> Receipt:
         return _receipt(value_day(workspace, as_of, progress=tell))
 
-    return once("value_daily", workspace, as_of, work, wait_seconds=wait_seconds)
+    outcome = once("value_daily", workspace, as_of, work, wait_seconds=wait_seconds)
+    return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_valued_already"]))
 
 
 def learn_step(workspace: Workspace, as_of: date, *, campaign: str | None = None, wait_seconds: float = 0) -> Outcome:
@@ -154,7 +155,9 @@ def uplift_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -
     def work() -> Receipt:
         return _receipt(write_uplifts(workspace, as_of, progress=tell))
 
-    return once("uplift_daily", workspace, as_of, work, wait_seconds=wait_seconds)
+    outcome = once("uplift_daily", workspace, as_of, work, wait_seconds=wait_seconds)
+    is_known = all(one["was_there_already"] for one in outcome.receipt["actions"])
+    return dataclasses.replace(outcome, was_done_already=is_known)
 
 
 def score_step(workspace: Workspace, as_of: date, *, churn: str | None = None, wait_seconds: float = 0) -> Outcome:

@@ -58,10 +58,12 @@ def test_a_day_ingests_trains_the_first_model_scores_and_reports(days: dict[str,
     flows = [(outcome.flow, outcome.as_of) for outcome in days["first"]]
     yesterday = TODAY - timedelta(days=1)
     assert flows == [
-        ("ingest_daily", yesterday), ("retrain", yesterday), ("score_daily", yesterday), ("report", yesterday),
-        ("ingest_daily", TODAY), ("score_daily", TODAY), ("report", TODAY),
+        ("ingest_daily", yesterday), ("retrain", yesterday), ("score_daily", yesterday), ("train_value", yesterday),
+        ("value_daily", yesterday), ("report", yesterday),
+        ("ingest_daily", TODAY), ("score_daily", TODAY), ("value_daily", TODAY), ("report", TODAY),
     ]  # fmt: skip
-    assert not any(outcome.was_done_already for outcome in days["first"])
+    stands = [(outcome.flow, outcome.as_of) for outcome in days["first"] if outcome.was_done_already]
+    assert stands == [("value_daily", TODAY)]  # what customers are worth moves slowly
     assert days["first"][1].receipt["decision"] == "promote"
 
 
@@ -73,7 +75,7 @@ def test_the_bad_row_is_in_quarantine_with_its_reason(days: dict[str, list[Outco
 
 
 def test_a_rerun_changes_nothing_and_says_so(days: dict[str, list[Outcome]]) -> None:
-    assert [outcome.flow for outcome in days["again"]] == ["ingest_daily", "score_daily", "report"]
+    assert [outcome.flow for outcome in days["again"]] == ["ingest_daily", "score_daily", "value_daily", "report"]
     assert all(outcome.was_done_already for outcome in days["again"])
 
 
