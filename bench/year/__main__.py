@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from bench.year.chart import draw_chart
-from bench.year.plan import Plan
+from bench.year.plan import FIRST_SEED, Plan
 from bench.year.study import Summary, load, report, save, summary_of
 from bench.year.world import live
 
@@ -54,10 +54,10 @@ def main() -> int:
 
 
 def play(plan: Plan, count: int, jobs: int, results: Path) -> None:
-    """Play the worlds 1 to ``count`` that are missing; each is saved when it is over."""
+    """Play those of the ``count`` worlds that are missing; each is saved when it is over."""
     found = load(results)
     done = {int(world["seed"]) for world in found.get(plan.scenario, []) if world["customers"] == plan.customers}
-    missing = [seed for seed in range(1, count + 1) if seed not in done]
+    missing = [seed for seed in range(FIRST_SEED, FIRST_SEED + count) if seed not in done]
     say(f"{plan.scenario}: {len(done)} worlds are there, {len(missing)} to be played")
     with ProcessPoolExecutor(jobs) as pool:
         for future in as_completed([pool.submit(one_world, plan, seed) for seed in missing]):

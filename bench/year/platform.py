@@ -29,8 +29,9 @@ from training.uplift.trial import Trial
 Flags = npt.NDArray[np.bool_]
 
 BY_VALUE = "value"
-#: Smaller than the default, so that twenty worlds can be learned in.
-LIGHT = Recipe(fold_count=2, outcome_trees=100, effect_trees=60, learning_rate=0.08)
+#: Smaller boosters than the default, so that twenty worlds can be learned in.
+LIGHT = Recipe(outcome_trees=100, effect_trees=60, learning_rate=0.08)
+_OUTER_FOLDS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +170,7 @@ class Platform:
         if trial is None:
             return
         try:
-            heard = out_of_fold(trial, threads=1, seed=week, recipe=self.recipe)
+            heard = out_of_fold(trial, threads=1, seed=week, fold_count=_OUTER_FOLDS, recipe=self.recipe)
         except NotKnowableYet:  # too few customers so far: go on exploring
             return
         league = run_league(
@@ -182,7 +183,8 @@ class Platform:
         )
         self.in_office = league.winner or self.in_office
         name = self.in_office or BY_VALUE
-        fitted = fit(trial, threads=1, seed=week, recipe=self.recipe, also=("s_learner",))
+        also = ("s_learner",) if name == "s_learner" else ()
+        fitted = fit(trial, threads=1, seed=week, recipe=self.recipe, also=also)
         line = next(standing.line for standing in league.standings if standing.name == name)
         self.model = fitted.model.decided_by(name, line)
         self.lessons.append(
