@@ -315,6 +315,11 @@ class Training(Section):
 
     snapshots: Annotated[int, Field(ge=1, le=60)] = Field(12, description="Monthly snapshots at most")
     min_history_days: Annotated[int, Field(ge=0)] = Field(60, description="Days of data before the first snapshot")
+    scorers: Texts = Field(
+        (),
+        description="Features (numbers, such as an attribute with a score of your own) that compete as they stand for "
+        "whom an action is given to: higher comes first",
+    )
 
 
 def refuse_reserved(name: str) -> None:

@@ -211,6 +211,9 @@ def _fit(
         "average": [average.estimate, average.low, average.high],
         "stack": {"average": average.estimate, "weights": weights, "means": {name: means[name] for name in weights}},
         "basis_means": means,
+        "column_means": {
+            name: float(trial.frame[name].mean()) for name in encoding.names if name not in encoding.categories
+        },
         "dropped": list(dropped),
         "null_shares": {name: float(trial.frame[name].isna().mean()) for name in encoding.names},
     }

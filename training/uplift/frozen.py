@@ -9,6 +9,7 @@ The uplift is a linear combination of named bases, each an expected gain or a ra
     ridge, boosted       regressions of the gain itself
     risk, response       -m0 and m1: worst off untreated first, best outcome when treated first
     s_difference         one booster that knows the treatment, asked twice
+    column:NAME          a feature as it stands; a company's own score comes in so
 
 The file is a zip without compression: ``model.json`` and one ``.cbm`` per booster; nothing is pickled. Needs catboost,
 numpy and pandas, and nothing of Holdback.
@@ -43,6 +44,8 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "s_difference": ("both",),
 }
 """Parts that each basis is made of: boosters, and lines (coefficients on the design, the constant first)."""
+COLUMN = "column:"
+"""Before the name of a feature that is a basis as it stands; where it is missing it says nothing (its mean)."""
 _ARRAYS = ("low", "high", "fill", "centre", "scale")
 
 
@@ -124,7 +127,8 @@ class Frozen:
     def names(self) -> tuple[str, ...]:
         """Bases that this model can compute."""
         parts = self.boosters.keys() | self.lines.keys()
-        return tuple(name for name, needed in NEEDED.items() if parts.issuperset(needed))
+        own = (name for name in self.weights if name.startswith(COLUMN))
+        return (*(name for name, needed in NEEDED.items() if parts.issuperset(needed)), *own)
 
     def bases(self, frame: pd.DataFrame, names: Iterable[str], *, threads: int = 1) -> dict[str, Floats]:
         """Return the named bases for each row, each of shape (n,).
@@ -137,7 +141,10 @@ class Frozen:
         said = {part: self._ask(part, encoded, threads) for part in _parts(wanted) if part != "both"}
         found: dict[str, Floats] = {}
         for name in wanted:
-            if name == "s_difference":
+            if name.startswith(COLUMN):
+                column = encoded[name.removeprefix(COLUMN)].to_numpy(dtype=np.float64)
+                found[name] = np.where(np.isnan(column), self.means.get(name, 0.0), column)
+            elif name == "s_difference":
                 one, none = (self._ask("both", encoded.assign(**{TREATMENT: given}), threads) for given in (1.0, 0.0))
                 found[name] = one - none
             else:
@@ -154,9 +161,8 @@ class Frozen:
     def combined(self, bases: Mapping[str, Floats]) -> Floats:
         """Return the uplift of rows whose bases (all of ``weights``, or more) are known, shape (n,)."""
         uplift = np.full(len(next(iter(bases.values()))), self.average)
-        for name in NEEDED:  # always in one order: sums in another differ in the last bit
-            if name in self.weights:
-                uplift += self.weights[name] * (bases[name] - self.means[name])
+        for name in sorted(self.weights, key=_place):  # always in one order: sums in another differ in the last bit
+            uplift += self.weights[name] * (bases[name] - self.means[name])
         return np.clip(uplift, -1.0, 1.0) if self.is_binary else uplift
 
     def _ask(self, part: str, encoded: pd.DataFrame, threads: int) -> Floats:
@@ -241,4 +247,8 @@ def read(path: Path, encoding_from: Callable[[Mapping[str, Any]], Any]) -> tuple
 
 def _parts(names: Iterable[str]) -> tuple[str, ...]:
     """Every part that the bases need, each once."""
-    return tuple(dict.fromkeys(part for name in names for part in NEEDED[name]))
+    return tuple(dict.fromkeys(part for name in names for part in NEEDED.get(name, ())))
+
+
+def _place(name: str) -> tuple[int, str]:
+    return (tuple(NEEDED).index(name) if name in NEEDED else len(NEEDED)), name

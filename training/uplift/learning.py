@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from holdback.errors import DataError, HoldbackError, NotKnowableYet, PromotionConflict
 from holdback.journal import Champion
@@ -21,25 +19,16 @@ from training.registry import (
     model_name,
     promote,
     reconcile,
-    register_file,
     uplift_subject,
 )
-from training.uplift.card import write_card
+from training.uplift.competitors import given_scores, incumbent_of
 from training.uplift.experience import Experience, read_trials
 from training.uplift.fitting import S_LEARNER, fit, out_of_fold
-from training.uplift.league import League, Standing, run_league
+from training.uplift.league import League, run_league
 from training.uplift.learners import Recipe
 from training.uplift.model import STACK, UpliftModel, load
-from training.uplift.serving import served
+from training.uplift.recording import evaluation_rows, registered
 from training.uplift.trial import Trial
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-#: What decides while no model is in office: the frozen risk times the value, as the rule of the day has it.
-RULE = "rule"
-#: With whom a campaign that was run elsewhere, and knows no risk, is compared.
-RANDOM = "random"
 
 Decision = Literal["promote", "refresh", "keep", "waits"]
 
@@ -180,10 +169,8 @@ def _one_action(
     seen = workspace.journal.champion(model_name(workspace.business, subject))
     office = model_in_office(workspace, trial.action)
     in_office = None if office is None else str(office[1].information["decided_by"])
-    knows_risk = bool((trial.risk == trial.risk).all())
     progress("learning out of fold", 0, 4)
-    # The rule of the day competes only while it decides: afterwards `risk`, learned from the same customers, does.
-    given = {RULE: trial.risk} if knows_risk and in_office is None else {}
+    given = given_scores(workspace.business, trial, in_office)
     competed = out_of_fold(
         trial, threads=threads, seed=as_of.toordinal(), recipe=recipe, given=given, progress=progress
     )
@@ -191,7 +178,7 @@ def _one_action(
     league = run_league(
         trial,
         competed,
-        incumbent=in_office or (RULE if knows_risk else RANDOM),
+        incumbent=incumbent_of(trial, in_office),
         capacity_share=experience.capacity_shares[trial.action],
         seed=as_of.toordinal(),
     )
@@ -201,7 +188,7 @@ def _one_action(
     line = _line(league, competitor, is_effect=competitor in competed.effects)
     model = _model(workspace, as_of, trial, competitor, line, threads=threads, recipe=recipe, progress=progress)
     progress("registering", 3, 4)
-    registration = _registered(workspace, subject, as_of, model, trial, league, decision)
+    registration = registered(workspace, subject, as_of, model, trial, league, decision)
     champion = seen
     if decision != "keep":
         champion, decision, reason = _into_office(workspace, subject, registration, seen, as_of, decision, league)
@@ -217,7 +204,7 @@ def _one_action(
         champion=seen.version if seen else None,
         figures={"reasons": [reason], "league": league.as_dict()},
     )
-    rows = _evaluation_rows(workspace, as_of, registration.run_id, trial, league)
+    rows = evaluation_rows(workspace, as_of, registration.run_id, trial, league)
     workspace.warehouse.append("evaluations", rows, batch=f"evaluations/{registration.run_id}")
     return ActionLearned(
         action=trial.action,
@@ -262,38 +249,6 @@ def _model(
     )
 
 
-def _registered(
-    workspace: Workspace,
-    subject: str,
-    as_of: date,
-    model: UpliftModel,
-    trial: Trial,
-    league: League,
-    decision: Decision,
-) -> Registration:
-    told = next(s for s in league.standings if s.name == model.information["decided_by"])
-    card = write_card(workspace.business, as_of, trial=trial, model=model, league=league, decision=decision)
-    with tempfile.TemporaryDirectory(prefix="holdback-uplift-") as folder:
-        file = Path(folder) / "model.uplift"
-        model.save(file)
-        return register_file(
-            workspace,
-            subject,
-            as_of,
-            file=file,
-            params={
-                "decided_by": model.information["decided_by"],
-                "holdout_rows": len(trial),
-                "treated_rows": int(trial.treated.sum()),
-                "capacity_share": league.capacity_share,
-                "incumbent": league.incumbent,
-            },
-            metrics=_metrics(told),
-            texts={"model_card.md": card, "league.md": league.to_markdown()},
-            served=served(model, trial),
-        )
-
-
 def _into_office(
     workspace: Workspace,
     subject: str,
@@ -328,37 +283,3 @@ def _waits(workspace: Workspace, action: str, why: str, trial: Trial | None = No
 
 def _left_out(trial: Trial) -> list[str]:
     return [f"{count:,} rows left out: {why}" for why, count in trial.left_out.items()]
-
-
-def _metrics(standing: Standing) -> dict[str, float]:
-    figures = {"gain": standing.gain, "qini": standing.qini}
-    found: dict[str, float] = {}
-    for name, figure in figures.items():
-        if figure is not None:
-            found |= {name: figure.estimate, f"{name}_low": figure.low, f"{name}_high": figure.high}
-    return found
-
-
-def _evaluation_rows(workspace: Workspace, as_of: date, run_id: str, trial: Trial, league: League) -> pa.Table:
-    """Every figure of the league as rows of the table ``evaluations``."""
-    import pyarrow as pa
-
-    rows = [
-        {
-            "as_of": as_of,
-            "churn": workspace.business.churn_named(None).name,
-            "run_id": run_id,
-            "model": standing.name,
-            "metric": metric,
-            "slice": f"action={trial.action}",
-            "estimate": figure.estimate,
-            "low": figure.low,
-            "high": figure.high,
-            "row_count": figure.n,
-            "method": figure.method,
-        }
-        for standing in league.standings
-        for metric, figure in (("incremental_margin", standing.gain), ("qini", standing.qini))
-        if figure is not None
-    ]
-    return pa.Table.from_pylist(rows)

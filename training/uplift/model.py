@@ -13,7 +13,7 @@ import pandas as pd
 
 from holdback.errors import DataError, OperatorError
 from training.encoding import Encoding, encoding_from
-from training.uplift.frozen import Floats, Frozen, read, write
+from training.uplift.frozen import COLUMN, Floats, Frozen, read, write
 
 #: Competitors whose score is one basis.
 BASIS_OF: Mapping[str, str] = {
@@ -98,8 +98,8 @@ class UpliftModel:
         The other parts stay in the file, so that any competitor can take over later.
 
         Args:
-            name: ``dr_stack``, ``t_learner``, ``s_learner`` (when it was fitted), ``risk``, ``response``, or ``value``:
-                everybody gets the average effect.
+            name: ``dr_stack``, ``t_learner``, ``s_learner`` (when it was fitted), ``risk``, ``response``,
+                ``column:NAME`` for a feature as it stands, or ``value``: everybody gets the average effect.
             line: Intercept and slope that turn the score into an effect.
 
         Raises:
@@ -114,6 +114,9 @@ class UpliftModel:
             basis = BASIS_OF[name]
             average = float(self.information["basis_means"][basis])
             weights, means = {basis: 1.0}, {basis: average}
+        elif name.removeprefix(COLUMN) in self.information["column_means"] and name.startswith(COLUMN):
+            average = float(self.information["column_means"][name.removeprefix(COLUMN)])
+            weights, means = {name: 1.0}, {name: average}
         elif name != STACK:
             known = [STACK, EVERYBODY, *(known for known, basis in BASIS_OF.items() if basis in self.frozen.names)]
             raise ValueError(f"uplift model: {name!r} cannot decide. It must be one of {', '.join(known)}.")

@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 
 from features.build import build_features
-from holdback.errors import DataError, NotKnowableYet
+from holdback.business import Business
+from holdback.errors import BusinessFileError, DataError, NotKnowableYet
 from holdback.workspace import Workspace
-from tests.monitoring.measurement.experiment import HORIZON_DAYS, STARTS_ON, World, run
+from tests.monitoring.measurement.experiment import FILE, HORIZON_DAYS, STARTS_ON, World, run
 from training.registry import list_models, model_name, promote_by_hand, show_model, uplift_subject
 from training.registry.store import mlflow_at
 from training.scoring import keep_features
 from training.uplift.learners import Recipe
 from training.uplift.learning import learn, model_in_office, settle
+from training.uplift.model import load
 from training.uplift.today import offices, uplifts_by_fifth, write_uplifts
 
 QUICK = Recipe(outcome_trees=40, effect_trees=20)
@@ -188,3 +190,31 @@ def test_only_a_winner_changes_who_decides() -> None:
     assert settle("dr_stack", "risk") == ("promote", "dr_stack")
     assert settle(None, "risk") == ("refresh", "risk")
     assert settle(None, None) == ("keep", None)
+
+
+def test_a_companys_own_score_competes_as_it_stands_and_can_decide(different: Workspace, tmp_path: Path) -> None:
+    shutil.copytree(different.root, tmp_path / "copy")
+    told = {**FILE, "training": {"scorers": ["contract_price_amount"]}}
+    workspace = replace(different, root=tmp_path / "copy", business=Business.model_validate(told))
+    learn(workspace, READS_ON, threads=1, recipe=QUICK)
+    (found,) = learn(workspace, READS_ON, threads=1, recipe=QUICK).actions
+    own = next(row for row in found.standings if row["competitor"] == "column:contract_price_amount")
+    # The dear are kept by a call: their price says whom to call, as well as anything that was learned.
+    assert own["gain_low"] > 0
+    model = (model_in_office(workspace, "call") or pytest.fail("nobody is in office"))[1]
+    decided = model.decided_by("column:contract_price_amount", (0.0, 0.01))
+    decided.save(tmp_path / "own.uplift")
+    described(workspace, READS_ON)
+    rows = workspace.warehouse.query("select * from features order by customer_id limit 20")
+    frame = rows.select(list(model.encoding.names)).to_pandas()
+    assert load(tmp_path / "own.uplift").uplift(frame) == pytest.approx(
+        np.clip(0.01 * frame["contract_price_amount"].to_numpy(), -1, 1)
+    )
+
+
+def test_a_score_that_is_no_feature_is_refused_with_the_nearest_name(different: Workspace, tmp_path: Path) -> None:
+    shutil.copytree(different.root, tmp_path / "copy")
+    told = {**FILE, "training": {"scorers": ["contract_price_amont"]}}
+    workspace = replace(different, root=tmp_path / "copy", business=Business.model_validate(told))
+    with pytest.raises(BusinessFileError, match="Did you mean"):
+        learn(workspace, READS_ON, threads=1, recipe=QUICK)
