@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.year.chart import draw_chart
 from bench.year.plan import FIRST_SEED, Plan
-from bench.year.study import Summary, load, report, save, summary_of
+from bench.year.study import Summary, design_of, load, report, save, summary_of
 from bench.year.world import live
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,13 +56,18 @@ def main() -> int:
 def play(plan: Plan, count: int, jobs: int, results: Path) -> None:
     """Play those of the ``count`` worlds that are missing; each is saved when it is over."""
     found = load(results)
-    done = {int(world["seed"]) for world in found.get(plan.scenario, []) if world["customers"] == plan.customers}
+    design = design_of(plan)
+    done = {int(world["seed"]) for world in found.get(plan.scenario, []) if world.get("design") == design}
     missing = [seed for seed in range(FIRST_SEED, FIRST_SEED + count) if seed not in done]
     say(f"{plan.scenario}: {len(done)} worlds are there, {len(missing)} to be played")
     with ProcessPoolExecutor(jobs) as pool:
         for future in as_completed([pool.submit(one_world, plan, seed) for seed in missing]):
             world, found = future.result(), load(results)
-            others = [each for each in found.get(plan.scenario, []) if each["customers"] == plan.customers]
+            others = found.get(plan.scenario, [])
+            if any(each.get("design") != design for each in others):
+                raise SystemExit(
+                    f"{results} has worlds of another design. Move it away, or name another with --results."
+                )
             save(results, {**found, plan.scenario: [*others, world]})
             say(f"{plan.scenario}: world {world['seed']} took {world['cpu_seconds']} CPU seconds")
 

@@ -35,6 +35,7 @@ class Told:
         spent_amount: What their contacts are expected to cost.
         kept_count: How many of them stay within the horizon who would have left: expected, by the truth.
         earned_amount: Value of those kept, less the cost: expected, by the truth.
+        best_amount: What the best list of the same candidates under the same capacity would have earned.
         margin_amount: Margin of the week's active customers, as it happened.
         active_count: Customers at the end of the week.
         book_amount: What they are worth.
@@ -44,6 +45,7 @@ class Told:
     spent_amount: float = 0.0
     kept_count: float = 0.0
     earned_amount: float = 0.0
+    best_amount: float = 0.0
     margin_amount: float = 0.0
     active_count: int = 0
     book_amount: float = 0.0
@@ -70,13 +72,19 @@ class Arm:
 
     def live(self, week: int, wave: Integers) -> None:
         """Decide on Monday, then let the week pass."""
-        chosen = self.policy.choose(self, week, np.flatnonzero(self.is_open & (wave == week % self.plan.wave_weeks)))
-        told = Told(contacts=len(chosen))
-        if len(chosen):
-            true = know(self.company, chosen)
-            kept, cost = true.kept[self.plan.action], true.cost_amounts[self.plan.action]
-            told.spent_amount, told.kept_count = float(cost.sum()), float(kept.sum())
-            told.earned_amount = float((kept * value_amounts(self.prices[chosen]) - cost).sum())
+        who = np.flatnonzero(self.is_open & (wave == week % self.plan.wave_weeks))
+        true = know(self.company, who)
+        kept, cost = true.kept[self.plan.action], true.cost_amounts[self.plan.action]
+        gains = kept * value_amounts(self.prices[who]) - cost
+        chosen = self.policy.choose(self, week, who)
+        is_chosen = np.isin(who, chosen)
+        told = Told(
+            contacts=len(chosen),
+            spent_amount=float(cost[is_chosen].sum()),
+            kept_count=float(kept[is_chosen].sum()),
+            earned_amount=float(gains[is_chosen].sum()),
+            best_amount=float(np.sort(np.maximum(gains, 0.0))[::-1][: self.capacity(who)].sum()),
+        )
         contacts = self._contacts(chosen)
         for _ in range(7):
             self.play(contacts)

@@ -31,7 +31,7 @@ Flags = npt.NDArray[np.bool_]
 BY_VALUE = "value"
 #: Smaller boosters than the default, so that twenty worlds can be learned in.
 LIGHT = Recipe(outcome_trees=100, effect_trees=60, learning_rate=0.08)
-_OUTER_FOLDS = 2
+OUTER_FOLDS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +170,7 @@ class Platform:
         if trial is None:
             return
         try:
-            heard = out_of_fold(trial, threads=1, seed=week, fold_count=_OUTER_FOLDS, recipe=self.recipe)
+            heard = out_of_fold(trial, threads=1, seed=week, fold_count=OUTER_FOLDS, recipe=self.recipe)
         except NotKnowableYet:  # too few customers so far: go on exploring
             return
         league = run_league(
@@ -185,8 +185,7 @@ class Platform:
         name = self.in_office or BY_VALUE
         also = ("s_learner",) if name == "s_learner" else ()
         fitted = fit(trial, threads=1, seed=week, recipe=self.recipe, also=also)
-        line = next(standing.line for standing in league.standings if standing.name == name)
-        self.model = fitted.model.decided_by(name, line)
+        self.model = fitted.model.decided_by(name, league.effect_line(name))
         self.lessons.append(
             Lesson(
                 week,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from scipy import stats
 
 from bench.year.plan import Plan
+from bench.year.platform import LIGHT, OUTER_FOLDS
 from bench.year.world import NOBODY, ORACLE, PLATFORM, POLICIES, RISK, World
 
 Summary = dict[str, Any]
@@ -25,6 +27,7 @@ def summary_of(world: World, plan: Plan) -> Summary:
     for name, told in world.told.items():
         policies[name] = {
             "earned_by_week": [round(each.earned_amount, 1) for each in told],
+            "best_by_week": [round(each.best_amount, 1) for each in told],
             "contacts_by_week": [each.contacts for each in told],
             "kept_count": round(sum(each.kept_count for each in told), 1),
             "spent_amount": round(sum(each.spent_amount for each in told), 1),
@@ -37,11 +40,18 @@ def summary_of(world: World, plan: Plan) -> Summary:
     return {
         "seed": world.seed,
         "customers": plan.customers,
+        "design": design_of(plan),
         "policies": policies,
         "explorer_contacts_by_week": world.explorer_contacts,
         "lessons": [asdict(lesson) for lesson in world.lessons],
         "cpu_seconds": round(world.cpu_seconds, 1),
     }
+
+
+def design_of(plan: Plan) -> str:
+    """Name everything that a world follows from besides its seed: worlds of another design are other evidence."""
+    content = json.dumps({"plan": asdict(plan), "recipe": asdict(LIGHT), "outer_folds": OUTER_FOLDS}, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 def load(path: Path) -> dict[str, list[Summary]]:
@@ -112,8 +122,16 @@ def report(scenario: str, worlds: Sequence[Summary]) -> str:
     contacts = [quarter_sums(world, PLATFORM, "contacts_by_week") for world in worlds]
     lines.append("")
     if np.mean(last[ORACLE]) > 0:
+        whole = {policy: [sum(quarter_sums(world, policy)) for world in worlds] for policy in (PLATFORM, ORACLE)}
         share = ratio_with_interval(last[PLATFORM], last[ORACLE])
-        lines.append(f"- Platform against the oracle, last quarter: {_shown(share, '.1%')}.")
+        best = [quarter_sums(world, PLATFORM, "best_by_week")[3] for world in worlds]
+        lines += [
+            f"- Platform against the oracle, last quarter: {_shown(share, '.1%')}.",
+            "- The same against the best list of the platform's own candidates (the oracle has called the best of its "
+            f"own for three quarters already): {_shown(ratio_with_interval(last[PLATFORM], best), '.1%')}.",
+            "- Platform against the oracle, whole year, the half year of exploring included: "
+            f"{_shown(ratio_with_interval(whole[PLATFORM], whole[ORACLE]), '.1%')}.",
+        ]
     lines += [
         f"- Platform above risk ranking in the last quarter: {above} of {count} worlds.",
         f"- Platform's contacts, last quarter against first: {spending_share(worlds):.1%}; beyond exploration: "

@@ -83,6 +83,7 @@ class League:
         n: Rows.
         level: Coverage of the intervals.
         method: How gains were measured.
+        effects: Competitors whose score is an expected effect; others only rank.
     """
 
     action: str
@@ -97,11 +98,20 @@ class League:
     n: int
     level: float
     method: str
+    effects: frozenset[str] = frozenset()
 
     @property
     def is_learnable(self) -> bool:
         """False when not even a good ranking could have been seen, and no difference was found beyond doubt."""
         return _is_learnable(self.visibility, self.diagnosis)
+
+    def effect_line(self, name: str) -> tuple[float, float]:
+        """Return intercept and slope that turn a competitor's score into an effect.
+
+        An expected effect may be drawn towards the average by what was found out of fold, never blown up by noise.
+        """
+        intercept, slope = next(standing.line for standing in self.standings if standing.name == name)
+        return (0.0, 1.0) if name in self.effects and slope > 1 else (intercept, slope)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON values."""
@@ -235,6 +245,7 @@ def run_league(
             f"AIPW margin per customer of the population, values winsorised at the {WINSORISED_AT:.0%} quantile, "
             f"{resamples:,} resamples of {gains.unit_count:,} customers"
         ),
+        effects=out_of_fold.effects,
     )
 
 
@@ -332,6 +343,8 @@ def _plain(value: Any) -> Any:
     """Return JSON values: tuples as lists, numpy's numbers as Python's, what is not a number as None."""
     if isinstance(value, dict):
         return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(value)
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     if isinstance(value, np.generic):

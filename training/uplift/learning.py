@@ -185,7 +185,7 @@ def _one_action(
     progress("learning from everybody", 2, 4)
     decision, chosen = settle(league.winner, in_office)
     competitor = chosen or STACK
-    line = _line(league, competitor, is_effect=competitor in competed.effects)
+    line = league.effect_line(competitor)
     model = _model(workspace, as_of, trial, competitor, line, threads=threads, recipe=recipe, progress=progress)
     progress("registering", 3, 4)
     registration = registered(workspace, subject, as_of, model, trial, league, decision)
@@ -219,15 +219,6 @@ def _one_action(
         diagnosis=league.diagnosis.sentences,
         notes=_left_out(trial),
     )
-
-
-def _line(league: League, competitor: str, *, is_effect: bool) -> tuple[float, float]:
-    """Return the line that turns a competitor's score into an effect.
-
-    An expected effect may be drawn towards the average by what was found out of fold, never blown up by noise.
-    """
-    intercept, slope = next(standing.line for standing in league.standings if standing.name == competitor)
-    return (0.0, 1.0) if is_effect and slope > 1 else (intercept, slope)
 
 
 def _model(
