@@ -19,7 +19,7 @@ from flows import settings, steps
 from flows.runs import Outcome
 from flows.watching import tell
 from holdback.days import months_before
-from holdback.errors import BusinessFileError, DataError, NotKnowableYet, OperatorError
+from holdback.errors import BusinessFileError, DataError, HoldbackError, NotKnowableYet, OperatorError
 from holdback.workspace import Workspace
 
 Every = Literal["day", "week", "month"]
@@ -96,14 +96,19 @@ def retrain(business: str | None = None, as_of: date | None = None, churn: str |
     Each challenger takes office only through its own gate; what cannot be learned yet says when it can.
     """
     workspace, day = _opened(business, as_of)
-    outcomes = [
-        _published(retrain_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS))
-        for name in _names(workspace, churn)
-    ]
+    outcomes: list[Outcome] = []
+    faults: list[HoldbackError] = []
+    for name in _names(workspace, churn):
+        try:
+            outcomes.append(_published(retrain_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS)))
+        except HoldbackError as fault:
+            faults.append(fault)
     if churn is None:
         outcomes.append(_or_waits("train_value", workspace, day, train_value_task))
         if workspace.business.campaigns:
             outcomes.append(_or_waits("learn", workspace, day, learn_task))
+    if faults:
+        raise faults[0]  # the others are done all the same
     return outcomes
 
 
@@ -220,10 +225,11 @@ def _decided(workspace: Workspace, day: date, *, past: bool) -> Iterator[Outcome
         why = f"{day} has passed: nobody can be contacted on it any more. Nothing was decided; see --past for trials."
         yield Outcome("decide_daily", workspace.business.slug, day, {"waits": why}, was_done_already=True)
         return
-    for step in (reconcile_task, measure_task, uplift_task, decide_task, deliver_task):
-        outcome = step(workspace, day, wait_seconds=_WAIT_SECONDS)
-        if outcome is not None:
-            yield outcome
+    for step in (reconcile_task, measure_task):
+        yield step(workspace, day, wait_seconds=_WAIT_SECONDS)
+    yield from _or_without("uplift_daily", workspace, day, uplift_task)
+    for step in (decide_task, deliver_task):
+        yield step(workspace, day, wait_seconds=_WAIT_SECONDS)
 
 
 def _scored(workspace: Workspace, day: date, churn: str) -> Iterator[Outcome]:
@@ -235,10 +241,20 @@ def _scored(workspace: Workspace, day: date, churn: str) -> Iterator[Outcome]:
 
 def _valued(workspace: Workspace, day: date) -> Iterator[Outcome]:
     """What customers are worth: a first model as soon as one can be learned, then values that are fresh enough."""
-    for step in (first_value_task, value_task):
+    for name, step in (("train_value", first_value_task), ("value_daily", value_task)):
+        yield from (_published(outcome) for outcome in _or_without(name, workspace, day, step))
+
+
+def _or_without(
+    flow_name: str, workspace: Workspace, day: date, step: Callable[..., Outcome | None]
+) -> Iterator[Outcome]:
+    """Do a step that the day can do without: books and lifts decide then, and it says why."""
+    try:
         outcome = step(workspace, day, wait_seconds=_WAIT_SECONDS)
-        if outcome is not None:
-            yield _published(outcome)
+    except (DataError, NotKnowableYet, OperatorError) as fault:
+        outcome = Outcome(flow_name, workspace.business.slug, day, {"waits": str(fault)}, was_done_already=False)
+    if outcome is not None:
+        yield outcome
 
 
 def _or_waits(flow_name: str, workspace: Workspace, day: date, step: Callable[..., Outcome]) -> Outcome:

@@ -102,21 +102,24 @@ def train_value_step(workspace: Workspace, as_of: date, *, wait_seconds: float =
 def first_value_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome | None:
     """Train when nobody knows yet what customers are worth; None when a model was trained, or none is possible yet."""
     from training.registry import VALUE, model_name
+    from training.value.feeds import value_feed
 
-    if workspace.journal.verdicts(model_name(workspace.business, VALUE)):
+    if was_decided(workspace, as_of) or workspace.journal.verdicts(model_name(workspace.business, VALUE)):
         return None
     try:
+        value_feed(workspace.business)
         return train_value_step(workspace, as_of, wait_seconds=wait_seconds)
     except (BusinessFileError, DataError, NotKnowableYet):
         return None  # nothing to learn from yet: what customers bring is booked, as fit says of each
 
 
 def value_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome | None:
-    """Say what each customer is worth, unless what is known is fresh enough; None while no model is in office."""
+    """Say what each customer is worth, unless that is known freshly; None while no model of the day's knowledge is."""
     from training.registry import VALUE, model_name
     from training.value.valuing import value_day
 
-    if workspace.journal.champion(model_name(workspace.business, VALUE)) is None:
+    champion = workspace.journal.champion(model_name(workspace.business, VALUE))
+    if champion is None or champion.as_of > as_of or was_decided(workspace, as_of):
         return None
 
     def work() -> Receipt:
@@ -144,12 +147,12 @@ def learn_step(workspace: Workspace, as_of: date, *, campaign: str | None = None
 
 
 def uplift_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome | None:
-    """Ask the uplift models in office about the day's customers; None while none is in office."""
+    """Ask the uplift models in office about the day's customers; None while none is, or when the day was decided."""
     from training.registry import model_name, uplift_subject
     from training.uplift.today import write_uplifts
 
     names = [model_name(workspace.business, uplift_subject(action.name)) for action in workspace.business.actions]
-    if not any(workspace.journal.champion(name) for name in names):
+    if was_decided(workspace, as_of) or not any(workspace.journal.champion(name) for name in names):
         return None
 
     def work() -> Receipt:

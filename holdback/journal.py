@@ -172,6 +172,21 @@ class Journal:
         assert crowned is not None
         return crowned
 
+    def vacate(self, seen: Champion) -> None:
+        """Leave an office empty if the champion is still the one that was ``seen``.
+
+        Raises:
+            PromotionConflict: another process changed the champion in between.
+        """
+        changed = self._execute(
+            "delete from champions where model = :model and revision = :revision",
+            model=seen.model, revision=seen.revision,
+        )  # fmt: skip
+        if changed != 1:
+            raise PromotionConflict(
+                f"model {seen.model}: the champion changed meanwhile. Look again, and say it again."
+            )
+
     def record_verdict(
         self, model: str, version: str, *, as_of: date, decision: str, champion: str | None, figures: Mapping[str, Any]
     ) -> None:

@@ -47,7 +47,7 @@ def fit_show(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson 
     if found.guarded_counts:
         show("protected: " + ", ".join(f"{name} {count:,}" for name, count in found.guarded_counts.items()))
     if found.assumed_actions:
-        show(f"invest rests on assumed lifts: {', '.join(found.assumed_actions)}")
+        show(f"assumed lifts, where no model decides: {', '.join(found.assumed_actions)}")
     show(*(bold(f"worth a look: {warning}") for warning in found.warnings), *(f"note: {n}" for n in found.notes))
 
 

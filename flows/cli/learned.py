@@ -85,6 +85,9 @@ def tell_train_value(receipt: Receipt) -> Iterator[Any]:
 
 def tell_value(receipt: Receipt) -> Iterator[Any]:
     """What the customers are worth together."""
+    if "waits" in receipt:
+        yield f"{receipt['waits']} The books say what customers are worth."
+        return
     if receipt["was_valued_already"]:
         yield f"values of {receipt['valued_on']} stand; they are renewed on {receipt['next_on']}"
         return
@@ -100,6 +103,9 @@ def tell_value(receipt: Receipt) -> Iterator[Any]:
 
 def tell_uplift(receipt: Receipt) -> Iterator[Any]:
     """What the models in office expect of today's customers."""
+    if "waits" in receipt:
+        yield f"{receipt['waits']} Lift x risk x value decides."
+        return
     if not receipt["actions"]:
         yield "no model decides about an action yet: the rule of the day does"
     for one in receipt["actions"]:

@@ -49,7 +49,7 @@ def value_show(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJso
     if not found:
         show(
             f"Nobody has been valued by {day}: what customers bring is booked, as `holdback fit explain` says of each. "
-            "Train a value model with `holdback value train`."
+            "`holdback value train` learns a model, and `holdback daily` asks it."
         )
         return
     currency = workspace.business.currency

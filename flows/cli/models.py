@@ -37,9 +37,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def retrain(
-    business: BusinessFile = None, as_of: AsOf = None, churn: ChurnName = None, as_json: AsJson = False
+    business: BusinessFile = None, as_of: AsOf = None, churn: ChurnNames = None, as_json: AsJson = False
 ) -> None:
-    """Train a challenger, compare it with the champion and the baselines; the gate decides on its promotion."""
+    """Learn anew who leaves, what customers are worth and whom each action changes; or one churn model, with --churn.
+
+    Each challenger is compared with what is in office; its own gate decides on its promotion.
+    """
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
@@ -144,7 +147,11 @@ def models_rollback(
 
     workspace, subject = _asked(business, churn, action, value)
     champion = rollback(workspace, subject, settings.chosen_day(workspace, as_of))
-    print_json(champion) if as_json else typer.echo(f"Version {champion.version} is champion again.")
+    if as_json:
+        print_json(champion)
+        return
+    empty = "Nobody is in office now: the books, or the rule of the day, decide again."
+    typer.echo(empty if champion is None else f"Version {champion.version} is champion again.")
 
 
 def _asked(business: Path | None, churn: str | None, action: str | None, value: bool) -> tuple[Workspace, str]:

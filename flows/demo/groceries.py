@@ -52,7 +52,7 @@ def _whole_year(quiet: bool) -> list[dict[str, object]]:
     run("daily", quiet=quiet, business=business, as_of=FIRST_DAY)
     loads += run("backfill", quiet=quiet, business=business, since=date(2017, 12, 1), until=LAST_DAY, every="month",
                  only_ingest=True)  # fmt: skip
-    [trained] = run("retrain", quiet=quiet, business=business, as_of=LAST_DAY)
+    trained, *_ = run("retrain", quiet=quiet, business=business, as_of=LAST_DAY)
     today = run("daily", quiet=quiet, business=business, as_of=LAST_DAY)
     rest = [step for step in today if step.flow in ("score_daily", "report")]
     return [plain(step) for step in (_all_loads(loads), trained, *rest)]

@@ -35,7 +35,7 @@ LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)  # a Monday: the week's use came
 _LAUNCHES = {"loyalty_offers": FIRST_DAY, "save_calls": date(2025, 9, 24)}
 _CUSTOMERS, _SEED = 2_500, 20
 _REASON = "a demo of 90 days: the programme runs on, and is read when enough customers have entered"
-_SHOWN_FLOWS = ("retrain", "score_daily", "reconcile", "measure", "decide_daily", "deliver", "report")
+_SHOWN_FLOWS = ("retrain", "score_daily", "value_daily", "reconcile", "measure", "decide_daily", "deliver", "report")
 _SHOWN_CONTACTS = 8
 _OPENS = timedelta(hours=8)  # when the lists of a day leave
 
@@ -93,7 +93,10 @@ def _ninety_days(quiet: bool) -> list[dict[str, object]]:
 
 
 def _live(workspace: Workspace, day: date) -> None:
-    """Do what a day needs, as ``holdback daily`` does; what was sent and what it changed need no scores of today."""
+    """Do what a day needs, as ``holdback daily`` does, but for values, which the last day brings.
+
+    What was sent and what it changed need no scores of today, and is found out beside them.
+    """
     steps.ingest_step(workspace, day)
     with ThreadPoolExecutor(1) as beside:
         scored = beside.submit(copy_context().run, steps.score_step, workspace, day)

@@ -305,7 +305,7 @@ class Value(Section):
     margin_rate: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="Share of an amount that is margin")
     discount_rate: Annotated[float, Field(ge=0, le=1)] = 0.08
     horizon_days: Annotated[int, Field(ge=30, le=1830)] = 365
-    refresh_days: Annotated[int, Field(ge=1, le=365)] = Field(
+    refresh_days: Annotated[int, Field(ge=1, le=31)] = Field(
         7, description="Customers are valued anew when their newest values are this many days old"
     )
 

@@ -15,11 +15,11 @@ def models_in_office(workspace: Workspace) -> dict[str, InOffice]:
     Raises:
         OperatorError: a model's file is neither here nor in the registry.
     """
-    from training.uplift.learning import model_in_office
+    from training.uplift.learning import deciding_model
 
     found: dict[str, InOffice] = {}
     for action in workspace.business.actions:
-        office = model_in_office(workspace, action.name)
+        office = deciding_model(workspace, action.name)
         if office is None:
             continue
         _, model = office

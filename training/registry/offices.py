@@ -117,8 +117,14 @@ def promote_by_hand(workspace: Workspace, subject: str, version: str, as_of: dat
     return champion
 
 
-def rollback(workspace: Workspace, subject: str, as_of: date) -> Champion:
+def rollback(workspace: Workspace, subject: str, as_of: date) -> Champion | None:
     """Put the champion before this one back in office: one step, in one command.
+
+    The first model of value or uplift leaves its office empty: the books, or the rule of the day, speak again. Without
+    a churn model nobody could be scored, so the first of those stays.
+
+    Returns:
+        Who is in office now; None when nobody is.
 
     Raises:
         DataError: there is no earlier champion.
@@ -126,6 +132,11 @@ def rollback(workspace: Workspace, subject: str, as_of: date) -> Champion:
     """
     name = model_name(workspace.business, subject)
     seen = workspace.journal.champion(name)
+    if seen is not None and seen.previous is None and suffix_of(workspace.business, name) != ".cbm":
+        workspace.journal.vacate(seen)
+        _vacate_alias(workspace, name)
+        _record(workspace, name, seen.version, as_of, seen, "rolled back: the office is empty", decision="keep")
+        return None
     if seen is None or seen.previous is None:
         raise DataError(
             f"model {name}: there is no champion before {'this one' if seen else 'the first one'}. Nothing can be "
@@ -236,12 +247,28 @@ def _card(mlflow: Any, summary: ModelSummary) -> str:
     return str(mlflow.artifacts.load_text(f"runs:/{summary.run_id}/{CARD}"))
 
 
-def _record(workspace: Workspace, name: str, version: str, as_of: date, seen: Champion | None, why: str) -> None:
+def _vacate_alias(workspace: Workspace, name: str) -> None:
+    with mlflow_at(workspace) as mlflow:
+        client = mlflow.MlflowClient()
+        if "champion" in client.get_registered_model(name).aliases:
+            client.delete_registered_model_alias(name, "champion")
+
+
+def _record(
+    workspace: Workspace,
+    name: str,
+    version: str,
+    as_of: date,
+    seen: Champion | None,
+    why: str,
+    *,
+    decision: str = "promote",
+) -> None:
     workspace.journal.record_verdict(
         name,
         version,
         as_of=as_of,
-        decision="promote",
+        decision=decision,
         champion=seen.version if seen else None,
         figures={"by": "hand", "reasons": [why]},
     )

@@ -37,7 +37,10 @@ def given_scores(business: Business, trial: Trial, in_office: str | None) -> dic
     Raises:
         BusinessFileError: there is no such feature, or it is no number.
     """
-    found = {f"{COLUMN}{name}": _column(business, trial, name) for name in business.training.scorers}
+    names = [*business.training.scorers]
+    if in_office is not None and in_office.startswith(COLUMN):
+        names.append(in_office.removeprefix(COLUMN))  # who decides competes, also when the file no longer names it
+    found = {f"{COLUMN}{name}": _column(business, trial, name) for name in dict.fromkeys(names)}
     if in_office is None and _knows_risk(trial):
         found[RULE] = trial.risk
     return found

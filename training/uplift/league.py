@@ -12,6 +12,7 @@ those of noise. In a world without effect the incumbent is replaced in at most 1
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ Floats = npt.NDArray[np.float64]
 SIMPLEST_FIRST: Final = ("random", "value", "risk", "response", "t_learner", "s_learner", "dr_stack")
 #: Competitors whose order is learned from the customers who judge it; given scores are not, by their contract.
 TAUGHT: Final = frozenset(SIMPLEST_FIRST) - {"random", "value"}
+#: The average effect for everybody: ranks by value alone.
+VALUE: Final = "value"
 QINI_DEFINITION: Final = (
     "aipw-qini: int_0^1 g(u) du - g(1)/2, ranked within folds, in units of the outcome per customer"
 )
@@ -49,7 +52,7 @@ class Standing:
 
     Attributes:
         name: Competitor.
-        gain: Incremental margin per customer of the population at the capacity, in currency units.
+        gain: Incremental margin per customer who entered at the capacity, in currency units.
         treated_share: Share of the population on its list, at most the capacity.
         against_incumbent: Its gain less the incumbent's, simultaneous for all challengers; None for the incumbent.
         over_random: Its gain less that of a lottery of the same size, simultaneous for all competitors.
@@ -228,7 +231,10 @@ def run_league(
     )
     standings = tuple(sorted(standings, key=lambda each: (-round(each.gain.estimate, 12), _place(each.name))))
     is_learnable = _is_learnable(visibility, diagnosis)
-    winner = winner_of(standings) if is_learnable else None
+    over_value = gains.against(VALUE, taught=taught) if VALUE in gains.names else None
+    # Whoever declines to pay needs no ranking to be seen.
+    allowed = standings if is_learnable else tuple(each for each in standings if each.name == VALUE)
+    winner = winner_of(allowed, over_value=over_value)
     return League(
         action=trial.action,
         incumbent=incumbent,
@@ -242,7 +248,7 @@ def run_league(
         n=len(trial),
         level=level,
         method=(
-            f"AIPW margin per customer of the population, values winsorised at the {WINSORISED_AT:.0%} quantile, "
+            f"AIPW margin per customer who entered, values winsorised at the {WINSORISED_AT:.0%} quantile, "
             f"{resamples:,} resamples of {gains.unit_count:,} customers"
         ),
         effects=out_of_fold.effects,
@@ -254,19 +260,43 @@ def _is_learnable(visibility: Visibility, diagnosis: Diagnosis) -> bool:
     return not visibility.is_blind or diagnosis.is_beyond_doubt
 
 
-def winner_of(standings: tuple[Standing, ...]) -> Standing | None:
+def winner_of(
+    standings: tuple[Standing, ...], *, over_value: Mapping[str, Difference] | None = None
+) -> Standing | None:
     """Return who is promoted; None when nobody is.
 
-    A candidate's simultaneous lower bound against the incumbent lies above zero, and it earns something at all. It is
-    passed over when a simpler competitor, told from the incumbent or not, earned as much. A lottery is a yardstick and
-    is never promoted: "by value" is the lottery of those who know only value.
+    A candidate's simultaneous lower bound against the incumbent lies above zero, and it loses nothing: a list of nobody
+    earns 0, and may replace one that loses. It is passed over when a simpler competitor, told from the incumbent or
+    not, earned as much, and for "by value" when that beats the incumbent too, with fewer contacts, and is not told from
+    it: where an action costs and changes nobody, whoever declines wins, not a ranking of noise. A lottery is a
+    yardstick, never promoted: "by value" is the lottery of those who know only value.
+
+    Args:
+        standings: All competitors.
+        over_value: By competitor, its gain less that of "by value", simultaneous; None when that does not compete.
     """
-    for each in sorted(standings, key=lambda standing: -standing.gain.estimate):
-        if each.name == RANDOM or each.against_incumbent is None or not each.against_incumbent.is_above_zero:
-            continue
+    found = [
+        each
+        for each in standings
+        if each.name != RANDOM and each.against_incumbent is not None and each.against_incumbent.is_above_zero
+        and each.gain.estimate >= -_ROUNDING
+    ]  # fmt: skip
+    by_value = next((each for each in found if each.name == VALUE), None)
+
+    def declines(other: Standing) -> bool:
+        """By value as much may be earned as by another, with fewer contacts."""
+        told = None if over_value is None else over_value.get(other.name)
+        return (
+            by_value is not None and told is not None and not told.is_above_zero
+            and by_value.treated_share < other.treated_share * (1 - _ROUNDING)
+        )  # fmt: skip
+
+    for each in sorted(found, key=lambda standing: -standing.gain.estimate):
         simpler = [other for other in standings if _place(other.name) < _place(each.name)]
         as_much = each.gain.estimate * (1 - _ROUNDING)
-        if each.gain.estimate > 0 and all(other.gain.estimate < as_much for other in simpler):
+        if any(other.gain.estimate >= as_much and other.name != RANDOM for other in simpler):
+            continue
+        if each.name == VALUE or not declines(each):
             return each
     return None
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
+import numpy as np
+
+from holdback.business import Business
 from holdback.errors import DataError, HoldbackError, NotKnowableYet, PromotionConflict
 from holdback.journal import Champion
 from holdback.progress import Progress, silent
@@ -23,12 +26,19 @@ from training.registry import (
 )
 from training.uplift.competitors import given_scores, incumbent_of
 from training.uplift.experience import Experience, read_trials
+from training.uplift.experience.aims import aim_of
 from training.uplift.fitting import S_LEARNER, fit, out_of_fold
+from training.uplift.frozen import COLUMN
 from training.uplift.league import League, run_league
 from training.uplift.learners import Recipe
 from training.uplift.model import STACK, UpliftModel, load
 from training.uplift.recording import evaluation_rows, registered
-from training.uplift.trial import Trial
+from training.uplift.trial import CHURNED, Trial
+
+_ELSEWHERE = (
+    "what is decided here about this action aims at something else (another outcome or horizon, several at once, or "
+    "only campaigns that were run elsewhere)"
+)
 
 Decision = Literal["promote", "refresh", "keep", "waits"]
 
@@ -140,19 +150,46 @@ def model_in_office(workspace: Workspace, action: str) -> tuple[Champion, Uplift
         return champion, load(fetched_again(workspace, subject, champion.version))
 
 
-def settle(winner: str | None, in_office: str | None) -> tuple[Decision, str | None]:
+def deciding_model(workspace: Workspace, action: str) -> tuple[Champion, UpliftModel] | None:
+    """Return the model in office of an action, if it speaks of what the campaigns with this action aim at today.
+
+    A model of another outcome or horizon, of a campaign that was run elsewhere, or of an action that had another price
+    (that was another offer) decides about nobody: the rule of the day does.
+
+    Raises:
+        OperatorError: its file is neither here nor in the registry.
+    """
+    office = model_in_office(workspace, action)
+    if office is None:
+        return None
+    told = office[1].information
+    is_of_today = str(told.get("aim")) == _one_aim(workspace.business, action)
+    is_at_this_price = told.get("cost_amount") == workspace.business.action_named(action).expected_cost
+    return office if is_of_today and is_at_this_price else None
+
+
+def _one_aim(business: Business, action: str) -> str | None:
+    """What decisions about an action aim at: who stays, over one horizon; None when that is not one thing."""
+    aims = [aim_of(business, campaign) for campaign in business.own_campaigns if action in campaign.actions]
+    found = {str(aim) for aim in aims}
+    return found.pop() if len(found) == 1 and all(aim.primary_outcome == CHURNED for aim in aims) else None
+
+
+def settle(winner: str | None, in_office: str | None, *, is_learnable: bool = True) -> tuple[Decision, str | None]:
     """Return what the league means for the office, and which competitor decides from now on.
 
     A winner takes office. Without one, whoever is in office stays there with what was learned since: among equals the
-    newest knowledge of the average effect is the best. Without anybody in office the rule of the day goes on.
+    newest knowledge of the average effect is the best; unless nothing could be learned, then with what he knew. Without
+    anybody in office the rule of the day goes on.
 
     Args:
         winner: Who beat the competitor in office, or the rule of the day; None when nobody did.
         in_office: The competitor in office; None when there is none.
+        is_learnable: False when the league could not have seen a good ranking.
     """
     if winner is not None:
         return "promote", winner
-    return ("refresh", in_office) if in_office is not None else ("keep", None)
+    return ("refresh", in_office) if in_office is not None and is_learnable else ("keep", in_office)
 
 
 def _one_action(
@@ -167,8 +204,8 @@ def _one_action(
 ) -> ActionLearned:
     subject = uplift_subject(trial.action)
     seen = workspace.journal.champion(model_name(workspace.business, subject))
-    office = model_in_office(workspace, trial.action)
-    in_office = None if office is None else str(office[1].information["decided_by"])
+    may_decide = trial.aim == _one_aim(workspace.business, trial.action)
+    in_office = _in_office(workspace, trial)
     progress("learning out of fold", 0, 4)
     given = given_scores(workspace.business, trial, in_office)
     competed = out_of_fold(
@@ -183,17 +220,22 @@ def _one_action(
         seed=as_of.toordinal(),
     )
     progress("learning from everybody", 2, 4)
-    decision, chosen = settle(league.winner, in_office)
+    decision, chosen = settle(league.winner, in_office, is_learnable=league.is_learnable)
     competitor = chosen or STACK
     line = league.effect_line(competitor)
     model = _model(workspace, as_of, trial, competitor, line, threads=threads, recipe=recipe, progress=progress)
     progress("registering", 3, 4)
     registration = registered(workspace, subject, as_of, model, trial, league, decision)
-    champion = seen
-    if decision != "keep":
+    champion, reason = seen, league.verdict
+    if decision != "keep" and not may_decide:
+        decision, reason = "keep", f"{league.verdict}. It stays out of office: {_ELSEWHERE}"
+    elif decision != "keep" and seen is not None and seen.as_of > as_of:
+        decision, reason = (
+            "keep",
+            f"version {seen.version} of {seen.as_of} is in office: an earlier day does not follow",
+        )
+    elif decision != "keep":
         champion, decision, reason = _into_office(workspace, subject, registration, seen, as_of, decision, league)
-    else:
-        reason = league.verdict
     reconcile(workspace, subject)
     describe_version(workspace, registration, decision=decision, reason=reason)
     workspace.journal.record_verdict(
@@ -214,11 +256,21 @@ def _one_action(
         treated_count=int(trial.treated.sum()),
         version=registration.version,
         champion_version=champion.version if champion else None,
-        decided_by=chosen if champion else None,
+        decided_by=_in_office(workspace, trial) if champion else None,
         standings=league.as_table(),
         diagnosis=league.diagnosis.sentences,
         notes=_left_out(trial),
     )
+
+
+def _in_office(workspace: Workspace, trial: Trial) -> str | None:
+    """The competitor that decides today about what the trial tells of; None when the rule of the day does."""
+    office = deciding_model(workspace, trial.action)
+    if office is None or office[1].information.get("aim") != trial.aim:
+        return None
+    competitor = str(office[1].information["decided_by"])
+    is_gone = competitor.startswith(COLUMN) and competitor.removeprefix(COLUMN) not in trial.frame.columns
+    return None if is_gone else competitor
 
 
 def _model(
@@ -235,8 +287,15 @@ def _model(
     """Learn from everybody, and let a competitor decide in what was learned."""
     also = (S_LEARNER,) if competitor == S_LEARNER else ()
     fitted = fit(trial, threads=threads, seed=as_of.toordinal(), recipe=recipe, also=also, progress=progress)
+    knows_risk = bool(np.isfinite(trial.risk).all())
     return fitted.model.decided_by(competitor, line).told(
-        business=workspace.business.slug, outcome=trial.outcome, as_of=as_of.isoformat()
+        business=workspace.business.slug,
+        outcome=trial.outcome,
+        churn=trial.churn,
+        aim=trial.aim,
+        as_of=as_of.isoformat(),
+        cost_amount=float(trial.cost_amounts[0]),
+        risk_range=[float(trial.risk.min()), float(trial.risk.max())] if knows_risk else None,
     )
 
 

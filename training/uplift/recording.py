@@ -68,7 +68,7 @@ def evaluation_rows(workspace: Workspace, as_of: date, run_id: str, trial: Trial
     rows = [
         {
             "as_of": as_of,
-            "churn": workspace.business.churn_named(None).name,
+            "churn": trial.churn or workspace.business.churn_named(None).name,
             "run_id": run_id,
             "model": standing.name,
             "metric": metric,

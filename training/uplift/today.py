@@ -16,7 +16,8 @@ from holdback.tables import FEATURES_TABLE
 from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 from training.datasets import feature_frame
-from training.uplift.learning import model_in_office
+from training.uplift.learning import deciding_model, model_in_office
+from training.uplift.model import UpliftModel
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,11 @@ def write_uplifts(workspace: Workspace, as_of: date, *, progress: Progress = sil
         as_of: The day; it must have been scored.
         progress: Told about each action.
 
+    A model that learned later than the day says nothing of it, and none speaks of customers whose risk lies outside of
+    what it has seen: for those the rule of the day decides.
+
     Raises:
-        DataError: a model is in office, but the day was not scored; or the model knows the day's future.
+        DataError: a model is in office, but the day was not scored.
         OperatorError: a model's file cannot be read.
     """
     actions = workspace.business.actions
@@ -79,17 +83,13 @@ def write_uplifts(workspace: Workspace, as_of: date, *, progress: Progress = sil
 
 def _write(workspace: Workspace, as_of: date, action: str, batch: str) -> bool:
     """Write one action's rows; False when no model of ours decides about it."""
-    office = model_in_office(workspace, action)
-    if office is None or office[1].information.get("outcome") != "churned":
+    office = deciding_model(workspace, action)
+    if office is None:
         return False
     champion, model = office
-    learned_on = date.fromisoformat(str(model.information["as_of"]))
-    if learned_on > as_of:
-        raise DataError(
-            f"uplifts of {as_of}: version {champion.version} for {action} was learned with what was known on "
-            f"{learned_on}. It must not know the future. Take {learned_on} or a later day, or learn for {as_of}."
-        )
-    rows = _described(workspace.warehouse, as_of)
+    if date.fromisoformat(str(model.information["as_of"])) > as_of:
+        return False  # it knows the day's future: the rule of the day decided then
+    rows = _described(workspace.warehouse, as_of, model)
     declared = feature_set(workspace.business)
     # What another set of features described that day is missing now: the model says so by name.
     known = tuple(feature for feature in declared if feature.name in rows.column_names)
@@ -109,16 +109,23 @@ def _write(workspace: Workspace, as_of: date, action: str, batch: str) -> bool:
     return True
 
 
-def _described(warehouse: Warehouse, as_of: date) -> pa.Table:
-    """The features that the day's scores were made from, ordered by customer."""
-    if warehouse.version(FEATURES_TABLE) is not None:
-        rows = warehouse.query(f"select * from {FEATURES_TABLE} where as_of = date '{as_of}' order by customer_id")
-        if rows.num_rows:
-            return rows
-    raise DataError(
-        f"uplifts of {as_of}: nobody is described on that day. The models ask for the features that the day's scores "
-        "were made from. Score the day first (`holdback score`)."
-    )
+def _described(warehouse: Warehouse, as_of: date, model: UpliftModel) -> pa.Table:
+    """The features that the day's scores were made from, of customers with a risk that the model has seen."""
+    of_the_day = f"from {FEATURES_TABLE} where as_of = date '{as_of}'"
+    is_there = warehouse.version(FEATURES_TABLE) is not None
+    if not is_there or not warehouse.query(f"select 1 {of_the_day} limit 1").num_rows:
+        raise DataError(
+            f"uplifts of {as_of}: nobody is described on that day. The models ask for the features that the day's "
+            "scores were made from. Score the day first (`holdback score`)."
+        )
+    seen, among = model.information.get("risk_range"), ""
+    if seen is not None:
+        low, high = (float(end) for end in seen)
+        among = (
+            f" and customer_id in (select customer_id from scores where as_of = date '{as_of}' and churn = "
+            f"{literal(str(model.information['churn']))} and probability between {low!r} and {high!r})"
+        )
+    return warehouse.query(f"select * {of_the_day}{among} order by customer_id")
 
 
 def _told(workspace: Workspace, as_of: date, action: str, *, was_there_already: bool) -> ActionUplifts:
@@ -172,7 +179,7 @@ def offices(workspace: Workspace) -> tuple[Office, ...]:
     """Return who decides about each action of the business file, in its order."""
     found = []
     for action in workspace.business.actions:
-        office = model_in_office(workspace, action.name)
+        office = deciding_model(workspace, action.name)
         if office is None:
             found.append(Office(action.name, None, "the rule of the day: risk x lift x value - cost", None, None, None))
             continue

@@ -37,6 +37,8 @@ class Trial:
         risk: Frozen churn probability that the decision saw, shape (n,); NaN where there was none.
         left_out: Rows that cannot be learned from, counted by reason.
         outcome: Name of the outcome that ``good`` tells of: ``churned`` (good: stayed), or one of the business' own.
+        churn: Name of the churn definition that the campaign works against.
+        aim: Outcome and horizon in words: what an effect learned here is an effect on.
     """
 
     action: str
@@ -51,6 +53,8 @@ class Trial:
     risk: Floats
     left_out: dict[str, int] = field(default_factory=dict)
     outcome: str = CHURNED
+    churn: str = ""
+    aim: str = ""
 
     def __len__(self) -> int:
         return int(self.good.size)

@@ -198,7 +198,7 @@ def factor_rule(factors: Sequence[float]) -> Factor:
     last = factors[-1]
     said = f"The last matured forecast promised {last:.2f} times what came"
     if abs(last - 1) > LARGEST_MISS:
-        return Factor(1.0, False, f"{said}, which is off by more than {LARGEST_MISS:.0%}: no values are published.")
+        return Factor(1.0, False, f"{said}, which is off by more than {LARGEST_MISS:.0%}: this model may not speak.")
     recent = np.asarray(factors[-FACTORS_THAT_AGREE:], dtype=np.float64)
     agree = bool((recent > 1).all() or (recent < 1).all()) and np.isfinite(recent).all() and (recent > 0).all()
     if len(recent) < FACTORS_THAT_AGREE or not agree:

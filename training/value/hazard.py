@@ -19,6 +19,7 @@ rests on them is :attr:`ExpectedMonths.extrapolated_share`. Stayers are never th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -167,13 +168,15 @@ class HazardModel:
             found[start : start + size] = np.asarray(chance).reshape(len(part), months)
         return found
 
-    def expected(self, frame: pd.DataFrame, months: int, *, discount_rate: float, threads: int = 1) -> ExpectedMonths:
-        """Expected discounted months of each customer over a horizon of ``months``.
+    def expected(self, frame: pd.DataFrame, months: float, *, discount_rate: float, threads: int = 1) -> ExpectedMonths:
+        """Expected discounted months of each customer over a horizon of ``months``; of the last one its part counts.
 
         Raises:
             DataError: a column of the model is missing.
         """
-        worth = discounted_survival(self.hazards(frame, months, threads=threads), discount_rate=discount_rate)
+        whole = math.ceil(months)
+        worth = discounted_survival(self.hazards(frame, whole, threads=threads), discount_rate=discount_rate)
+        worth[:, -1] *= months - (whole - 1)
         total, beyond = float(worth.sum()), float(worth[:, self.last_lead :].sum())
         return ExpectedMonths(worth.sum(axis=1), beyond / total if total > 0 else 0.0)
 

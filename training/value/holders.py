@@ -6,6 +6,7 @@ data's end: old ones show many months ahead, new ones show customers as they are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -147,7 +148,7 @@ class _School:
         except DataError:
             return None
         value = self.business.value
-        rate, months = value.margin_rate, min(self.window_months, horizon_months(value.horizon_days))
+        rate, months = value.margin_rate, min(self.window_months, math.ceil(horizon_months(value.horizon_days)))
         hazards = hazard.hazards(landmark.frame.loc[is_known], months, threads=self.threads)
         paid = paid_in_months(
             self.warehouse, self.business, self.feed, day, months,

@@ -273,14 +273,19 @@ def load(path: Path) -> ValueModel:
         ) from error
 
 
-def horizon_months(horizon_days: int) -> int:
-    """Return the months of the value horizon: 12 for 365 days.
+#: A horizon this close to whole months is one of whole months: 365 days are twelve.
+_CALENDAR = 0.02
+
+
+def horizon_months(horizon_days: int) -> float:
+    """Return the months of the value horizon: 12 for 365 days, one and a half for 45.
 
     Examples:
-        >>> horizon_months(365), horizon_months(30)
-        (12, 1)
+        >>> horizon_months(365), round(horizon_months(45), 2)
+        (12.0, 1.48)
     """
-    return max(1, round(horizon_days / DAYS_PER_MONTH))
+    months = horizon_days / DAYS_PER_MONTH
+    return float(round(months)) if abs(months - round(months)) < _CALENDAR else months
 
 
 def _buying(facts: Mapping[str, Any], folder: Path) -> Buying:

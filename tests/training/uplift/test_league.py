@@ -247,3 +247,19 @@ def test_a_true_ranking_is_promoted_as_often_as_its_size_allows() -> None:
     ]
     assert np.mean([winner is not None for winner in winners]) > 0.9
     assert np.mean([winner == "dr_stack" for winner in winners]) > 0.8
+
+
+def test_where_an_action_costs_and_changes_nobody_whoever_declines_wins_not_a_ranking_of_noise() -> None:
+    winners = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        n = 3000
+        noise = rng.normal(size=n) * 0.3
+        scores = {
+            "rule": rng.normal(size=n), "value": np.zeros(n), "random": rng.random(n),
+            "t_learner": 0.6 * rng.normal(size=n), "dr_stack": np.full(n, 1e-3),
+        }  # fmt: skip
+        trial, heard = league_of(scores, noise, cost=0.25, fold=np.arange(n) % 3)
+        winners.append(run_league(trial, heard, incumbent="rule", capacity_share=0.3, resamples=200).winner)
+    assert set(winners) <= {"value", None}
+    assert winners.count("value") >= 18

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from features.build import build_features
@@ -16,7 +17,7 @@ from holdback.business import Business
 from holdback.errors import BusinessFileError, DataError, NotKnowableYet
 from holdback.workspace import Workspace
 from tests.monitoring.measurement.experiment import FILE, HORIZON_DAYS, STARTS_ON, World, run
-from training.registry import list_models, model_name, promote_by_hand, show_model, uplift_subject
+from training.registry import list_models, model_name, promote_by_hand, rollback, show_model, uplift_subject
 from training.registry.store import mlflow_at
 from training.scoring import keep_features
 from training.uplift.learners import Recipe
@@ -48,7 +49,14 @@ def copied(different: Workspace, tmp_path: Path) -> Workspace:
 
 def described(workspace: Workspace, day: date) -> None:
     company = workspace.business
-    keep_features(workspace.warehouse, day, build_features(workspace.warehouse, company, company.churn[0], day))
+    rows = build_features(workspace.warehouse, company, company.churn[0], day)
+    keep_features(workspace.warehouse, day, rows)
+    # Somebody at a risk that no campaign ever considered is among them: nothing was learned about her.
+    risk = [0.9] + [0.1] * (rows.num_rows - 1)
+    scores = {"as_of": [day] * rows.num_rows, "customer_id": rows["customer_id"], "probability": risk}
+    same = {"churn": "left", "model_version": "1", "risk_tier": "low", "is_above_capacity_line": False}
+    scores |= {name: [value] * rows.num_rows for name, value in same.items()}
+    workspace.warehouse.append("scores", pa.table(scores), batch=f"scores/left/{day}")
 
 
 def test_who_wins_the_league_takes_office_with_the_league_beside_it(different: Workspace) -> None:
@@ -133,7 +141,8 @@ def test_a_day_is_asked_once_and_never_rewritten(copied: Workspace) -> None:
     first = write_uplifts(copied, READS_ON)
     stored = copied.warehouse.query("select * from uplifts order by customer_id")
     assert [one.was_there_already for one in first.actions] == [False]
-    assert stored.num_rows == first.actions[0].customer_count
+    described_count = copied.warehouse.query("select * from features").num_rows
+    assert stored.num_rows == first.actions[0].customer_count == described_count - 1
     learn(copied, READS_ON, threads=1, recipe=Recipe(outcome_trees=20, effect_trees=10))
     again = write_uplifts(copied, READS_ON)
     assert [one.was_there_already for one in again.actions] == [True]
@@ -159,8 +168,7 @@ def test_a_day_without_features_is_refused(copied: Workspace) -> None:
 
 def test_a_model_never_speaks_of_a_day_before_it_learned(copied: Workspace) -> None:
     described(copied, READS_ON - timedelta(days=1))
-    with pytest.raises(DataError, match="must not know the future"):
-        write_uplifts(copied, READS_ON - timedelta(days=1))
+    assert write_uplifts(copied, READS_ON - timedelta(days=1)).actions == ()
 
 
 def test_a_damaged_copy_is_fetched_again(copied: Workspace) -> None:
@@ -190,6 +198,7 @@ def test_only_a_winner_changes_who_decides() -> None:
     assert settle("dr_stack", "risk") == ("promote", "dr_stack")
     assert settle(None, "risk") == ("refresh", "risk")
     assert settle(None, None) == ("keep", None)
+    assert settle(None, "risk", is_learnable=False) == ("keep", "risk")
 
 
 def test_a_companys_own_score_competes_as_it_stands_and_can_decide(different: Workspace, tmp_path: Path) -> None:
@@ -218,3 +227,36 @@ def test_a_score_that_is_no_feature_is_refused_with_the_nearest_name(different: 
     workspace = replace(different, root=tmp_path / "copy", business=Business.model_validate(told))
     with pytest.raises(BusinessFileError, match="Did you mean"):
         learn(workspace, READS_ON, threads=1, recipe=QUICK)
+
+
+def test_a_model_of_another_outcome_decides_about_nobody(copied: Workspace) -> None:
+    described(copied, READS_ON)
+    shorter = {**FILE, "campaigns": [{"name": "spring", "actions": ["call"], "horizon_days": 30}]}
+    other = replace(copied, business=Business.model_validate(shorter))
+    assert model_in_office(other, "call") is not None
+    assert offices(other)[0].version is None
+    assert write_uplifts(other, READS_ON).actions == ()
+
+
+def test_what_is_learned_for_an_earlier_day_does_not_replace_a_later_model(copied: Workspace) -> None:
+    earlier = READS_ON - timedelta(days=5)
+    (found,) = learn(copied, earlier, threads=1, recipe=QUICK).actions
+    assert found.decision == "keep"
+    assert "an earlier day does not follow" in found.reason
+    assert (model_in_office(copied, "call") or pytest.fail("nobody"))[0].version == "1"
+
+
+def test_a_model_learned_at_another_price_decides_about_nobody(copied: Workspace) -> None:
+    described(copied, READS_ON)
+    dearer = {**FILE, "actions": [{**FILE["actions"][0], "cost": 9.0}]}
+    other = replace(copied, business=Business.model_validate(dearer))
+    assert offices(other)[0].version is None
+    assert write_uplifts(other, READS_ON).actions == ()
+
+
+def test_the_first_model_can_leave_its_office_empty(copied: Workspace) -> None:
+    assert rollback(copied, CALL, READS_ON) is None
+    assert model_in_office(copied, "call") is None
+    assert [model.aliases for model in list_models(copied, CALL)] == [()]
+    verdict = copied.journal.verdicts(model_name(copied.business, CALL))[-1]
+    assert (verdict.decision, verdict.figures["reasons"]) == ("keep", ["rolled back: the office is empty"])

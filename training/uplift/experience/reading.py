@@ -144,7 +144,8 @@ def capacity_share(
         f"""
         -- one row: how many customers a day could have had the action.
         select count(*) filter (
-            where coalesce(try_cast(eligible ->> {path} as double), 0) > 0 or refused ->> {path} in ({open_codes})
+            where coalesce(try_cast(eligible ->> {path} as double), 0) > 0
+                or split_part(refused ->> {path}, ':', 1) in ({open_codes})
         ) / nullif(count(distinct as_of), 0) as per_day
         from ledger
         where kind = 'decided' and "group" = 'treatment' and as_of <= date '{as_of}'{named}
@@ -193,6 +194,8 @@ def _trial(logged: Logged, action: str, others: Sequence[Logged]) -> Trial:
         risk=logged.risk[kept],
         left_out=left_out,
         outcome=logged.aim.primary_outcome,
+        churn=logged.aim.churn.name,
+        aim=str(logged.aim),
     )
 
 
