@@ -16,7 +16,7 @@ def test_the_exact_interval_of_none_in_two_hundred() -> None:
 @pytest.mark.truth
 def test_an_action_that_does_nothing_is_rarely_given_a_ranking() -> None:
     """40 worlds: a gate that errs in 5 % promotes more than `binom.isf(.001, 40, .05)` times once in 1,000 tests."""
-    found = study("zero", worlds=40, n=3000, seed=7)
+    found = study("zero", worlds=40, n=5000, seed=7)
     for incumbent in INCUMBENTS:
         assert found[f"against {incumbent}"]["promoted"] <= stats.binom.isf(0.001, 40, 0.05)
         assert found[f"against {incumbent}"]["too_small_to_see"] < 20, "else nothing was tried"
