@@ -35,6 +35,8 @@ Floats = npt.NDArray[np.float64]
 SIMPLEST_FIRST: Final = ("random", "value", "risk", "response", "t_learner", "s_learner", "dr_stack")
 #: Competitors whose order is learned from the customers who judge it; given scores are not, by their contract.
 TAUGHT: Final = frozenset(SIMPLEST_FIRST) - {"random", "value"}
+#: Learners of which the stack is made, or could be: each alone overstates how much customers differ.
+PLAIN_LEARNERS: Final = frozenset({"t_learner", "s_learner"})
 #: The average effect for everybody: ranks by value alone.
 VALUE: Final = "value"
 QINI_DEFINITION: Final = (
@@ -268,8 +270,10 @@ def winner_of(
     A candidate's simultaneous lower bound against the incumbent lies above zero, and it loses nothing: a list of nobody
     earns 0, and may replace one that loses. It is passed over when a simpler competitor, told from the incumbent or
     not, earned as much, and for "by value" when that beats the incumbent too, with fewer contacts, and is not told from
-    it: where an action costs and changes nobody, whoever declines wins, not a ranking of noise. A lottery is a
-    yardstick, never promoted: "by value" is the lottery of those who know only value.
+    it: where an action costs and changes nobody, whoever declines wins, not a ranking of noise. Where a plain learner
+    leads and the stack beats the incumbent too, the stack takes office: it is made of the same parts, and which of them
+    leads in one trial is mostly luck. A lottery is a yardstick, never promoted: "by value" is the lottery of those who
+    know only value.
 
     Args:
         standings: All competitors.
@@ -282,6 +286,7 @@ def winner_of(
         and each.gain.estimate >= -_ROUNDING
     ]  # fmt: skip
     by_value = next((each for each in found if each.name == VALUE), None)
+    stack = next((each for each in found if each.name == "dr_stack"), None)
 
     def declines(other: Standing) -> bool:
         """By value as much may be earned as by another, with fewer contacts."""
@@ -297,7 +302,7 @@ def winner_of(
         if any(other.gain.estimate >= as_much and other.name != RANDOM for other in simpler):
             continue
         if each.name == VALUE or not declines(each):
-            return each
+            return stack if each.name in PLAIN_LEARNERS and stack is not None else each
     return None
 
 

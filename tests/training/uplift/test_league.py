@@ -30,6 +30,9 @@ def standing(name: str, gain: float, low: float | None) -> Standing:
         ([("dr_stack", 2.0, 0.1), ("response", 2.0, 0.1), ("rule", 1.0, None)], "response"),  # as much: the simpler one
         ([("house", 2.0, 0.1), ("dr_stack", 2.0, 0.1), ("rule", 1.0, None)], "dr_stack"),  # a company's own comes last
         ([("house", 3.0, 0.1), ("dr_stack", 2.0, 0.1), ("rule", 1.0, None)], "house"),
+        ([("t_learner", 3.0, 0.1), ("dr_stack", 2.0, 0.1), ("rule", 1.0, None)], "dr_stack"),  # made of the same parts
+        ([("t_learner", 3.0, 0.1), ("dr_stack", 2.0, -0.1), ("rule", 1.0, None)], "t_learner"),
+        ([("response", 3.0, 0.1), ("dr_stack", 2.0, 0.1), ("rule", 1.0, None)], "response"),
         ([("random", 3.0, 0.1), ("rule", 1.0, None)], None),  # a yardstick
         ([("value", 3.0, 0.1), ("random", 2.0, 0.1), ("rule", 1.0, None)], "value"),
         ([("value", -1.0, 0.1), ("rule", -2.0, None)], None),  # better than the incumbent, worse than nobody
