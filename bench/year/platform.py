@@ -181,7 +181,7 @@ class Platform:
             resamples=200,
             seed=week,
         )
-        self.in_office = league.winner or self.in_office
+        self.in_office = league.winner or (league.heir(self.in_office) if self.in_office else None)
         name = self.in_office or BY_VALUE
         also = ("s_learner",) if name == "s_learner" else ()
         fitted = fit(trial, threads=1, seed=week, recipe=self.recipe, also=also)

@@ -110,6 +110,16 @@ class League:
         """False when not even a good ranking could have been seen, and no difference was found beyond doubt."""
         return _is_learnable(self.visibility, self.diagnosis)
 
+    def heir(self, in_office: str) -> str:
+        """Return who goes on when nobody beat the competitor in office: the same, or the stack that it is a part of.
+
+        A plain learner that once led makes way for the stack as soon as that earns as much: no evidence is needed
+        against what it is made of.
+        """
+        gains = {standing.name: standing.gain.estimate for standing in self.standings}
+        is_part = in_office in PLAIN_LEARNERS and "dr_stack" in gains
+        return "dr_stack" if is_part and gains["dr_stack"] >= gains[in_office] else in_office
+
     def effect_line(self, name: str) -> tuple[float, float]:
         """Return intercept and slope that turn a competitor's score into an effect.
 

@@ -221,6 +221,8 @@ def _one_action(
     )
     progress("learning from everybody", 2, 4)
     decision, chosen = settle(league.winner, in_office, is_learnable=league.is_learnable)
+    if decision == "refresh" and chosen is not None:
+        chosen = league.heir(chosen)
     competitor = chosen or STACK
     line = league.effect_line(competitor)
     model = _model(workspace, as_of, trial, competitor, line, threads=threads, recipe=recipe, progress=progress)

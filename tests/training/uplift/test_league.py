@@ -266,3 +266,14 @@ def test_where_an_action_costs_and_changes_nobody_whoever_declines_wins_not_a_ra
         winners.append(run_league(trial, heard, incumbent="rule", capacity_share=0.3, resamples=200).winner)
     assert set(winners) <= {"value", None}
     assert winners.count("value") >= 18
+
+
+def test_a_plain_learner_makes_way_for_the_stack_as_soon_as_that_earns_as_much() -> None:
+    rng = np.random.default_rng(3)
+    effect = rng.normal(size=2000)
+    scores = {"dr_stack": effect, "t_learner": effect + 0.1 * rng.normal(size=2000), "risk": rng.normal(size=2000)}
+    trial, heard = league_of(scores, effect + 0.1 * rng.normal(size=2000))
+    league = run_league(trial, heard, incumbent="t_learner", capacity_share=0.3, resamples=200)
+    assert league.heir("t_learner") == "dr_stack"
+    assert league.heir("dr_stack") == "dr_stack"
+    assert league.heir("risk") == "risk"
