@@ -17,12 +17,12 @@ def tell_learn(receipt: Receipt) -> Iterator[Any]:
         return
     yield from (f"note: {note}" for note in receipt["notes"])
     for action in receipt["actions"]:
-        yield from tell_action(action)
+        yield from tell_action(action, receipt["currency"])
     if not receipt["actions"]:
         yield "no action was tried by chance yet: nothing can be learned"
 
 
-def tell_action(action: Receipt) -> Iterator[Any]:
+def tell_action(action: Receipt, currency: str) -> Iterator[Any]:
     """One action's league: who would earn what, who decides, and whether customers differ at all."""
     yield bold(action["action"])
     if action["row_count"]:
@@ -31,21 +31,21 @@ def tell_action(action: Receipt) -> Iterator[Any]:
             f"{action['row_count'] - action['treated_count']:,} nothing"
         )
     if action["standings"]:
-        yield league_table(action["standings"])
+        yield league_table(action["standings"], currency)
     yield from action["diagnosis"]
     yield bold(f"verdict: {action['decision']}")
     yield action["reason"]
     if action["champion_version"] is not None:
-        yield f"version {action['champion_version']} decides, by {action['decided_by'] or 'what it learned before'}"
+        yield f"version {action['champion_version']} decides, by {action['decided_by']}"
     else:
         yield "the rule of the day decides: risk x lift x value - cost"
-    yield from (f"note: {note}" for note in action["notes"])
     yield ""
 
 
-def league_table(standings: list[Receipt]) -> Any:
+def league_table(standings: list[Receipt], currency: str) -> Any:
     """Gain per customer by competitor, best first, beside its difference to whoever decides now."""
-    table = table_of("", "competitor", "#gain per customer", "#more than the incumbent", "#AIPW-Qini x 1e4", "#treated")
+    gain = f"#{currency} per customer"
+    table = table_of("", "competitor", gain, "#more than the incumbent", "#AIPW-Qini x 1e4", "#treated")
     for row in standings:
         name = row["competitor"] + (" (incumbent)" if row["is_incumbent"] else " (wins)" if row["is_winner"] else "")
         table.add_row(
@@ -93,7 +93,8 @@ def tell_value(receipt: Receipt) -> Iterator[Any]:
         return
     top = receipt["top_share"]
     yield (
-        f"{receipt['customer_count']:,} customers are expected to bring {receipt['total_margin_amount']:,.2f}"
+        f"{receipt['customer_count']:,} customers are expected to bring {receipt['total_margin_amount']:,.2f} "
+        f"{receipt['currency']}"
         + (f", {top:.0%} of it from the most valuable tenth" if top is not None else "")
         + f" ({receipt['method']}, version {receipt['model_version']})"
     )

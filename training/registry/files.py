@@ -78,7 +78,7 @@ def register_file(
 ) -> Registration:
     """Log a model's file as a new version with the alias ``challenger``; it is in no office yet.
 
-    :func:`training.registry.promote` puts it there; :func:`training.registry.file_in_office` reads it back.
+    :func:`training.registry.promote` puts it there; :func:`training.registry.in_office` reads it back.
 
     Args:
         workspace: The business; says where MLflow is.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from holdback.errors import BusinessFileError, DataError, OperatorError
 from holdback.journal import Champion
@@ -17,6 +18,8 @@ from training.churn import ChurnModel, load
 from training.metrics import Estimate
 from training.registry.files import CARD, FILE_STEM, suffix_of
 from training.registry.store import exists, mlflow_at, model_name
+
+M = TypeVar("M")
 
 #: By which figure a version is told, and how its interval is made.
 _FIGURES = {"auc": "DeLong", "gain": "AIPW, bootstrap over customers", "value_gini": "bootstrap over customers"}
@@ -153,38 +156,30 @@ def champion_model(workspace: Workspace, subject: str) -> tuple[Champion, ChurnM
     Raises:
         OperatorError: the champion's file is neither here nor in the registry.
     """
+    return in_office(workspace, subject, load)
+
+
+def in_office(workspace: Workspace, subject: str, read: Callable[[Path], M]) -> tuple[Champion, M] | None:
+    """Return who is in office for a subject, read from this machine's copy; None when nobody is.
+
+    Args:
+        workspace: The business.
+        subject: Whose office.
+        read: Reads a model's file, and raises ``OperatorError`` when it is damaged.
+
+    Raises:
+        OperatorError: the file is neither here nor in the registry, or damaged in both.
+    """
     name = model_name(workspace.business, subject)
     champion = workspace.journal.champion(name)
     if champion is None:
         return None
     path = _local_file(workspace, name, champion.version)
     try:
-        return champion, load(path)
+        return champion, read(path)
     except OperatorError:
         path.unlink(missing_ok=True)  # a damaged copy: the registry has the original
-        return champion, load(_local_file(workspace, name, champion.version))
-
-
-def file_in_office(workspace: Workspace, subject: str) -> tuple[Champion, Path] | None:
-    """Return who is in office for a subject and this machine's copy of its file; None when nobody is.
-
-    Raises:
-        OperatorError: the file is neither here nor in the registry.
-    """
-    name = model_name(workspace.business, subject)
-    champion = workspace.journal.champion(name)
-    return None if champion is None else (champion, _local_file(workspace, name, champion.version))
-
-
-def fetched_again(workspace: Workspace, subject: str, version: str) -> Path:
-    """Return a fresh copy from the registry of a version whose copy here turned out to be damaged.
-
-    Raises:
-        OperatorError: the registry has none.
-    """
-    name = model_name(workspace.business, subject)
-    _path_here(workspace, name, version).unlink(missing_ok=True)
-    return _local_file(workspace, name, version)
+        return champion, read(_local_file(workspace, name, champion.version))
 
 
 def reconcile(workspace: Workspace, subject: str) -> None:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
 import numpy as np
 
 from holdback.business import Business
-from holdback.errors import DataError, HoldbackError, NotKnowableYet, PromotionConflict
+from holdback.errors import DataError, NotKnowableYet, PromotionConflict
 from holdback.journal import Champion
 from holdback.progress import Progress, silent
 from holdback.workspace import Workspace
 from training.registry import (
     Registration,
     describe_version,
-    fetched_again,
-    file_in_office,
+    in_office,
     model_name,
     promote,
     reconcile,
@@ -59,7 +58,6 @@ class ActionLearned:
         decided_by: Competitor that decides; None when the rule of the day does.
         standings: The league, best first, as JSON values.
         diagnosis: Whether customers differ in effect at all, in sentences.
-        notes: Rows left out and other things to know.
     """
 
     action: str
@@ -72,7 +70,6 @@ class ActionLearned:
     decided_by: str | None = None
     standings: Sequence[Mapping[str, Any]] = ()
     diagnosis: Sequence[str] = ()
-    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -83,12 +80,14 @@ class LearnResult:
         as_of: Day of knowledge.
         campaigns: Campaigns whose customers were compared, as ``name/version``.
         actions: One entry per action of the business file that a campaign uses.
-        notes: What a reader must know.
+        currency: Of every gain.
+        notes: What a reader must know: rows that were left out, outcomes that are not pooled.
     """
 
     as_of: date
     campaigns: Sequence[str]
     actions: Sequence[ActionLearned]
+    currency: str
     notes: Sequence[str] = ()
 
 
@@ -128,26 +127,20 @@ def learn(
                 _one_action(workspace, as_of, trial, experience, threads=threads, recipe=recipe, progress=told)
             )
         except (DataError, NotKnowableYet) as refusal:
-            found.append(_waits(workspace, action, str(refusal), trial))
-    found += [_waits(workspace, action, why) for action, why in experience.missing.items()]
-    return LearnResult(as_of, experience.campaigns, tuple(found), experience.notes)
+            found.append(_told(workspace, action, "waits", str(refusal), trial))
+    found += [_told(workspace, action, "waits", why) for action, why in experience.missing.items()]
+    told_already = {f"{action}: {why}" for action, why in experience.missing.items()}
+    notes = tuple(note for note in experience.notes if note not in told_already)
+    return LearnResult(as_of, experience.campaigns, tuple(found), workspace.business.currency, notes)
 
 
 def model_in_office(workspace: Workspace, action: str) -> tuple[Champion, UpliftModel] | None:
-    """Return the uplift model that decides about an action; None when the rule of the day does.
+    """Return the uplift model in office of an action, whatever it is a model of; None when there is none.
 
     Raises:
         OperatorError: its file is neither here nor in the registry.
     """
-    subject = uplift_subject(action)
-    found = file_in_office(workspace, subject)
-    if found is None:
-        return None
-    champion, path = found
-    try:
-        return champion, load(path)
-    except HoldbackError:  # a damaged copy: the registry has the original
-        return champion, load(fetched_again(workspace, subject, champion.version))
+    return in_office(workspace, uplift_subject(action), load)
 
 
 def deciding_model(workspace: Workspace, action: str) -> tuple[Champion, UpliftModel] | None:
@@ -204,10 +197,9 @@ def _one_action(
 ) -> ActionLearned:
     subject = uplift_subject(trial.action)
     seen = workspace.journal.champion(model_name(workspace.business, subject))
-    may_decide = trial.aim == _one_aim(workspace.business, trial.action)
-    in_office = _in_office(workspace, trial)
+    incumbent = _in_office(workspace, trial)
     progress("learning out of fold", 0, 4)
-    given = given_scores(workspace.business, trial, in_office)
+    given = given_scores(workspace.business, trial, incumbent)
     competed = out_of_fold(
         trial, threads=threads, seed=as_of.toordinal(), recipe=recipe, given=given, progress=progress
     )
@@ -215,29 +207,24 @@ def _one_action(
     league = run_league(
         trial,
         competed,
-        incumbent=incumbent_of(trial, in_office),
+        incumbent=incumbent_of(trial, incumbent),
         capacity_share=experience.capacity_shares[trial.action],
         seed=as_of.toordinal(),
     )
     progress("learning from everybody", 2, 4)
-    decision, chosen = settle(league.winner, in_office, is_learnable=league.is_learnable)
+    decision, chosen = settle(league.winner, incumbent, is_learnable=league.is_learnable)
     if decision == "refresh" and chosen is not None:
         chosen = league.heir(chosen)
     competitor = chosen or STACK
     line = league.effect_line(competitor)
     model = _model(workspace, as_of, trial, competitor, line, threads=threads, recipe=recipe, progress=progress)
     progress("registering", 3, 4)
+    reason, obstacle = league.verdict, _obstacle(workspace, trial, seen, as_of)
+    if decision != "keep" and obstacle is not None:
+        decision, reason = "keep", f"{league.verdict}. It stays out of office: {obstacle}"
     registration = registered(workspace, subject, as_of, model, trial, league, decision)
-    champion, reason = seen, league.verdict
-    if decision != "keep" and not may_decide:
-        decision, reason = "keep", f"{league.verdict}. It stays out of office: {_ELSEWHERE}"
-    elif decision != "keep" and seen is not None and seen.as_of > as_of:
-        decision, reason = (
-            "keep",
-            f"version {seen.version} of {seen.as_of} is in office: an earlier day does not follow",
-        )
-    elif decision != "keep":
-        champion, decision, reason = _into_office(workspace, subject, registration, seen, as_of, decision, league)
+    if decision != "keep":
+        decision, reason = _into_office(workspace, subject, registration, seen, as_of, decision, league)
     reconcile(workspace, subject)
     describe_version(workspace, registration, decision=decision, reason=reason)
     workspace.journal.record_verdict(
@@ -250,19 +237,21 @@ def _one_action(
     )
     rows = evaluation_rows(workspace, as_of, registration.run_id, trial, league)
     workspace.warehouse.append("evaluations", rows, batch=f"evaluations/{registration.run_id}")
-    return ActionLearned(
-        action=trial.action,
-        decision=decision,
-        reason=reason,
-        row_count=len(trial),
-        treated_count=int(trial.treated.sum()),
+    return replace(
+        _told(workspace, trial.action, decision, reason, trial),
         version=registration.version,
-        champion_version=champion.version if champion else None,
-        decided_by=_in_office(workspace, trial) if champion else None,
         standings=league.as_table(),
         diagnosis=league.diagnosis.sentences,
-        notes=_left_out(trial),
     )
+
+
+def _obstacle(workspace: Workspace, trial: Trial, seen: Champion | None, as_of: date) -> str | None:
+    """Why what was learned must not decide, whatever the league says; None when it may."""
+    if trial.aim != _one_aim(workspace.business, trial.action):
+        return _ELSEWHERE
+    if seen is not None and seen.as_of > as_of:
+        return f"version {seen.version} of {seen.as_of} is there, and an earlier day does not follow"
+    return None
 
 
 def _in_office(workspace: Workspace, trial: Trial) -> str | None:
@@ -309,29 +298,26 @@ def _into_office(
     as_of: date,
     decision: Decision,
     league: League,
-) -> tuple[Champion | None, Decision, str]:
+) -> tuple[Decision, str]:
     """Promote if nobody was faster; what another run put in office meanwhile was compared on the same rows."""
     try:
-        champion = promote(workspace, subject, registration.version, seen=seen, as_of=as_of)
+        promote(workspace, subject, registration.version, seen=seen, as_of=as_of)
     except PromotionConflict:
-        now = workspace.journal.champion(registration.model)
-        return now, "keep", "another run changed the office while this one was comparing: it stays as that run left it"
-    told = league.verdict if decision == "promote" else f"learned anew: {league.verdict}"
-    return champion, decision, told
+        return "keep", "another run changed the office while this one was comparing: it stays as that run left it"
+    return decision, league.verdict if decision == "promote" else f"learned anew: {league.verdict}"
 
 
-def _waits(workspace: Workspace, action: str, why: str, trial: Trial | None = None) -> ActionLearned:
-    office = workspace.journal.champion(model_name(workspace.business, uplift_subject(action)))
+def _told(
+    workspace: Workspace, action: str, decision: Decision, reason: str, trial: Trial | None = None
+) -> ActionLearned:
+    """What is said of every action: what was decided, on how many, and who decides about it now."""
+    office = deciding_model(workspace, action)
     return ActionLearned(
         action=action,
-        decision="waits",
-        reason=why,
+        decision=decision,
+        reason=reason,
         row_count=len(trial) if trial else 0,
         treated_count=int(trial.treated.sum()) if trial else 0,
-        champion_version=office.version if office else None,
-        notes=_left_out(trial) if trial else (),
+        champion_version=office[0].version if office else None,
+        decided_by=str(office[1].information["decided_by"]) if office else None,
     )
-
-
-def _left_out(trial: Trial) -> list[str]:
-    return [f"{count:,} rows left out: {why}" for why, count in trial.left_out.items()]

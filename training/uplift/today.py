@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from features.families import feature_set
 from holdback.errors import DataError
+from holdback.journal import Champion
 from holdback.progress import Progress, silent
 from holdback.sql import literal
 from holdback.tables import FEATURES_TABLE
 from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 from training.datasets import feature_frame
-from training.uplift.learning import deciding_model, model_in_office
+from training.uplift.learning import deciding_model
 from training.uplift.model import UpliftModel
 
 
@@ -75,21 +76,19 @@ def write_uplifts(workspace: Workspace, as_of: date, *, progress: Progress = sil
         progress(f"uplift of {action.name}", position, len(actions))
         batch = f"uplifts/{action.name}/{as_of}"
         is_known = workspace.warehouse.has_batch("uplifts", batch)
-        if not is_known and not _write(workspace, as_of, action.name, batch):
-            continue
-        found.append(_told(workspace, as_of, action.name, was_there_already=is_known))
+        office = deciding_model(workspace, action.name)
+        if is_known or (office is not None and _write(workspace, as_of, action.name, batch, *office)):
+            found.append(_told(workspace, as_of, action.name, office, was_there_already=is_known))
     return UpliftDay(as_of, tuple(found))
 
 
-def _write(workspace: Workspace, as_of: date, action: str, batch: str) -> bool:
-    """Write one action's rows; False when no model of ours decides about it."""
-    office = deciding_model(workspace, action)
-    if office is None:
-        return False
-    champion, model = office
+def _write(workspace: Workspace, as_of: date, action: str, batch: str, champion: Champion, model: UpliftModel) -> bool:
+    """Write one action's rows; False when its model can say nothing of the day."""
     if date.fromisoformat(str(model.information["as_of"])) > as_of:
         return False  # it knows the day's future: the rule of the day decided then
     rows = _described(workspace.warehouse, as_of, model)
+    if not rows.num_rows:
+        return False  # nobody has a risk that it has seen
     declared = feature_set(workspace.business)
     # What another set of features described that day is missing now: the model says so by name.
     known = tuple(feature for feature in declared if feature.name in rows.column_names)
@@ -128,7 +127,14 @@ def _described(warehouse: Warehouse, as_of: date, model: UpliftModel) -> pa.Tabl
     return warehouse.query(f"select * {of_the_day}{among} order by customer_id")
 
 
-def _told(workspace: Workspace, as_of: date, action: str, *, was_there_already: bool) -> ActionUplifts:
+def _told(
+    workspace: Workspace,
+    as_of: date,
+    action: str,
+    office: tuple[Champion, UpliftModel] | None,
+    *,
+    was_there_already: bool,
+) -> ActionUplifts:
     row = workspace.warehouse.query(
         f"""
         select count(*) as customers, avg(uplift) as mean, count(*) filter (where uplift < 0) as harmed,
@@ -136,7 +142,6 @@ def _told(workspace: Workspace, as_of: date, action: str, *, was_there_already: 
         from uplifts where as_of = date '{as_of}' and action = {literal(action)}
         """
     ).to_pylist()[0]
-    office = model_in_office(workspace, action)
     is_same = office is not None and office[0].version == row["version"]
     decided_by = str(office[1].information["decided_by"]) if office is not None and is_same else "an earlier model"
     return ActionUplifts(

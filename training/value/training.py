@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from holdback.business import Business, ColumnChurn
-from holdback.errors import OperatorError, PromotionConflict
+from holdback.errors import PromotionConflict
 from holdback.progress import Progress, silent
 from holdback.workspace import Workspace
 from training.estimates import Estimate
@@ -24,8 +24,8 @@ from training.registry import (
     VALUE,
     Registration,
     describe_version,
-    fetched_again,
-    file_in_office,
+    in_office,
+    model_name,
     promote,
     register_file,
 )
@@ -161,14 +161,8 @@ def model_in_office(workspace: Workspace) -> tuple[str, ValueModel] | None:
     Raises:
         OperatorError: its file is neither here nor in the registry, or damaged in both.
     """
-    found = file_in_office(workspace, VALUE)
-    if found is None:
-        return None
-    champion, path = found
-    try:
-        return champion.version, load(path)
-    except OperatorError:  # a damaged copy: the registry has the original
-        return champion.version, load(fetched_again(workspace, VALUE, champion.version))
+    found = in_office(workspace, VALUE, load)
+    return None if found is None else (found[0].version, found[1])
 
 
 def churn_of(business: Business, feed: str) -> str:
@@ -264,8 +258,7 @@ def _office(workspace: Workspace, version: str, as_of: date, factor: Factor) -> 
     if not factor.is_publishable:
         return False, factor.sentence
     for _ in range(_ATTEMPTS):
-        found = file_in_office(workspace, VALUE)
-        seen = None if found is None else found[0]
+        seen = workspace.journal.champion(model_name(workspace.business, VALUE))
         if seen is not None and seen.as_of > as_of:
             return (
                 False,

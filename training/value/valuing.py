@@ -47,6 +47,7 @@ class ValuedDay:
         unknown_count: Customers of ``as_of`` whose margin the records do not tell (a paused contract, or one without a
             price): the bookkeeping speaks for them. None when nothing was computed.
         total_margin_amount: Sum of all values in currency units.
+        currency: Of that sum.
         top_share: Share of it that the most valuable tenth is expected to bring; None when the total is not above 0.
         mean_months: Mean of the expected discounted months; None for purchases.
         extrapolated_share: Share of the value that lies beyond what was ever seen; None for purchases, or when nothing
@@ -62,6 +63,7 @@ class ValuedDay:
     customer_count: int
     unknown_count: int | None
     total_margin_amount: float
+    currency: str
     top_share: float | None
     mean_months: float | None
     extrapolated_share: float | None
@@ -254,6 +256,7 @@ def _told(
         customer_count=rows.num_rows,
         unknown_count=unknown_count,
         total_margin_amount=float(cents.sum() / CENTS),
+        currency=workspace.business.currency,
         top_share=float(top.sum() / cents.sum()) if cents.sum() > 0 else None,
         mean_months=float(months.mean()) if months.size else None,
         extrapolated_share=extrapolated_share,

@@ -243,7 +243,16 @@ def test_what_is_learned_for_an_earlier_day_does_not_replace_a_later_model(copie
     (found,) = learn(copied, earlier, threads=1, recipe=QUICK).actions
     assert found.decision == "keep"
     assert "an earlier day does not follow" in found.reason
+    assert "**keep**" in show_model(copied, CALL, "2").card
     assert (model_in_office(copied, "call") or pytest.fail("nobody"))[0].version == "1"
+
+
+def test_where_nobody_has_a_risk_that_the_model_has_seen_it_says_nothing(copied: Workspace) -> None:
+    company = copied.business
+    rows = build_features(copied.warehouse, company, company.churn[0], READS_ON)
+    keep_features(copied.warehouse, READS_ON, rows)  # and nobody was scored
+    assert write_uplifts(copied, READS_ON).actions == ()
+    assert copied.warehouse.query("select * from uplifts").num_rows == 0
 
 
 def test_a_model_learned_at_another_price_decides_about_nobody(copied: Workspace) -> None:
