@@ -248,10 +248,10 @@ def test_what_is_learned_for_an_earlier_day_does_not_replace_a_later_model(copie
 
 
 def test_where_nobody_has_a_risk_that_the_model_has_seen_it_says_nothing(copied: Workspace) -> None:
-    company = copied.business
-    rows = build_features(copied.warehouse, company, company.churn[0], READS_ON)
-    keep_features(copied.warehouse, READS_ON, rows)  # and nobody was scored
-    assert write_uplifts(copied, READS_ON).actions == ()
+    company, later = copied.business, READS_ON + timedelta(days=1)
+    rows = build_features(copied.warehouse, company, company.churn[0], later)
+    keep_features(copied.warehouse, later, rows)  # and nobody was scored
+    assert write_uplifts(copied, later).actions == ()
     assert copied.warehouse.query("select * from uplifts").num_rows == 0
 
 
