@@ -27,6 +27,7 @@ Flags = npt.NDArray[np.bool_]
 _HALF_LIFE_DAYS = 60.0
 _FAST_WEEKS, _SLOW_WEEKS = 3.0, 14.0
 _DAY_SECONDS = 86_400
+_OLD_NEWS_DAYS = 120
 _NEVER = -1_000_000
 _START, _RENEW, _CHANGE, _CANCEL = (EVENTS.index(name) for name in ("start", "renew", "change", "cancel"))
 _FOLLOWED = ("answered", "opened", "opted_out", "complained", "redeemed")
@@ -91,7 +92,7 @@ class Watched:
         columns: dict[str, npt.NDArray[Any]] = {
             "tenure_days": tenure,
             "price": self.price[who] / 100.0,
-            "days_since_rise": _since(self.raised[who], day),
+            "days_since_rise": _since_rise(self.raised[who], day),
             "days_to_commitment_end": np.where(ends > 0, np.clip(ends - day, -400, 400), np.nan),
         }
         for number, metric in enumerate(METRICS):
@@ -167,6 +168,6 @@ class Watched:
         self.may_call[who] = rows["has_phone"]
 
 
-def _since(on: Integers, day: int) -> Floats:
-    """Days since something, at most three years; absent when it never was."""
-    return np.where(on > _NEVER, np.minimum(day - on, 1_095), np.nan).astype(np.float64)
+def _since_rise(on: Integers, day: int) -> Floats:
+    """Days since a price rose; older ones are all old news, as none at all: a line must not be drawn out to them."""
+    return np.minimum(day - on, _OLD_NEWS_DAYS).astype(np.float64)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +23,10 @@ from training.encoding import Encoding, learn_encoding
 from training.estimates import Estimate
 from training.rows import hash_share
 from training.uplift.aipw import aipw_scores, average_effect
-from training.uplift.frozen import TREATMENT, Floats, Frozen
+from training.uplift.frozen import TREATMENT, Floats, Frozen, sigmoid
 from training.uplift.learnable import folds_of, order_of, require_learnable
-from training.uplift.learners import Recipe, along, ask, asked_of, boost, learn_design, line_of, merge, pool_of
-from training.uplift.lines import one_blas_thread
+from training.uplift.learners import Recipe, along, ask, asked_of, boost, learn_design, merge, pool_of
+from training.uplift.lines import logistic_line, one_blas_thread, ridge_line
 from training.uplift.model import BASIS_OF, EVERYBODY, STACK, UpliftModel
 from training.uplift.stacking import stack
 from training.uplift.trial import OutOfFold, Trial
@@ -192,7 +192,7 @@ def _fit(
     _effects(data, gains, boosters, lines, bases, progress)
     average = average_effect(gains, trial.customer_ids)
     means = {name: float(values.mean()) for name, values in bases.items()}
-    weights = stack(bases, gains, folds=folds, customers=trial.customer_ids)
+    weights = stack(bases, gains, folds=folds, customers=trial.customer_ids, overlap=trial.overlap)
     progress("putting the parts together", 2 * recipe.fold_count, 2 * recipe.fold_count + 1)
     if S_LEARNER in also:
         boosters["both"] = [_both(data)]
@@ -249,6 +249,12 @@ def _reordered(trial: Trial, order: Integers) -> Trial:
     return replace(trial, frame=trial.frame.iloc[order].reset_index(drop=True), **columns)
 
 
+class _How(TypedDict):
+    seed: int
+    threads: int
+    is_binary: bool
+
+
 def _outcomes(
     data: _Data, progress: Progress
 ) -> tuple[dict[str, list[Any]], dict[str, list[Floats]], dict[str, Floats]]:
@@ -257,19 +263,29 @@ def _outcomes(
     pool = pool_of(data.encoded, trial.good, data.encoding, data.recipe, threads=data.threads, is_binary=binary)
     boosters: dict[str, list[Any]] = {}
     lines: dict[str, list[Floats]] = {}
-    said = {part: np.empty(len(trial)) for part in ("treated", "untreated", "line_treated", "line_untreated")}
+    raw = {part: np.empty(len(trial)) for part in ("treated", "untreated", "line_treated", "line_untreated", "shift")}
+    how = _How(seed=data.seed, threads=data.threads, is_binary=binary)
     for number, (learn, judge) in enumerate(data.folds):
         progress("outcome models", number, steps)
         for arm, part in ((trial.treated, "treated"), (~trial.treated, "untreated")):
             rows = learn[arm[learn]]
-            booster = boost(pool, rows, data.recipe, seed=data.seed, threads=data.threads, is_binary=binary)
-            line = line_of(data.matrix[rows], trial.good[rows], is_binary=binary)
-            said[part][judge] = ask(booster, data.asked[number], threads=data.threads, is_binary=binary)
-            said[f"line_{part}"][judge] = along(data.matrix[judge], line, is_binary=binary)
+            booster = boost(pool, rows, data.recipe, **how)
+            line = (logistic_line if binary else ridge_line)(data.matrix[rows], trial.good[rows])
+            raw[part][judge] = ask(booster, data.asked[number], threads=data.threads)
+            raw[f"line_{part}"][judge] = along(data.matrix[judge], line)
             boosters.setdefault(part, []).append(booster)
             lines.setdefault(f"line_{part}", []).append(line)
+        # The treated of the same folds start from what their untreated would do: nothing of the judged goes in.
+        rows = learn[trial.treated[learn]]
+        alike = asked_of(data.encoded.iloc[rows], data.encoding, threads=data.threads)
+        start = ask(boosters["untreated"][-1], alike, threads=data.threads)
+        shift = boost(pool, rows, data.recipe, role="shift", baseline=start, **how)
+        raw["shift"][judge] = raw["untreated"][judge] + ask(shift, data.asked[number], threads=data.threads)
+        boosters.setdefault("shift", []).append(shift)
+    said = {part: sigmoid(values) if binary else values for part, values in raw.items()}
     bases = {
         "t_difference": said["treated"] - said["untreated"],
+        "shift_difference": said["shift"] - said["untreated"],
         "logistic_difference": said["line_treated"] - said["line_untreated"],
         "risk": -said["untreated"],
         "response": said["treated"],
@@ -286,15 +302,16 @@ def _effects(
     progress: Progress,
 ) -> None:
     """Fit the regressions of the gains by fold, and add them and what they say out of fold."""
-    pool = pool_of(data.encoded, gains, data.encoding, data.recipe, threads=data.threads)
+    overlap = data.trial.overlap
+    pool = pool_of(data.encoded, gains, data.encoding, data.recipe, threads=data.threads, weights=overlap)
     bases |= {"ridge": np.empty(len(gains)), "boosted": np.empty(len(gains))}
     boosters["effect"], lines["line_effect"] = [], []
     for number, (learn, judge) in enumerate(data.folds):
         progress("effect models", len(data.folds) + number, 2 * len(data.folds) + 1)
-        booster = boost(pool, learn, data.recipe, seed=data.seed, threads=data.threads, is_binary=False, of_effect=True)
-        line = line_of(data.matrix[learn], gains[learn], is_binary=False)
-        bases["boosted"][judge] = ask(booster, data.asked[number], threads=data.threads, is_binary=False)
-        bases["ridge"][judge] = along(data.matrix[judge], line, is_binary=False)
+        booster = boost(pool, learn, data.recipe, seed=data.seed, threads=data.threads, is_binary=False, role="effect")
+        line = ridge_line(data.matrix[learn], gains[learn], weights=overlap[learn])
+        bases["boosted"][judge] = ask(booster, data.asked[number], threads=data.threads)
+        bases["ridge"][judge] = along(data.matrix[judge], line)
         boosters["effect"].append(booster)
         lines["line_effect"].append(line)
 

@@ -5,6 +5,7 @@ The uplift is a linear combination of named bases, each an expected gain or a ra
     uplift = average + sum over j of weight_j * (basis_j - mean_j)
 
     t_difference         m1 - m0: expected outcome with the action less that without, by boosters
+    shift_difference     the same where the booster of the treated says only how they differ from the untreated
     logistic_difference  the same by logistic regressions (ridge regressions where the outcome is an amount)
     ridge, boosted       regressions of the gain itself
     risk, response       -m0 and m1: worst off untreated first, best outcome when treated first
@@ -36,6 +37,7 @@ TREATMENT = "(treated)"
 """Column that tells the booster of ``s_difference`` who is treated: the last one."""
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "t_difference": ("treated", "untreated"),
+    "shift_difference": ("shift", "untreated"),
     "logistic_difference": ("line_treated", "line_untreated"),
     "ridge": ("line_effect",),
     "boosted": ("effect",),
@@ -138,7 +140,10 @@ class Frozen:
         """
         wanted = tuple(names)
         encoded = self.encoding.apply(frame)
-        said = {part: self._ask(part, encoded, threads) for part in _parts(wanted) if part != "both"}
+        raw = {part: self._ask(part, encoded, threads) for part in _parts(wanted) if part != "both"}
+        if "shift" in raw:
+            raw["shift"] += raw["untreated"]
+        said = {part: self._told(part, values) for part, values in raw.items()}
         found: dict[str, Floats] = {}
         for name in wanted:
             if name.startswith(COLUMN):
@@ -146,7 +151,7 @@ class Frozen:
                 found[name] = np.where(np.isnan(column), self.means.get(name, 0.0), column)
             elif name == "s_difference":
                 one, none = (self._ask("both", encoded.assign(**{TREATMENT: given}), threads) for given in (1.0, 0.0))
-                found[name] = one - none
+                found[name] = self._told("both", one) - self._told("both", none)
             else:
                 first, *second = (said[part] for part in NEEDED[name])
                 found[name] = -first if name == "risk" else first - second[0] if second else first
@@ -168,11 +173,13 @@ class Frozen:
     def _ask(self, part: str, encoded: pd.DataFrame, threads: int) -> Floats:
         if part.startswith("line"):
             line = self.lines[part]
-            raw = self.design.matrix(encoded) @ line[1:] + line[0]
-        else:
-            raw = self.boosters[part].predict(encoded, prediction_type="RawFormulaVal", thread_count=threads)
+            return np.asarray(self.design.matrix(encoded) @ line[1:] + line[0])
+        raw = self.boosters[part].predict(encoded, prediction_type="RawFormulaVal", thread_count=threads)
+        return np.asarray(raw, dtype=np.float64)
+
+    def _told(self, part: str, raw: Floats) -> Floats:
         is_probability = self.is_binary and not part.endswith("effect")
-        return sigmoid(raw) if is_probability else np.asarray(raw, dtype=np.float64)
+        return sigmoid(raw) if is_probability else raw
 
 
 def sigmoid(logits: Floats) -> Floats:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,13 @@ import pandas as pd
 
 from holdback.errors import DataError, OperatorError
 from training.encoding import MOST_LEVELS, Encoding
-from training.uplift.frozen import Design, sigmoid
-from training.uplift.lines import logistic_line, ridge_line
+from training.uplift.frozen import Design
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
+
+#: What a booster says: an outcome, by how much one outcome differs from another, or a gain.
+Role = Literal["outcome", "shift", "effect"]
 
 _EDGE = 0.001
 _FEWEST_OF_A_LEVEL = 10
@@ -39,10 +41,12 @@ class Recipe:
         fold_count: Folds of cross-fitting, grouped by customer.
         outcome_trees: Trees of each outcome booster.
         outcome_depth: Their depth.
+        shift_trees: Trees of the booster of how the treated differ from the untreated.
+        shift_depth: Their depth: an effect is simpler than what it changes.
         effect_trees: Trees of the booster of the gains.
         effect_depth: Their depth.
         learning_rate: Of all boosters.
-        outcome_subsample: Share of the rows that each tree of an outcome booster sees.
+        outcome_subsample: Share of the rows that each tree of these boosters sees.
         effect_subsample: The same for the gains, which are mostly noise: half was as cheap as it was better.
         border_count: Borders per number.
         one_hot_max_size: Above every possible number of levels, so that the sum of boosters is exact.
@@ -51,6 +55,8 @@ class Recipe:
     fold_count: int = 3
     outcome_trees: int = 200
     outcome_depth: int = 4
+    shift_trees: int = 100
+    shift_depth: int = 2
     effect_trees: int = 120
     effect_depth: int = 3
     learning_rate: float = 0.05
@@ -58,6 +64,14 @@ class Recipe:
     effect_subsample: float = 0.5
     border_count: int = 64
     one_hot_max_size: int = MOST_LEVELS + 2
+
+    def size_of(self, role: Role) -> tuple[int, int, float]:
+        """Return trees, depth and the share of the rows that each tree sees."""
+        return {
+            "outcome": (self.outcome_trees, self.outcome_depth, self.outcome_subsample),
+            "shift": (self.shift_trees, self.shift_depth, self.outcome_subsample),
+            "effect": (self.effect_trees, self.effect_depth, self.effect_subsample),
+        }[role]
 
     def digest(self, names: tuple[str, ...]) -> str:
         """Name this recipe and these features: two models with equal digests differ only in their data."""
@@ -87,9 +101,18 @@ def learn_design(encoded: pd.DataFrame, encoding: Encoding) -> Design:
 
 
 def pool_of(
-    encoded: pd.DataFrame, target: Floats, encoding: Encoding, recipe: Recipe, *, threads: int, is_binary: bool = False
+    encoded: pd.DataFrame,
+    target: Floats,
+    encoding: Encoding,
+    recipe: Recipe,
+    *,
+    threads: int,
+    is_binary: bool = False,
+    weights: Floats | None = None,
 ) -> Any:
     """Return a CatBoost pool whose borders are found, to be sliced by every fold.
+
+    ``weights``: how much each row counts, with a mean of 1, shape (n,); None: all alike.
 
     Raises:
         DataError: every feature is the same in every row.
@@ -97,7 +120,7 @@ def pool_of(
     from catboost import CatBoostError, Pool
 
     label = target.astype(np.int64) if is_binary else target
-    pool = Pool(encoded, label, cat_features=list(encoding.categories), thread_count=threads)
+    pool = Pool(encoded, label, cat_features=list(encoding.categories), weight=weights, thread_count=threads)
     try:
         pool.quantize(border_count=recipe.border_count)
     except CatBoostError as error:
@@ -106,23 +129,43 @@ def pool_of(
 
 
 def boost(
-    pool: Any, rows: Integers, recipe: Recipe, *, seed: int, threads: int, is_binary: bool, of_effect: bool = False
+    pool: Any,
+    rows: Integers,
+    recipe: Recipe,
+    *,
+    seed: int,
+    threads: int,
+    is_binary: bool,
+    role: Role = "outcome",
+    baseline: Floats | None = None,
 ) -> Any:
     """Fit one booster on some rows of a pool.
+
+    Args:
+        pool: Of all rows, by :func:`pool_of`.
+        rows: Positions to learn from.
+        recipe: What to do.
+        seed: Of the rows that each tree sees.
+        threads: CPU threads.
+        is_binary: True where the target is yes or no.
+        role: What the booster says, which decides its size.
+        baseline: Where the booster starts from for each of ``rows``, in units of what boosters say (logits of a
+            probability); it then says only what is to be added.
 
     Raises:
         DataError: CatBoost finds nothing that varies among the rows.
     """
     from catboost import CatBoost, CatBoostError
 
+    trees, depth, subsample = recipe.size_of(role)
     settings = {
         "loss_function": "Logloss" if is_binary else "RMSE",
-        "iterations": recipe.effect_trees if of_effect else recipe.outcome_trees,
-        "depth": recipe.effect_depth if of_effect else recipe.outcome_depth,
+        "iterations": trees,
+        "depth": depth,
         "learning_rate": recipe.learning_rate,
         "leaf_estimation_iterations": 1,
         "bootstrap_type": "Bernoulli",
-        "subsample": recipe.effect_subsample if of_effect else recipe.outcome_subsample,
+        "subsample": subsample,
         "one_hot_max_size": recipe.one_hot_max_size,
         "random_seed": seed,
         "thread_count": threads,
@@ -130,7 +173,10 @@ def boost(
         "verbose": False,
     }
     try:
-        return CatBoost(settings).fit(pool.slice(rows))
+        part = pool.slice(rows)
+        if baseline is not None:
+            part.set_baseline(baseline)
+        return CatBoost(settings).fit(part)
     except CatBoostError as error:
         raise _nothing_to_learn(error) from error
 
@@ -146,21 +192,14 @@ def asked_of(encoded: pd.DataFrame, encoding: Encoding, *, threads: int) -> Any:
     return Pool(encoded, cat_features=list(encoding.categories), thread_count=threads)
 
 
-def ask(booster: Any, pool: Any, *, threads: int, is_binary: bool) -> Floats:
-    """Return what a booster says of the rows of a pool, in units of its target, shape (n,)."""
-    raw = booster.predict(pool, prediction_type="RawFormulaVal", thread_count=threads)
-    return sigmoid(raw) if is_binary else np.asarray(raw, dtype=np.float64)
+def ask(booster: Any, pool: Any, *, threads: int) -> Floats:
+    """Return what a booster says of the rows of a pool, in logits where its target is yes or no, shape (n,)."""
+    return np.asarray(booster.predict(pool, prediction_type="RawFormulaVal", thread_count=threads), dtype=np.float64)
 
 
-def line_of(matrix: Floats, target: Floats, *, is_binary: bool) -> Floats:
-    """Fit a logistic regression (a ridge regression of an amount), shape (1 + width,), the constant first."""
-    return logistic_line(matrix, target) if is_binary else ridge_line(matrix, target)
-
-
-def along(matrix: Floats, line: Floats, *, is_binary: bool) -> Floats:
-    """Return what a line says of each row of a design, in units of its target, shape (n,)."""
-    raw = matrix @ line[1:] + line[0]
-    return sigmoid(raw) if is_binary else np.asarray(raw)
+def along(matrix: Floats, line: Floats) -> Floats:
+    """Return what a line says of each row of a design, in logits where its target is yes or no, shape (n,)."""
+    return np.asarray(matrix @ line[1:] + line[0])
 
 
 def merge(boosters: Sequence[Any], encoded: pd.DataFrame) -> tuple[Any, bytes]:

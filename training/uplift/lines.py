@@ -30,12 +30,15 @@ def one_blas_thread() -> AbstractContextManager[object]:
     return limits
 
 
-def ridge_line(matrix: Floats, target: Floats, penalties: Floats = PENALTIES) -> Floats:
+def ridge_line(
+    matrix: Floats, target: Floats, *, weights: Floats | None = None, penalties: Floats = PENALTIES
+) -> Floats:
     """Fit a ridge regression with the penalty of the least squared error when each row is left out.
 
     Args:
         matrix: Columns, shape (n, width).
         target: What is explained, shape (n,).
+        weights: How much each row counts, with a mean of 1, shape (n,). None: all alike.
         penalties: To choose from, each above 0.
 
     Returns:
@@ -43,13 +46,15 @@ def ridge_line(matrix: Floats, target: Floats, penalties: Floats = PENALTIES) ->
 
     Source: Golub, Heath and Wahba, Technometrics 21 (1979): leaving one out costs no refitting.
     """
-    means, level = matrix.mean(axis=0), float(target.mean())
-    x, y = matrix - means, target - level
+    each = np.ones(len(target)) if weights is None else weights
+    means, level = np.average(matrix, axis=0, weights=each), float(np.average(target, weights=each))
+    root = np.sqrt(each)
+    x, y = (matrix - means) * root[:, None], (target - level) * root
     sizes, axes = np.linalg.eigh(x.T @ x)
     turned = x @ axes
     shrunk = 1.0 / (np.clip(sizes, 0.0, None)[:, None] + penalties[None, :])
     fits = (turned.T @ y)[:, None] * shrunk
-    leverage = 1.0 / len(y) + turned**2 @ shrunk
+    leverage = (each / len(y))[:, None] + turned**2 @ shrunk
     errors = (((y[:, None] - turned @ fits) / (1.0 - leverage)) ** 2).sum(axis=0)
     slopes = axes @ fits[:, int(errors.argmin())]
     return np.asarray(np.r_[level - means @ slopes, slopes])

@@ -19,7 +19,7 @@ from scipy import optimize
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
 
-STACKED = ("t_difference", "logistic_difference", "ridge", "boosted")
+STACKED = ("t_difference", "shift_difference", "logistic_difference", "ridge", "boosted")
 EITHER_WAY = "risk"
 """Says nothing of the effect by itself, but orders customers by it in some companies, in one direction or the other."""
 _DOUBT = 1.0
@@ -32,6 +32,7 @@ def stack(
     *,
     folds: Sequence[tuple[Integers, Integers]],
     customers: npt.NDArray[Any],
+    overlap: Floats,
 ) -> dict[str, float]:
     """Return the weight of each basis; those that weigh nothing are not named.
 
@@ -43,49 +44,56 @@ def stack(
         gains: AIPW scores, shape (n,).
         folds: Rows to learn weights from and rows to try them on, grouped by customer.
         customers: Whose rows: those of one customer are not independent evidence; shape (n,).
+        overlap: How much each row tells (``Trial.overlap``), shape (n,).
 
     Source: Breiman, Machine Learning 24 (1996) for non-negative stacking; Nie and Wager, Biometrika 108 (2021) for
-        stacking effects; James and Stein (1961) for the share that is kept.
+        stacking effects, and for the overlap weights; James and Stein (1961) for the share that is kept.
     """
-    plain = np.column_stack([bases[name] - bases[name].mean() for name in STACKED])
-    risk = bases[EITHER_WAY] - bases[EITHER_WAY].mean()
+    plain = _centred(np.column_stack([bases[name] for name in STACKED]), overlap)
+    risk = _centred(bases[EITHER_WAY], overlap)
     full = np.column_stack([plain, risk, -risk])
-    target = gains - gains.mean()
+    target = _centred(gains, overlap)
     codes = np.unique(customers.astype(str), return_inverse=True)[1]
 
-    tried_plain, tried_full = _tried(plain, target, folds), _tried(full, target, folds)
-    kept = _trust(tried_plain, target, codes, doubt=_DOUBT)
-    added = _trust(tried_full - kept * tried_plain, target - kept * tried_plain, codes, doubt=_DOUBT_OF_RISK)
-    with_risk = _weights(full, target)
+    tried_plain, tried_full = (_tried(columns, target, folds, overlap) for columns in (plain, full))
+    kept = _trust(tried_plain, target, codes, overlap, doubt=_DOUBT)
+    added = _trust(tried_full - kept * tried_plain, target - kept * tried_plain, codes, overlap, doubt=_DOUBT_OF_RISK)
+    with_risk = _weights(full, target, overlap)
     found = np.zeros(len(STACKED) + 1)
-    found[:-1] = (1 - added) * kept * _weights(plain, target) + added * with_risk[:-2]
+    found[:-1] = (1 - added) * kept * _weights(plain, target, overlap) + added * with_risk[:-2]
     found[-1] = added * (with_risk[-2] - with_risk[-1])
     return {name: float(weight) for name, weight in zip((*STACKED, EITHER_WAY), found, strict=True) if weight != 0}
 
 
-def _weights(columns: Floats, target: Floats) -> Floats:
-    q, r = np.linalg.qr(columns)
-    found, _ = optimize.nnls(r, q.T @ target)
+def _centred(values: Floats, overlap: Floats) -> Floats:
+    return np.asarray(values - np.average(values, axis=0, weights=overlap))
+
+
+def _weights(columns: Floats, target: Floats, overlap: Floats) -> Floats:
+    root = np.sqrt(overlap)
+    q, r = np.linalg.qr(columns * root[:, None])
+    found, _ = optimize.nnls(r, q.T @ (target * root))
     return np.asarray(found, dtype=np.float64)
 
 
-def _tried(columns: Floats, target: Floats, folds: Sequence[tuple[Integers, Integers]]) -> Floats:
+def _tried(columns: Floats, target: Floats, folds: Sequence[tuple[Integers, Integers]], overlap: Floats) -> Floats:
     """Combine the columns of each fold with weights learned on the others, shape (n,)."""
     found = np.empty(len(target))
     for learn, judge in folds:
-        centre = columns[learn].mean(axis=0)
-        weights = _weights(columns[learn] - centre, target[learn] - target[learn].mean())
-        found[judge] = (columns[judge] - columns[judge].mean(axis=0)) @ weights
+        told = overlap[learn]
+        weights = _weights(_centred(columns[learn], told), _centred(target[learn], told), told)
+        found[judge] = _centred(columns[judge], overlap[judge]) @ weights
     return found
 
 
-def _trust(said: Floats, target: Floats, codes: Integers, *, doubt: float) -> float:
+def _trust(said: Floats, target: Floats, codes: Integers, overlap: Floats, *, doubt: float) -> float:
     """Return the share of an opinion that is kept, in [0, 1]; its evidence is a slope with an error by customer."""
-    size = float(said @ said)
+    weighted = overlap * said
+    size = float(weighted @ said)
     if size <= 0:
         return 0.0
-    slope = float(said @ target) / size
-    parts = np.bincount(codes, weights=said * (target - slope * said))
+    slope = float(weighted @ target) / size
+    parts = np.bincount(codes, weights=weighted * (target - slope * said))
     error = float(np.sqrt((parts**2).sum())) / size
     if slope <= 0 or error <= 0:
         return 0.0

@@ -64,6 +64,17 @@ class Trial:
         """True when the outcome is yes or no: its expectation is a probability."""
         return bool(np.isin(self.good, (0.0, 1.0)).all())
 
+    @property
+    def overlap(self) -> Floats:
+        """How much each row tells of the effect: the variance of its draw, with a mean of 1, shape (n,).
+
+        Whom a policy was sure to treat tells little, and his AIPW score, divided by tiny odds, is almost only noise.
+
+        Source: Nie and Wager, Biometrika 108 (2021); Li, Morgan and Zaslavsky, JASA 113 (2018).
+        """
+        variance = self.propensity * (1.0 - self.propensity)
+        return np.asarray(variance / variance.mean())
+
     def where(self, mask: Booleans) -> Trial:
         """Return the rows of a boolean mask, in the same order."""
         per_row = {

@@ -69,7 +69,14 @@ def test_equal_models_give_equal_files_and_nothing_in_them_is_pickled(
     load(file).save(tmp_path / "again.uplift")
     assert (tmp_path / "again.uplift").read_bytes() == file.read_bytes()
     with zipfile.ZipFile(file) as archive:
-        assert set(archive.namelist()) == {"model.json", "treated.cbm", "untreated.cbm", "effect.cbm", "both.cbm"}
+        assert set(archive.namelist()) == {
+            "model.json",
+            "treated.cbm",
+            "untreated.cbm",
+            "shift.cbm",
+            "effect.cbm",
+            "both.cbm",
+        }
         assert all(not archive.read(name).startswith(b"\x80") for name in archive.namelist())
 
 
