@@ -8,7 +8,7 @@ from functools import partial
 
 from markupsafe import Markup
 
-from holdback.business import CancellationChurn, Churn, InactivityChurn
+from holdback.business import Churn, ColumnChurn
 from monitoring import charts
 from monitoring.cells import MINIMUM_CELL, shown_count
 from monitoring.drift.verdicts import PSI_LARGE, ColumnDrift, bin_labels
@@ -148,10 +148,10 @@ def report_view(r: ReportContent, w: Words) -> ReportView:
 
 def churn_meaning(churn: Churn, w: Words) -> str:
     """Say what leaving means."""
-    if isinstance(churn, InactivityChurn | CancellationChurn):
-        later = "_lead" if churn.lead_days else ""
-        return w(f"churn_{churn.kind}{later}", outcome=churn.outcome_days, lead=churn.lead_days)
-    return w("churn_column", attribute=churn.attribute)
+    if isinstance(churn, ColumnChurn):
+        return w("churn_column", attribute=churn.attribute)
+    later = "_lead" if churn.lead_days else ""
+    return w(f"churn_{churn.kind}{later}", outcome=churn.outcome_days, lead=churn.lead_days)
 
 
 def _written_day(iso: str, w: Words) -> str:

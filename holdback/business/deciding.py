@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -36,6 +36,16 @@ class Audience(Section):
     )
 
 
+class Message(Section):
+    """What is written to a customer, or put before whoever calls: Jinja templates, by language."""
+
+    subject: dict[Name, str] = Field({}, description="By language (en, es, ...), a line")
+    text: Annotated[dict[Name, str], Field(min_length=1)] = Field(
+        description="By language: the text itself, or the path of a file beside the business file that ends in .j2"
+    )
+    is_html: bool = Field(False, description="True: values are escaped for HTML")
+
+
 class Action(Section):
     """What can be done for a customer at risk, and how many a day."""
 
@@ -54,6 +64,8 @@ class Action(Section):
     assumed_lift: AssumedLift | None = Field(
         None, description="Without one (and unmeasured) the action is only explored"
     )
+    message: Message | None = Field(None, description="What is written; a decision that lacks a field is withheld")
+    offer: dict[Name, str] = Field({}, description="By language, the offer in a few words; templates call it offer")
 
     @property
     def expected_cost(self) -> float:
@@ -163,6 +175,11 @@ class Delivery(Section):
     """How the contact list leaves the house. CSV and Parquet files are always written."""
 
     fields: dict[Name, Texts] = Field({}, description="By channel, the attributes of customers that the list carries")
+    language: str | None = Field(
+        None, description="Attribute that holds the customer's language; the business' if none"
+    )
+    first_name: str | None = Field(None, description="Attribute that holds the first name, which messages may use")
+    executive: str | None = Field(None, description="Attribute that names the executive in charge")
     webhook: Webhook | None = None
     postgres: ContactTable | None = None
 
@@ -205,6 +222,12 @@ class Campaign(Section):
     version: Annotated[int, Field(ge=1)] = Field(1, description="Raise it to change what was fixed at the launch")
     churn: str | None = Field(None, description="The churn definition it works against; the first one by default")
     actions: Annotated[Texts, Field(min_length=1)] = Field(description="Names of actions; none is always among them")
+    trigger: Name | None = Field(
+        None, description="Only customers for whom this trigger fired; its own campaign, so that its value is measured"
+    )
+    trigger_days: Annotated[int, Field(ge=1, le=90)] = Field(
+        1, description="Days for which a firing counts: a weekend's wait for Monday's calls"
+    )
     audience: Audience = Audience(risk_tiers=("high", "medium"))
     starts_on: date | None = Field(None, description="First day of decisions; the launch by default")
     ends_on: date | None = Field(None, description="First day without new decisions")
@@ -224,6 +247,14 @@ class Campaign(Section):
     )
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     power: Annotated[float, Field(gt=0.5, lt=1)] = 0.8
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_trigger_chooses(cls, content: Any) -> Any:
+        """Whom a trigger calls needs no tier: a campaign of a trigger is for all of them unless it says otherwise."""
+        if isinstance(content, dict) and content.get("trigger") and "audience" not in content:
+            return {**content, "audience": {}}
+        return content
 
     @model_validator(mode="after")
     def _global_is_ours(self) -> Campaign:

@@ -10,14 +10,12 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, PrivateAttr, model_validator
 
 from holdback.business.checks import check_deciding
+from holdback.business.churn import CHURN_ROLES, Churn, ColumnChurn
 from holdback.business.deciding import Action, Budget, Campaign, Contact, Delivery, Fit, Holdout, Outcome
+from holdback.business.journey import Journey
 from holdback.business.sections import (
-    CancellationChurn,
-    Churn,
-    ColumnChurn,
     Customers,
     Feed,
-    InactivityChurn,
     Name,
     Section,
     TimeZone,
@@ -25,6 +23,7 @@ from holdback.business.sections import (
     Value,
     refuse_reserved,
 )
+from holdback.business.triggers import Trigger
 from holdback.errors import BusinessFileError
 from holdback.tables import CUSTOMERS, ROLES, TABLES, Column, ColumnType, Table
 
@@ -48,6 +47,8 @@ class Business(Section):
     holdout: Holdout = Holdout()
     contact: Contact = Contact()
     budget: Budget | None = None
+    triggers: tuple[Trigger, ...] = Field((), description="What must happen to a customer for somebody to act at once")
+    journey: Journey = Journey()
     outcomes: tuple[Outcome, ...] = Field((), description="What campaigns may change besides churn")
     campaigns: tuple[Campaign, ...] = ()
     delivery: Delivery = Delivery()
@@ -73,7 +74,7 @@ class Business(Section):
         """Return the business' day in which a naive UTC instant falls."""
         return instant.replace(tzinfo=UTC).astimezone(ZoneInfo(self.time_zone)).date()
 
-    def churn_named(self, name: str | None) -> InactivityChurn | CancellationChurn | ColumnChurn:
+    def churn_named(self, name: str | None) -> Churn:
         """Return the churn definition with this name (the first one when ``name`` is None).
 
         Raises:
@@ -92,6 +93,18 @@ class Business(Section):
             KeyError: no action has this name.
         """
         return {action.name: action for action in self.actions}[name]
+
+    def trigger_named(self, name: str) -> Trigger:
+        """Return the trigger with this name.
+
+        Raises:
+            BusinessFileError: no trigger has this name.
+        """
+        for trigger in self.triggers:
+            if trigger.name == name:
+                return trigger
+        known = ", ".join(trigger.name for trigger in self.triggers) or "none is declared"
+        raise BusinessFileError(f"{self.slug}: trigger {name!r} does not exist. Choose one of: {known}.")
 
     def campaign_named(self, name: str) -> Campaign:
         """Return the campaign with this name.
@@ -181,7 +194,7 @@ class Business(Section):
             self._check_churn(f"churn[{position}]", definition)
         return self
 
-    def _check_churn(self, where: str, definition: InactivityChurn | CancellationChurn | ColumnChurn) -> None:
+    def _check_churn(self, where: str, definition: Churn) -> None:
         if isinstance(definition, ColumnChurn):
             attribute = self.customers.attributes.get(definition.attribute) if self.customers else None
             if attribute is None or attribute.kind != "label":
@@ -189,7 +202,7 @@ class Business(Section):
                     f"{where}.attribute: {definition.attribute!r} must be an attribute of customers with kind: label"
                 )
             return
-        role = "transactions" if isinstance(definition, InactivityChurn) else "subscriptions"
+        role = CHURN_ROLES[definition.kind]
         feed = self.feeds.get(definition.feed)
         if feed is None or feed.role != role:
             fitting = ", ".join(self.feeds_with_role(role)) or "none is declared"

@@ -149,6 +149,16 @@ class Source(Section):
         return self
 
 
+Scale = Literal["nps", "five", "ten", "hundred"]
+
+
+class ScaleSince(Section):
+    """A survey's scale from a day on."""
+
+    scale: Scale
+    since: date | None = Field(None, description="First day of the answers on this scale; the first one has none")
+
+
 class Feed(Source):
     """One source table after mapping to ours; its role brings its contract and its feature families."""
 
@@ -157,8 +167,10 @@ class Feed(Source):
     key: Texts = Field(
         (), description="Our columns that identify a row; a second row with the same key corrects the first"
     )
-    scale: Literal["nps", "five", "ten", "hundred"] | None = Field(
-        None, description="Scale of a feedback feed's scores"
+    scale: Scale | tuple[ScaleSince, ...] | None = Field(
+        None,
+        description="Scale of a feedback feed's scores: nps (0 to 10), five (1 to 5), ten (1 to 10), hundred (0 to "
+        "100); a list of {since, scale} when it changed. Answers outside are quarantined",
     )
     groups: dict[Group, Texts] = Field(
         {}, description="Their words for treatment and holdout in a feed of role assignments; ours by default"
@@ -188,6 +200,8 @@ class Feed(Source):
         refuse_unknown("expects.reference", self.expects.reference, mapped, "a mapped column")
         if self.scale is not None and self.role != "feedback":
             raise ValueError("scale: only a feed of role feedback has a scale")
+        if isinstance(self.scale, tuple):
+            _in_order(self.scale)
         if self.groups and self.role != "assignments":
             raise ValueError("groups: only a feed of role assignments has groups")
         both = sorted(set(self.group_words("treatment")) & set(self.group_words("holdout")))
@@ -195,9 +209,23 @@ class Feed(Source):
             raise ValueError(f"groups: {both[0]!r} cannot mean both treatment and holdout")
         return self
 
+    @property
+    def scales(self) -> tuple[ScaleSince, ...]:
+        """The scales of a feedback feed, the oldest first; empty when none is declared."""
+        if isinstance(self.scale, str):
+            return (ScaleSince(scale=self.scale),)
+        return self.scale or ()
+
     def group_words(self, group: Group) -> tuple[str, ...]:
         """Return the words by which a feed of role assignments means a group."""
         return self.groups.get(group, (group,))
+
+
+def _in_order(scales: tuple[ScaleSince, ...]) -> None:
+    days = [scale.since for scale in scales]
+    later = [day for day in days[1:] if day is not None]
+    if not days or days[0] is not None or len(later) < len(days) - 1 or later != sorted(set(later)):
+        raise ValueError("scale: the first of several has no since, the others each a later day")
 
 
 class Attribute(Section):
@@ -238,60 +266,6 @@ class Customers(Source):
         refuse_unknown("expects.between", self.expects.between, known, "an attribute")
         refuse_unknown("expects.reference", self.expects.reference, known, "an attribute")
         return self
-
-
-class RiskTiers(Section):
-    """Calibrated probabilities from which a customer counts as high or medium risk."""
-
-    high: Share = 0.5
-    medium: Share = 0.25
-
-    @model_validator(mode="after")
-    def _in_order(self) -> RiskTiers:
-        if self.medium > self.high:
-            raise ValueError("medium must not be above high")
-        return self
-
-
-class _ChurnDefinition(Section):
-    name: Name
-    lead_days: Annotated[int, Field(ge=0, le=365)] = Field(0, description="Days a team needs before it can act")
-    risk_tiers: RiskTiers = RiskTiers()
-
-
-class InactivityChurn(_ChurnDefinition):
-    """Churned: no transaction in the outcome window. Described: those with one in the last ``active_days``."""
-
-    kind: Literal["inactivity"]
-    feed: str
-    outcome_days: Annotated[int, Field(ge=1, le=730)]
-    active_days: Annotated[int, Field(ge=1, le=1830)] | None = Field(None, description="outcome_days by default")
-
-    @property
-    def population_days(self) -> int:
-        """Days before as_of in which a described customer bought at least once."""
-        return self.active_days or self.outcome_days
-
-
-class CancellationChurn(_ChurnDefinition):
-    """Churned: the contract is cancelled in the outcome window. Described: those with an open contract."""
-
-    kind: Literal["cancellation"]
-    feed: str
-    outcome_days: Annotated[int, Field(ge=1, le=730)]
-
-
-class ColumnChurn(_ChurnDefinition):
-    """Churned: the company says so in an attribute of kind ``label``. Described: every customer."""
-
-    kind: Literal["column"]
-    attribute: str
-    outcome_starts_on: date | None = Field(
-        None, description="First day of the time that the label describes; facts observed later are leaks"
-    )
-
-
-Churn = Annotated[InactivityChurn | CancellationChurn | ColumnChurn, Field(discriminator="kind")]
 
 
 class Value(Section):

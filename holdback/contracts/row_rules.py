@@ -135,8 +135,9 @@ def _ranges(shape: Shape) -> Iterator[Rule]:
 
 
 def _scale(shape: Shape, column: Column) -> tuple[float | None, float | None]:
-    if column.name == "score" and isinstance(shape.source, Feed) and shape.source.scale:
-        return _SCALES[shape.source.scale]
+    if column.name == "score" and isinstance(shape.source, Feed) and shape.source.scales:
+        ranges = [_SCALES[one.scale] for one in shape.source.scales]
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
     return (None, None)
 
 

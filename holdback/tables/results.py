@@ -76,6 +76,49 @@ RESULTS: tuple[Table, ...] = (
         ),
     ),
     Table(
+        "firings",
+        "one trigger that fired for one customer; never rewritten",
+        (
+            _AS_OF,
+            CUSTOMER_ID,
+            Column("trigger", "text", "Name of the trigger", required=True),
+            Column("seen_at", "instant", "Instant of knowledge at which it was evaluated", unit="UTC", required=True),
+            Column("size", "number", "How strongly: the fall, the days overdue or ahead, the score, the count"),
+            Column("branch", "integer", "Position in then of the branch that holds, from 0; null when none does"),
+            Column("action", "text", "Action of that branch; null when any action of the campaign may be taken"),
+            Column("detail", "text", "JSON: what it was seen in (before, after, where it went, the usual date)"),
+        ),
+    ),
+    Table(
+        "segments",
+        "in which groups one customer is on one day; never rewritten",
+        (
+            _AS_OF,
+            CUSTOMER_ID,
+            Column("churn", "text", "Name of the churn definition whose customers these are", required=True),
+            Column(
+                "stage",
+                "text",
+                "Stage of the relationship",
+                required=True,
+                allowed=("new", "growing", "steady", "cooling", "at_risk", "returned"),
+            ),
+            Column(
+                "rfm", "text", "Recency, frequency and money, each 1 (lowest fifth) to 5: 545; null without purchases"
+            ),
+            Column("rfm_group", "text", "What it means: champions, loyal, promising, ..."),
+            Column("cohort", "text", "Month of the first contact: 2026-03"),
+            Column(
+                "value_decile",
+                "integer",
+                "Tenth by value; 10 is the most valuable; null when not valued",
+                minimum=1,
+                maximum=10,
+            ),
+            Column("revenue_cents", "money", "Revenue of the 30 days before (contracts: per month)", unit="cents"),
+        ),
+    ),
+    Table(
         "fit",
         "whether keeping one customer is worth its cost, as seen on one day, with its arithmetic",
         (

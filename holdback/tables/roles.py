@@ -55,10 +55,13 @@ ROLES: Mapping[str, Table] = {
             Column("resolved_at", "instant", "When it was resolved; null while open", unit="UTC"),
             Column("duration_seconds", "integer", "How long it took", unit="seconds", minimum=0),
             Column("is_caused_by_us", "flag", "True when our own fault caused it (outage, billing error)"),
+            Column("step", "text", "Step of the journey it belongs to"),
+            Column("remark", "text", "The customer's words; never printed in reports"),
         ),
         _role(
             "feedback",
             "one request for feedback, answered or not",
+            Column("channel", "text", "Where it was asked or written: email, app, web, store, a review site, ..."),
             Column("kind", "text", "What was asked", allowed=("nps", "csat", "ces", "rating", "review", "remark")),
             Column("score", "number", "The answer on the feed's scale; null when not answered"),
             Column("remark", "text", "The customer's words; never printed in reports"),
