@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from campaigns.triggered import meant
 from campaigns.units import contact_units
 from campaigns.values import asks_for_deciles, decile_condition, read_values
 from features.clocks import Clock, newest_versions
@@ -73,7 +74,7 @@ def read_members(
 ) -> Members:
     """Read who could be in a campaign's audience on a day, as it was known then.
 
-    Of an audience that asks for tenths by value nobody is here on a day on which nobody's value is known.
+    Of a campaign with a trigger only those are here for whom its condition holds on that day. Of an audience that asks for tenths by value nobody is here on a day on which nobody's value is known.
 
     Args:
         warehouse: Where feeds, customers, scores and the ledger are.
@@ -88,6 +89,7 @@ def read_members(
     is_scored = scores is not None and scores.num_rows > 0
     population = scores if is_scored else build_spine(warehouse, business, churn, day)
     clock, corrected = Clock.of(business, day), corrected_tables(warehouse)
+    fired = _fired(warehouse, business, campaign, day)
     valued = read_values(warehouse, day).select(["customer_id", "value_decile"])
     by_value = valued.num_rows > 0 or needs_values
     steps = newest_versions(clock, _attributes(business, campaign), corrected, spine=True)
@@ -99,10 +101,11 @@ def read_members(
         "from spine\nleft join _customers_rows on _customers_rows.customer_id = spine.customer_id\n"
         "left join _busy on _busy.customer_id = spine.customer_id\n"
         "left join valued on valued.customer_id = spine.customer_id\n"
-        f"where {_contactable(business, campaign, is_scored=is_scored, by_value=by_value)} "
+        + ("" if fired is None else "inner join fired on fired.customer_id = spine.customer_id\n")
+        + f"where {_contactable(business, campaign, is_scored=is_scored, by_value=by_value)} "
         f"and {audience_condition(campaign.audience)} and {_decile(campaign.audience, by_value=by_value)}\n"
         "order by spine.customer_id",
-        frames={"spine": population, "valued": valued},
+        frames={"spine": population, "valued": valued, **({} if fired is None else {"fired": fired})},
     )
     return Members(
         day=day,
@@ -138,6 +141,16 @@ def audience_condition(audience: Audience, *, of: str | None = None) -> str:
     ]
     conditions += [f'{row}"{name}" between {low} and {high}' for name, (low, high) in audience.between.items()]
     return " and ".join(conditions) or "true"
+
+
+def _fired(warehouse: Warehouse, business: Business, campaign: Campaign, day: date) -> pa.Table | None:
+    """For whom the condition of the campaign's trigger holds on a day; None without a trigger."""
+    if campaign.trigger is None:
+        return None
+    from features.triggers import evaluate
+
+    trigger = business.trigger_named(campaign.trigger)
+    return meant(trigger, evaluate(warehouse, business, trigger, day)).select(["customer_id"])
 
 
 def _scores(warehouse: Warehouse, churn: Churn, day: date) -> pa.Table:

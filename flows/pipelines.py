@@ -46,6 +46,8 @@ value_task = _step(steps.value_step)
 learn_task = _step(steps.learn_step)
 uplift_task = _step(steps.uplift_step)
 score_task = _step(steps.score_step)
+fire_task = _step(steps.fire_step)
+segment_task = _step(steps.segment_step)
 reconcile_task = _step(steps.reconcile_step)
 measure_task = _step(steps.measure_step)
 decide_task = _step(steps.decide_step)
@@ -135,6 +137,20 @@ def score_daily(business: str | None = None, as_of: date | None = None, churn: s
 
 
 @flow(flow_run_name=_run_name)
+def triggers(business: str | None = None, as_of: date | None = None) -> list[Outcome]:
+    """Load what came in and ask every trigger for whom it fires now: what the hourly schedule runs.
+
+    Nobody is contacted by it: the next decision of the day sees the firings, with holdouts, budget and capacities.
+    """
+    workspace, day = _opened(business, as_of)
+    now = settings.now()
+    outcomes = [_published(ingest_task(workspace, day, wait_seconds=_WAIT_SECONDS))]
+    hour = now.replace(minute=0, second=0) if day == workspace.business.day_of(now) else None
+    fired = fire_task(workspace, day, seen_at=hour, wait_seconds=_WAIT_SECONDS)
+    return outcomes if fired is None else [*outcomes, _published(fired)]
+
+
+@flow(flow_run_name=_run_name)
 def decide_daily(business: str | None = None, as_of: date | None = None, past: bool = False) -> list[Outcome]:
     """Enter what was sent, decide whom to contact today, and write the contact lists.
 
@@ -199,6 +215,8 @@ def one_day(workspace: Workspace, day: date, *, with_report: bool = True, past: 
         except OperatorError as fault:
             faults.append(fault)
     outcomes.extend(_valued(workspace, day))
+    for name, step in (("triggers", fire_task), ("segments", segment_task)):
+        outcomes.extend(_published(outcome) for outcome in _or_without(name, workspace, day, step))
     first = workspace.business.churn_named(None).name
     is_scored = any(outcome.flow == "score_daily" and outcome.receipt.get("churn") == first for outcome in outcomes)
     if is_scored and not faults:  # a campaign whose definition failed would have nobody today, for ever

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ _MOST_FILES = 60
 _FEW_FILES = 8
 _SMALL_BYTES = 64_000_000
 _PATIENCE_SECONDS = 60
+_SEGMENTS_STAY_FRESH = timedelta(days=7)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -174,6 +175,36 @@ def score_step(workspace: Workspace, as_of: date, *, churn: str | None = None, w
 
     outcome = once("score_daily", workspace, as_of, work, wait_seconds=wait_seconds)
     return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_scored_already"]))
+
+
+def fire_step(
+    workspace: Workspace, as_of: date, *, seen_at: datetime | None = None, wait_seconds: float = 0
+) -> Outcome | None:
+    """Ask every trigger for whom it fires; None without triggers. ``seen_at``: an instant of the day, else its start."""
+    from features.triggers import fire
+
+    if not workspace.business.triggers:
+        return None
+
+    def work() -> Receipt:
+        return _receipt(fire(workspace.warehouse, workspace.business, as_of, seen_at=seen_at, progress=tell))
+
+    outcome = once("triggers", workspace, as_of, work, wait_seconds=wait_seconds)
+    return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_fired_already"]))
+
+
+def segment_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome | None:
+    """Put every customer into the groups that reports tell of; None while those of the last week are known."""
+    from features.segments import write_segments
+
+    newest = workspace.warehouse.query("select max(as_of) as newest from segments")["newest"][0].as_py()
+    if newest is not None and newest <= as_of < newest + _SEGMENTS_STAY_FRESH:
+        return None
+
+    def work() -> Receipt:
+        return _receipt(write_segments(workspace.warehouse, workspace.business, as_of, progress=tell))
+
+    return once("segments", workspace, as_of, work, wait_seconds=wait_seconds)
 
 
 def reconcile_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome:

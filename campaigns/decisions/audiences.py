@@ -56,7 +56,7 @@ def routed(
     )
     frames = {"spine": known.units.select(["customer_id"]), "units": known.units, "taken": known.taken,
               "suppressed": known.suppressed, "cooling": known.cooling, "day_fit": known.fit,
-              "been": known.been}  # fmt: skip
+              "been": known.been, "day_fired": known.fired}  # fmt: skip
     return warehouse.query(sql, frames=frames)
 
 
@@ -77,11 +77,11 @@ def _audience(business: Business, campaign: Campaign, index: int, as_of: date, d
         if one.campaign == campaign.name and (condition := _belongs_to(business, one)) is not None
     }
     driven_away = [one.action for one in disturbed if one.campaign == campaign.name]
-    refusals = [
-        f"        {_first(closed + _against(business.action_named(name), harmed.values(), name in driven_away))}"
-        f" as refusal_{name}"
+    against = {
+        name: closed + _against(campaign, business.action_named(name), harmed.values(), name in driven_away)
         for name in campaign.actions
-    ]
+    }
+    refusals = [f"        {_first(reasons)} as refusal_{name}" for name, reasons in against.items()]
     return (
         f"    select scores.customer_id, units.unit_id, {index} as campaign_index, scores.probability,\n"
         "        scores.risk_tier, scores.model_version, scores.reasons, day_fit.kept_cents, day_fit.fit_class,\n"
@@ -93,7 +93,8 @@ def _audience(business: Business, campaign: Campaign, index: int, as_of: date, d
         + "\n"
         "    from scores\n"
         "    inner join units on units.customer_id = scores.customer_id\n"
-        "    left join _customers_rows on _customers_rows.customer_id = scores.customer_id\n"
+        + _fired(campaign)
+        + "    left join _customers_rows on _customers_rows.customer_id = scores.customer_id\n"
         "    left join day_fit on day_fit.customer_id = scores.customer_id\n"
         "    left join taken on taken.customer_id = scores.customer_id\n"
         "    left join (\n        select distinct customer_id from been\n"
@@ -106,9 +107,21 @@ def _audience(business: Business, campaign: Campaign, index: int, as_of: date, d
     )
 
 
-def _against(action: Action, harmed: Iterable[str], drives_away: bool) -> list[tuple[str, Refusal]]:
+def _fired(campaign: Campaign) -> str:
+    """SQL that keeps only those for whom the campaign's trigger fired."""
+    if campaign.trigger is None:
+        return ""
+    return (
+        "    inner join day_fired on day_fired.customer_id = scores.customer_id\n"
+        f"        and day_fired.trigger = {literal(campaign.trigger)}\n"
+    )
+
+
+def _against(campaign: Campaign, action: Action, harmed: Iterable[str], drives_away: bool) -> list[tuple[str, Refusal]]:
     """What closes one action, in order: SQL condition and refusal."""
     found = [(f"not coalesce({_belongs(action.eligible)}, false)", Refusal.NOT_ELIGIBLE)]
+    if campaign.trigger is not None:  # the branch of the trigger names one action; without branches all are open
+        found.append((f"day_fired.action <> {literal(action.name)}", Refusal.OTHER_BRANCH))
     if action.expected_cost > 0:
         found.append(("day_fit.fit_class = 'do_not_spend'", Refusal.FIT))
     found += [(condition, Refusal.DO_NOT_DISTURB) for condition in (["true"] if drives_away else harmed)]

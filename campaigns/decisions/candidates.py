@@ -20,6 +20,7 @@ from campaigns.decisions.audiences import routed
 from campaigns.decisions.refusals import Refusal
 from campaigns.do_not_disturb import Disturbed
 from campaigns.lifts import Lift
+from campaigns.triggered import FIRED
 from campaigns.uplifts import Uplifts, expected_gain, implied_save_rate
 from holdback.business import Action, Business, Campaign
 from holdback.warehouse import Warehouse
@@ -121,6 +122,7 @@ class Known:
         been: ``customer_id, campaign, version``: whose unit has been in a campaign before, its horizon ended or not.
         disturbed: Segments that a campaign was measured to drive away.
         uplifts: What the uplift models in office expect.
+        fired: ``customer_id, trigger, action``: for whom the triggers of the campaigns fired.
     """
 
     units: pa.Table
@@ -131,6 +133,7 @@ class Known:
     been: pa.Table = field(default_factory=lambda: _BEEN.empty_table())
     disturbed: tuple[Disturbed, ...] = ()
     uplifts: Uplifts = field(default_factory=Uplifts)
+    fired: pa.Table = field(default_factory=FIRED.empty_table)
 
 
 def columns_of(

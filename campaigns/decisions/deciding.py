@@ -21,6 +21,7 @@ from campaigns.holdout import Group, assign, campaign_layer, earlier_groups, glo
 from campaigns.ledger import newest_day, record
 from campaigns.lifts import lifts
 from campaigns.suppression import cooling_off, suppressed
+from campaigns.triggered import triggered
 from campaigns.units import contact_units
 from campaigns.uplifts import Uplifts, read_uplifts
 from campaigns.values import value_version
@@ -70,7 +71,7 @@ def decide(workspace: Workspace, as_of: date, *, progress: Progress = silent) ->
         layer = global_layer(business, as_of)
         units = contact_units(linked_customers(warehouse, business, as_of))
         everybody = assign(units, layer, earlier_groups(warehouse, layer))
-        known = _known(warehouse, business, as_of, everybody, uplifts)
+        known = _known(warehouse, business, as_of, everybody, uplifts, campaigns)
         rows = [assigned_rows(layer, everybody, _frozen(warehouse, business, as_of, policy))]
         if campaigns:
             progress("candidates", 2, _STEPS)
@@ -146,7 +147,14 @@ def _frozen(warehouse: Warehouse, business: Business, as_of: date, policy: str) 
     )
 
 
-def _known(warehouse: Warehouse, business: Business, as_of: date, everybody: pa.Table, uplifts: Uplifts) -> Known:
+def _known(
+    warehouse: Warehouse,
+    business: Business,
+    as_of: date,
+    everybody: pa.Table,
+    uplifts: Uplifts,
+    campaigns: Sequence[Campaign],
+) -> Known:
     units = everybody.select(["customer_id", "unit_id"])
     return Known(
         units=everybody.select(["customer_id", "unit_id", "group"]),
@@ -157,6 +165,7 @@ def _known(warehouse: Warehouse, business: Business, as_of: date, everybody: pa.
         been=_been(warehouse, as_of, units),
         disturbed=disturbed(warehouse, as_of),
         uplifts=uplifts,
+        fired=triggered(warehouse, business, campaigns, as_of),
     )
 
 

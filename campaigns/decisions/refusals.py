@@ -15,15 +15,16 @@ class Refusal(IntEnum):
     WAS_IN_CAMPAIGN = 3
     SUPPRESSED = 4
     NOT_ELIGIBLE = 5
-    FIT = 6
-    DO_NOT_DISTURB = 7
-    CHANNEL = 8
-    COOLING_OFF = 9
-    OTHER_MEMBER = 10
-    NO_GAIN = 11
-    PRICE = 12
-    WEAKER = 13
-    EXPLORED = 14
+    OTHER_BRANCH = 6
+    FIT = 7
+    DO_NOT_DISTURB = 8
+    CHANNEL = 9
+    COOLING_OFF = 10
+    OTHER_MEMBER = 11
+    NO_GAIN = 12
+    PRICE = 13
+    WEAKER = 14
+    EXPLORED = 15
 
     @property
     def code(self) -> str:

@@ -22,6 +22,7 @@ from holdback.warehouse import Warehouse
 
 _FLOW_DAYS = 98
 _FLOW_STEP_DAYS = 14
+_TRIGGER_STEP_DAYS = 7
 _MONTH_DAYS = 30
 _LABELLED_DAYS = 3
 _SCORES_STAY_FRESH_DAYS = 31
@@ -161,11 +162,19 @@ class _Reader:
 
     def earlier(self, today: Members, reach: tuple[date, date] | None, scored: list[date]) -> tuple[Members, ...]:
         """Read the days before today that tell who enters the audience: scored ones, else about a month apart."""
+        if self.campaign.trigger is not None:
+            return self._triggered(today, reach)
         lately = [day for day in scored if 0 < (today.day - day).days <= _FLOW_DAYS]
         days = _spaced(lately, _FLOW_STEP_DAYS, before=today.day)
         if today.is_scored and days:
             return self._by_value(tuple(self.members(day) for day in reversed(days)))
         back = [today.day - timedelta(days=days) for days in range(_MONTH_DAYS, _FLOW_DAYS, _MONTH_DAYS)]
+        known = [day for day in back if reach is None or day >= self._earliest(reach)]
+        return self._by_value(tuple(self.members(day, by_scores=False) for day in reversed(known)))
+
+    def _triggered(self, today: Members, reach: tuple[date, date] | None) -> tuple[Members, ...]:
+        """Read for whom the trigger's condition held week by week: what happens is over sooner than a month."""
+        back = [today.day - timedelta(days=days) for days in range(_TRIGGER_STEP_DAYS, _FLOW_DAYS, _TRIGGER_STEP_DAYS)]
         known = [day for day in back if reach is None or day >= self._earliest(reach)]
         return self._by_value(tuple(self.members(day, by_scores=False) for day in reversed(known)))
 

@@ -145,6 +145,10 @@ def tell_measure(receipt: Receipt) -> Iterator[Any]:
         bold(f"HALTED: {name}: contacting makes customers leave; see `holdback campaign list`")
         for name in receipt["halted"]
     )
+    yield from (
+        bold(f"RETIRED: {name}: its trigger earned nothing; see `holdback campaign list`")
+        for name in receipt.get("retired", ())  # older receipts have none
+    )
 
 
 def tell_decide(receipt: Receipt) -> Iterator[Any]:

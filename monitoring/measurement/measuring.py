@@ -21,6 +21,7 @@ from monitoring.measurement.checks import checks_of
 from monitoring.measurement.figures import Asked, figures_of
 from monitoring.measurement.questions import Question, questions
 from monitoring.measurement.readings import EVERYBODY, Figure, Reading
+from monitoring.measurement.retiring import retired
 from monitoring.measurement.segments import cuts, segment_figures
 from monitoring.measurement.storing import check_rows, effect_rows
 from monitoring.outcomes import Outcomes, read_outcomes
@@ -41,6 +42,7 @@ class Measurement:
         campaign_count: Campaigns that were measured, older versions and the programme among them.
         official: Names of those whose planned reading was taken.
         halted: Names of those that the harm monitor halted.
+        retired: Names of those whose trigger earned nothing and was retired.
         failed: Names of those whose effects are withheld, because a check failed.
         was_measured_already: True when nothing was written.
     """
@@ -49,6 +51,7 @@ class Measurement:
     campaign_count: int = 0
     official: tuple[str, ...] = ()
     halted: tuple[str, ...] = ()
+    retired: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     was_measured_already: bool = False
 
@@ -75,7 +78,8 @@ def measure(workspace: Workspace, as_of: date, *, progress: Progress = silent) -
         readings = []
         for position, question in enumerate(asked):
             progress(f"measuring {question.cohort.name}", position, len(asked))
-            readings.append(_halted(workspace, question, _read(workspace, question, as_of)))
+            reading = _halted(workspace, question, _read(workspace, question, as_of))
+            readings.append(reading if reading.was_halted else retired(workspace, question, reading))
         warehouse.append("integrity_checks", check_rows(readings), batch=batch)
         warehouse.append("effects", effect_rows(readings), batch=batch)
     return Measurement(
@@ -83,6 +87,7 @@ def measure(workspace: Workspace, as_of: date, *, progress: Progress = silent) -
         campaign_count=len(readings),
         official=tuple(r.name for r in readings if any(_is_taken(figure) for figure in r.figures)),
         halted=tuple(r.name for r in readings if r.was_halted),
+        retired=tuple(r.name for r in readings if r.was_retired),
         failed=tuple(r.name for r in readings if r.failed),
     )
 

@@ -55,6 +55,7 @@ class Reading:
         checks: In reading order.
         harm: None where nobody could have been harmed by us (the programme, what was assigned elsewhere).
         was_halted: True when this reading halted the campaign.
+        was_retired: True when this reading retired the campaign's trigger.
     """
 
     campaign: str | None
@@ -66,6 +67,7 @@ class Reading:
     checks: tuple[Check, ...]
     harm: Harm | None = None
     was_halted: bool = False
+    was_retired: bool = False
 
     @property
     def name(self) -> str:
