@@ -74,7 +74,8 @@ def read_members(
 ) -> Members:
     """Read who could be in a campaign's audience on a day, as it was known then.
 
-    Of a campaign with a trigger only those are here for whom its condition holds on that day. Of an audience that asks for tenths by value nobody is here on a day on which nobody's value is known.
+    Of a campaign with a trigger only those are here for whom its condition holds on that day. Of an audience that asks
+    for tenths by value nobody is here on a day on which nobody's value is known.
 
     Args:
         warehouse: Where feeds, customers, scores and the ledger are.

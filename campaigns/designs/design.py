@@ -18,12 +18,12 @@ from pydantic import TypeAdapter
 from campaigns.feasibility.plans import Plan, percent
 from campaigns.holdout import campaign_layer
 from campaigns.power import reading_alpha
-from holdback.business import Audience, Business, Campaign, Churn
+from holdback.business import Audience, Business, Campaign, Churn, Trigger
 from holdback.errors import BusinessFileError
 
 #: What only a new version may change, by the name of the key in the business file.
 FIXED = (
-    "primary_outcome", "decision_metric", "horizon_days", "alpha", "actions", "audience", "churn",
+    "primary_outcome", "decision_metric", "horizon_days", "alpha", "actions", "audience", "churn", "trigger",
 )  # fmt: skip
 #: What may change within a version; the change is shown.
 MOVABLE = ("holdout_share", "explore_share", "power", "ends_on")
@@ -61,6 +61,7 @@ class Design:
         holdout_count: Customers needed in the holdout; None when no number is enough.
         treatment_count: Customers needed in treatment.
         forced_reason: Why it was launched although it cannot be read; None when it can.
+        trigger: What it acts on, as it stands in the business file; None for a campaign without a trigger.
     """
 
     campaign: str
@@ -88,6 +89,7 @@ class Design:
     holdout_count: int | None
     treatment_count: int | None
     forced_reason: str | None = None
+    trigger: dict[str, Any] | None = None
 
     @property
     def daily_alpha(self) -> float:
@@ -102,6 +104,8 @@ class Design:
     def to_json(self) -> str:
         """Write the design as JSON: keys in order, no blanks, the same text for the same design."""
         content = {**_plain_fields(self), "audience": self.audience.model_dump(mode="json")}
+        if self.trigger is None:  # as a campaign without a trigger was always written
+            del content["trigger"]
         return json.dumps(content, sort_keys=True, separators=(",", ":"), default=date.isoformat, ensure_ascii=False)
 
     @classmethod
@@ -143,6 +147,7 @@ def design_of(business: Business, campaign: Campaign, plan: Plan, *, forced_reas
         holdout_count=own.sample.holdout if own.sample else None,
         treatment_count=own.sample.treatment if own.sample else None,
         forced_reason=forced_reason,
+        trigger=_trigger_of(business, campaign),
     )
 
 
@@ -184,11 +189,13 @@ def check_unchanged(business: Business, design: Design) -> tuple[str, ...]:
         "actions": campaign.actions,
         "audience": campaign.audience.model_dump(mode="json"),
         "churn": business.churn_named(campaign.churn).model_dump(mode="json"),
+        "trigger": _trigger_of(business, campaign),
     }
     then = {name: getattr(design, name) for name in FIXED}
     # Read again by today's rules: a key that a later release adds, with a default, is no change of the company's.
     then["audience"] = design.audience.model_dump(mode="json")
     then["churn"] = TypeAdapter(Churn).validate_python(design.churn).model_dump(mode="json")
+    then["trigger"] = None if design.trigger is None else _rule(TypeAdapter(Trigger).validate_python(design.trigger))
     changed = [name for name in FIXED if now[name] != then[name]]
     if changed:
         listed = "; ".join(f"{name} {_shown(then[name])} became {_shown(now[name])}" for name in changed)
@@ -197,6 +204,15 @@ def check_unchanged(business: Business, design: Design) -> tuple[str, ...]:
             f"design is not changed: raise its version to {design.version + 1} and launch that, or undo the change."
         )
     return tuple(_moves(design, campaign, campaign_shares(business, campaign)))
+
+
+def _trigger_of(business: Business, campaign: Campaign) -> dict[str, Any] | None:
+    return None if campaign.trigger is None else _rule(business.trigger_named(campaign.trigger))
+
+
+def _rule(trigger: Trigger) -> dict[str, Any]:
+    """What decides for whom a trigger fires and what is done then; what is only watched may change."""
+    return trigger.model_dump(mode="json", exclude={"expected_per_day", "judged_days"})
 
 
 def _moves(design: Design, campaign: Campaign, shares: dict[str, float]) -> list[str]:
