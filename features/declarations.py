@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Literal
@@ -31,10 +31,11 @@ Aggregate = Literal[
     "gap_mean_days",  # between one event and the next
     "gap_sd_days",
     "trend",  # per day in the window, over per day in the three windows before it
+    "texts",  # the column's texts, newest first, one after the other
     "value",  # the column of a relation that has one row per customer
     "derived",  # an expression over other features of the set
 ]
-Kind = Literal["number", "category"]
+Kind = Literal["number", "category", "text"]
 OutputType = Literal["double", "varchar"]
 
 #: Raised when the meaning of a preparation step or an aggregate changes, so that stored features are not mixed up.
@@ -67,7 +68,7 @@ class Feature:
         divided_by: What the integer result is divided by at the very end (100 for cents).
         unit: In which the value is given.
         meaning: In words, English and Spanish.
-        kind: ``number`` (DOUBLE) or ``category`` (VARCHAR).
+        kind: ``number`` (DOUBLE), ``category`` (VARCHAR) or ``text`` (VARCHAR: what somebody wrote, never printed).
         vocabulary: The declared values of a ``last_of``.
         absent: Value for a customer without any row; None is null, "not known".
         protected: Kept for audits only: never given to a model, never shown as a reason.
@@ -100,7 +101,7 @@ class Feature:
 
     @property
     def output_type(self) -> OutputType:
-        """The SQL type of the column: every number is DOUBLE, every category VARCHAR."""
+        """The SQL type of the column: every number is DOUBLE, every category and text VARCHAR."""
         return "double" if self.kind == "number" else "varchar"
 
 
@@ -168,6 +169,11 @@ class FeatureSet:
         own = [family.sql for family in self.own_families]
         text = json.dumps([EDITION, content, shapes, own], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def without_texts(self) -> FeatureSet:
+        """The same set without what people wrote: for whatever takes a column for a number or a category."""
+        return replace(self, features=tuple(feature for feature in self.features if feature.kind != "text"))
 
     def named(self, name: str) -> Feature:
         """Return one feature.

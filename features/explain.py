@@ -46,9 +46,9 @@ class Explanation:
     Args:
         customer_id: Who.
         as_of: The day of knowledge.
-        values: The feature table's row; None is "not known".
+        values: The feature table's row; None is "not known", and of a text only its length is told.
         behind: What each value was computed from; attributes, own files and derived features have none.
-        events: The newest prepared rows of each feed, newest first.
+        events: The newest prepared rows of each feed, newest first, without what was written.
     """
 
     customer_id: str
@@ -103,7 +103,8 @@ def explain_customer(
         steps = with_steps(prepared(shape, clock, corrected=shape.feed in corrected))
         source = f"from _{shape.feed}_rows"
         newest = "" if shape.role == "customers" else f" order by event_at desc limit {MOST_EVENTS}"
-        found = warehouse.query(f"{steps}\nselect * {source}{newest}", frames={"spine": spine})
+        shown = "* exclude (remark_text), length(remark_text) as remark_characters" if shape.has("remark") else "*"
+        found = warehouse.query(f"{steps}\nselect {shown} {source}{newest}", frames={"spine": spine})
         events[shape.feed] = found.to_pylist()
         counted = _counted(declared, shape)
         if counted:
@@ -117,8 +118,13 @@ def explain_customer(
             f"customer {customer_id}: nothing was known on {as_of}, in {', '.join(events) or 'no feed'}. "
             "Check the key, or choose a later day."
         )
-    values = {feature.name: row[feature.name] for feature in declared}
+    values = {feature.name: _shown(row[feature.name], feature) for feature in declared}
     return Explanation(customer_id, as_of, values, behind, events)
+
+
+def _shown(value: float | str | None, feature: Feature) -> float | str | None:
+    """The value; of what somebody wrote only how much it is, because an explanation is printed."""
+    return f"{len(str(value))} characters" if feature.kind == "text" and value is not None else value
 
 
 def _counted(declared: FeatureSet, shape: FeedShape) -> list[Feature]:

@@ -22,6 +22,9 @@ YEAR_ONE = 62_135_596_800_000_000
 #: Room for the positions of a vocabulary beside an instant, in one 64-bit integer.
 PLACES = 64
 
+#: Characters of a customer's joined texts that are kept: the newest ones.
+MOST_CHARACTERS = 2_000
+
 
 @dataclass
 class Measures:
@@ -65,7 +68,7 @@ def window_of(feature: Feature, clock: Clock) -> str | None:
 def condition_of(feature: Feature, clock: Clock) -> str:
     """SQL that is true for the prepared rows a feature is computed from."""
     held = [part for part in (feature.filter, window_of(feature, clock)) if part]
-    if feature.aggregate == "last":
+    if feature.aggregate in ("last", "texts"):
         held.insert(0, f"{feature.column} is not null")
     return " and ".join(held) or "true"
 
@@ -151,6 +154,11 @@ def _trend(m: Measures, f: Feature) -> str:
     return f"{TREND_TIMES}e0 * coalesce({_double(recent)}, 0e0) / nullif({_double(earlier)}, 0e0)"
 
 
+def _texts(m: Measures, f: Feature) -> str:
+    joined = f"string_agg({f.column}, ' ' order by event_at desc, {f.column} desc)"
+    return f"left({m.measure(f.name, joined, f'{f.column} is not null', f.filter, m.window(f))}, {MOST_CHARACTERS})"
+
+
 def _value(m: Measures, f: Feature) -> str:
     assert f.column is not None
     return m.measure(f.name, f.column)
@@ -179,5 +187,6 @@ _EXPRESSIONS: Mapping[str, Callable[[Measures, Feature], str]] = {
     "gap_mean_days": _gap_mean,
     "gap_sd_days": _gap_sd,
     "trend": _trend,
+    "texts": _texts,
     "value": _value,
 }

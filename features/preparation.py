@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 
 from features.clocks import MICROSECONDS_PER_SECOND, ORDER, Clock, known_rows, newest_versions
 from features.declarations import FeedShape
+from features.remarks import remark_text
+from features.scales import score_expression
 from features.steps import Step, select
 from holdback.sql import literal
 
@@ -90,6 +92,7 @@ def _transactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]
 def _interactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
     columns = ["event_at", *(c for c in ("channel", "outcome", "topic") if shape.vocabulary(c))]
     columns += [c for c in ("duration_seconds", "is_caused_by_us") if shape.has(c)]
+    columns += [remark_text(clock)] if shape.has("remark") else []
     if shape.has("resolved_at"):
         waited = f"(epoch_us(resolved_at) - epoch_us(event_at)) // {MICROSECONDS_PER_SECOND}"
         columns.append(f"case when resolved_at < {clock.now} then {waited} end as resolution_seconds")
@@ -98,7 +101,9 @@ def _interactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]
 
 
 def _feedback(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
-    columns = ["event_at", *([_thousandths("score")] if shape.has("score") else [])]
+    score = score_expression(shape, clock)
+    columns = ["event_at", *([_thousandths(score, "score")] if shape.has("score") else [])]
+    columns += [remark_text(clock)] if shape.has("remark") else []
     known = known_rows(shape.feed, tuple(columns), clock, corrected=corrected)
     if not shape.has("score"):
         return [Step(f"_{shape.feed}_rows", "requests that were visible at as_of", known)]
@@ -112,6 +117,7 @@ def _feedback(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
         f"case when score_thousandths is not null then {rank} end as answer_rank",
         "score_thousandths is null\n"
         f"            and event_at > coalesce({answered_at}, timestamp '0001-01-01 00:00:00') as is_after_last_answer",
+        *(["remark_text"] if shape.has("remark") else []),
     ]
     return [
         Step(f"_{shape.feed}_known", "requests that were visible at as_of", known),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from features.declarations import Feature, FeedShape
 from features.families.declaring import WINDOWS, Declarer
+from features.remarks import REMARK_DAYS
 from holdback.sql import literal
 
 #: Outcomes of a campaign contact that mean that the customer reacted.
@@ -52,6 +53,7 @@ def interaction_features(shape: FeedShape, prefix: str) -> list[Feature]:
     if shape.has("is_caused_by_us"):
         d.each((90, 365), "our_fault_count", "unresolved", "count", "contacts", "Contacts that our own fault caused",
                "Contactos causados por un fallo nuestro", filter="is_caused_by_us")
+    _remarks(d, "interaction", "What the customer said in contacts", "Lo que el cliente dijo en sus contactos")
     return d.features
 
 
@@ -62,6 +64,7 @@ def feedback_features(shape: FeedShape, prefix: str) -> list[Feature]:
           "Days since we last asked for feedback", "Días desde la última petición de opinión")
     d.each((90, 365), "feedback_request_count", "feedback", "count", "requests", "Times we asked for feedback",
            "Veces que pedimos opinión")
+    _remarks(d, "feedback", "What the customer wrote when asked", "Lo que el cliente escribió al pedirle opinión")
     if not shape.has("score"):
         return d.features
     d.add("feedback_score_last", "feedback", "max", "points", "Last score given", "Última puntuación",
@@ -89,6 +92,12 @@ def feedback_features(shape: FeedShape, prefix: str) -> list[Feature]:
           "Days since the first request that stayed without an answer after the last score",
           "Días desde la primera petición sin respuesta tras la última puntuación", filter="is_after_last_answer")
     return d.features
+
+
+def _remarks(d: Declarer, stem: str, en: str, es: str) -> None:
+    if d.shape.has("remark"):
+        d.add(f"{stem}_remarks_{REMARK_DAYS}d", "remarks", "texts", "text", f"{en} in the last {REMARK_DAYS} days",
+              f"{es} en los últimos {REMARK_DAYS} días", column="remark_text", window_days=REMARK_DAYS, kind="text")
 
 
 def campaign_contact_features(shape: FeedShape, prefix: str) -> list[Feature]:

@@ -6,6 +6,7 @@ Written from the meanings of the features, not from the compiler's SQL.
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -221,7 +222,18 @@ def interactions(rows: Sequence[Row], day: Day) -> Values:
     v["interaction_minutes_mean_365d"] = mean(timed)
     waited = [(r["resolved_at"] - r["event_at"]) / timedelta(hours=1) for r in year if id(r) in solved]
     v["resolution_hours_mean_365d"] = mean(waited)
+    v["interaction_remarks_365d"] = remarks(year)
     return v
+
+
+def remarks(rows: Sequence[Row]) -> str | None:
+    said = []
+    for row in rows:
+        text = re.sub(r"<[a-z/][^<>]*>", " ", (row.get("remark") or "").lower())
+        words = [re.sub(r"[0-9]+", " ", word).strip() for word in text.split() if "@" not in word]
+        if any(words):
+            said.append((row["event_at"], " ".join(word for word in words if word)))
+    return " ".join(text for _, text in sorted(said, reverse=True))[:2000] or None
 
 
 def feedback(rows: Sequence[Row], day: Day) -> Values:
@@ -246,6 +258,7 @@ def feedback(rows: Sequence[Row], day: Day) -> Values:
     for w in (90, 365):
         v[f"feedback_request_count_{w}d"] = len(day.inside(rows, w))
         v[f"feedback_answer_count_{w}d"] = len(day.inside(answers, w))
+    v["feedback_remarks_365d"] = remarks(day.inside(rows, 365))
     return v
 
 

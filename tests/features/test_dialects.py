@@ -31,7 +31,7 @@ SHOWN = (
     "order_lines_mean_365d", "last_order_channel", "category_count_90d", "discount_share_90d", "days_since_first_order",
     "gap_mean_days", "gap_sd_days", "overdue_ratio", "order_count_trend_30d", "order_count_next_30d_year_ago",
     "lifecycle_stage", "unresolved_count", "feedback_score_min_365d", "feedback_score_change",
-    "feedback_silence_days", "balance_drop_30d_amount", "contract_days_left", "plan_last",
+    "feedback_silence_days", "feedback_remarks_365d", "balance_drop_30d_amount", "contract_days_left", "plan_last",
     "contract_price_change_amount", "usage_minutes_30d", "contact_answered_share_365d", "tenure_days", "vip",
 )  # fmt: skip
 

@@ -36,6 +36,9 @@ def one_of(*values: str) -> st.SearchStrategy[str | None]:
 
 
 CENTS = st.integers(-3_000, 20_000)
+REMARKS = one_of(
+    "", " \t ", "Muy  CARO", "<p>Gracias</p>", "call 600 123", "mail\nme@x.es now", "<10 euros 😡", "x" * 900
+)
 COLUMNS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "tills": {
         "amount_cents": CENTS,
@@ -54,8 +57,9 @@ COLUMNS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "resolved_after_seconds": maybe(st.integers(0, 60 * 86_400)),
         "duration_seconds": maybe(st.integers(0, 5_000)),
         "is_caused_by_us": maybe(st.booleans()),
+        "remark": REMARKS,
     },
-    "surveys": {"score": maybe(st.floats(0, 10, allow_nan=False))},
+    "surveys": {"score": maybe(st.floats(0, 10, allow_nan=False)), "remark": REMARKS},
     "levels": {"account_kind": one_of("savings", "checking"), "balance_cents": st.integers(-5_000, 100_000)},
     "deals": {
         "kind": st.sampled_from(["start", "renew", "change", "pause", "cancel"]),

@@ -50,8 +50,12 @@ KINDS: dict[str, Callable[[np.random.Generator], Row]] = {
         "outcome": _one(rng, "solved", "refused"),
         "duration_seconds": int(rng.integers(10, 900)),
         "is_caused_by_us": bool(rng.integers(0, 2)),
+        "remark": _one(rng, "Sin línea", "<b>All</b> fine"),
     },
-    "surveys": lambda rng: {"score": None if rng.random() < 0.4 else float(rng.integers(0, 11))},
+    "surveys": lambda rng: {
+        "score": None if rng.random() < 0.4 else float(rng.integers(0, 11)),
+        "remark": _one(rng, "Gracias", "Too dear"),
+    },
     "levels": lambda rng: {
         "account_kind": _one(rng, "savings", "checking"),
         "balance_cents": int(rng.integers(0, 90_000)),
@@ -72,8 +76,14 @@ KINDS: dict[str, Callable[[np.random.Generator], Row]] = {
 }
 EXTREME: dict[str, Row] = {
     "tills": {"amount_cents": 10**12, "order_id": "o1", "category": "o'clock", "channel": "store", "direction": "in"},
-    "calls": {"channel": "email", "outcome": "refused", "duration_seconds": 10**9, "is_caused_by_us": True},
-    "surveys": {"score": -1e9},
+    "calls": {
+        "channel": "email",
+        "outcome": "refused",
+        "duration_seconds": 10**9,
+        "is_caused_by_us": True,
+        "remark": "gone",
+    },
+    "surveys": {"score": -1e9, "remark": "I left"},
     "levels": {"account_kind": "savings", "balance_cents": -(10**12)},
     "deals": {"kind": "cancel", "subscription_id": "s1", "plan": "plus", "price_cents": 10**9},
     "meters": {"metric": "minutes", "quantity": 1e9},

@@ -32,10 +32,10 @@ _FEEDS: dict[str, dict[str, Any]] = {
     "calls": {
         "role": "interactions",
         "columns": {**_EVENT, "channel": "ch", "topic": "t", "outcome": "o", "resolved_at": "r",
-                    "duration_seconds": "s", "is_caused_by_us": "f"},
+                    "duration_seconds": "s", "is_caused_by_us": "f", "remark": "w"},
         "accepts": {"channel": ["phone", "email"], "topic": ["bill"], "outcome": ["solved", "refused"]},
     },
-    "surveys": {"role": "feedback", "columns": {**_EVENT, "score": "s"}, "scale": "nps"},
+    "surveys": {"role": "feedback", "columns": {**_EVENT, "score": "s", "remark": "w"}, "scale": "nps"},
     "levels": {
         "role": "balances",
         "columns": {**_EVENT, "account_kind": "k", "balance": "b"},
