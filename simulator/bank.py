@@ -11,6 +11,7 @@ import numpy as np
 from simulator.chance import Chance, Floats, Integers
 from simulator.contacts import Action, shifts
 from simulator.desk import Service
+from simulator.incidents import FALL_DESTINATIONS, Falls, plan_falls
 from simulator.people import Market, People
 from simulator.rows import FeedFile, FileColumn, Outgoing, instants
 from simulator.trades import Today, competitor_pull
@@ -22,6 +23,9 @@ DIRECTIONS = ("in", "out")
 _IN, _OUT = range(len(DIRECTIONS))
 DESTINATIONS = ("own_checking", "own_savings", "merchant", "cash", "other_bank")
 _OWN_CHECKING, _OWN_SAVINGS, _MERCHANT, _CASH_DRAWN, _OTHER_BANK = range(len(DESTINATIONS))
+_FALL_DESTINATIONS = tuple(DESTINATIONS.index(name) for name in FALL_DESTINATIONS)
+#: At most this much is left to be taken along on the day of leaving by those who moved their savings before.
+_REST_CENTS = 50_000
 ACCOUNTS = ("checking", "savings")
 _CHECKING, _SAVINGS = range(len(ACCOUNTS))
 
@@ -63,6 +67,8 @@ class Bank:
     )
     base_hazard: ClassVar[float] = 0.00042
     returns_per_day: ClassVar[float] = 0.004
+    leaves_on: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    falls: Falls | None = None
     rate: Floats = field(default_factory=lambda: np.zeros(0))
     income: Floats = field(default_factory=lambda: np.zeros(0))
     balances: Floats = field(default_factory=lambda: np.zeros((2, 0)))
@@ -97,6 +103,11 @@ class Bank:
             "nps": self.service.nps_file,
         }
 
+    def plant(self, chance: Chance, people: People, starts: int) -> None:
+        """Plan who moves much of the savings at once, and who leaves some weeks later."""
+        self.falls = plan_falls(chance, people, starts)
+        self.leaves_on = self.falls.leaves_on
+
     def begin(self, chance: Chance, people: People, starts: int, out: Outgoing) -> None:
         """Open the accounts, each with the money that its customer has."""
         everyone = np.arange(len(people), dtype=np.int64)
@@ -105,6 +116,8 @@ class Bank:
         self.income = _MONEY_PER_MONTH[segment] * spread
         self.rate = np.array([0.16, 0.20, 0.09, 0.18])[segment] * np.exp(0.4 * chance.bell("bank/rate", 0, everyone))
         savings = self.income * _SAVINGS_MONTHS[segment] * chance.uniform("bank/savings", 0, everyone)
+        if self.falls is not None:
+            savings += 2 * self.falls.cents  # there must be something to move
         self.balances = np.rint(np.stack([self.income * chance.uniform("bank/checking", 0, everyone), savings]))
         self._report(out, starts, everyone[: people.known_on(starts - 1)], instants(starts - 1, 86_340))
 
@@ -118,10 +131,14 @@ class Bank:
         amount = np.rint(np.maximum(amount, 100))
         comes = category == _SALARY
         saves = (category == _TRANSFER) & (today.uniform("bank/saves", who) > today.lives.fade[who] * 0.8)
+        if self.falls is not None:
+            saves &= ~self.falls.is_quiet(today.day, who)
         self.balances[_CHECKING, who] += np.where(comes, amount, -amount)
         self.balances[_SAVINGS, who] += np.where(saves, amount, 0)
         # Who is overdrawn brings money back from savings; the rest stays an overdraft.
         cover = np.minimum(np.maximum(-self.balances[_CHECKING, who], 0), self.balances[_SAVINGS, who])
+        if self.falls is not None:
+            cover = np.where(self.falls.is_quiet(today.day, who), 0, cover)
         self.balances[_CHECKING, who] += cover
         self.balances[_SAVINGS, who] -= cover
         destination = np.array([_OWN_CHECKING, _MERCHANT, _MERCHANT, _CASH_DRAWN, _OTHER_BANK])[category]
@@ -129,7 +146,8 @@ class Bank:
         self._book(today, who, amount, category, np.where(comes, _IN, _OUT), destination)
         new = np.flatnonzero(today.people.joined[today.first] == today.day)
         monthly = today.on.day == 28
-        changed = np.flatnonzero(today.is_active) if monthly else np.union1d(who, new)
+        fallen = self._let_fall(today)
+        changed = np.flatnonzero(today.is_active) if monthly else np.union1d(who, np.union1d(new, fallen))
         self._report(today.out, today.day, changed, instants(today.day, 86_340))
         pull = competitor_pull(today)
         pull += 0.10 * today.season(20)
@@ -139,12 +157,39 @@ class Bank:
         """Move savings to another bank on the last day: every third customer, most of them."""
         share = 0.95 - 1.8 * today.uniform("bank/drains", leaving)
         amount = np.rint(self.balances[_SAVINGS, leaving] * np.where(share > 0.3, share, 0.0))
+        if self.falls is not None:
+            # Who moved the savings before takes the small rest along: the last transfer is on the day of leaving.
+            rest = np.minimum(0.5 * self.balances[_SAVINGS, leaving], _REST_CENTS)
+            amount = np.where(self.falls.leaves_on[leaving] > 0, np.rint(rest), amount)
         some = amount > 0
         who, amount = leaving[some], amount[some]
         self.balances[_SAVINGS, who] -= amount
         many = np.full(len(who), _TRANSFER)
         self._book(today, who, amount, many, np.full(len(who), _OUT), np.full(len(who), _OTHER_BANK), late=True)
         self._report(today.out, today.day + 1, who, instants(today.day + 1, 60))
+
+    def _let_fall(self, today: Today) -> Integers:
+        """Let today's planted falls of savings happen; return whose."""
+        falls = self.falls
+        if falls is None or today.is_frozen:
+            return np.zeros(0, np.int64)
+        planned = (falls.on[today.first] == today.day) & today.is_active
+        who = np.flatnonzero(planned & (self.balances[_SAVINGS, today.first] >= falls.cents[today.first]))
+        falls.happened[who] = True
+        amount, destination = falls.cents[who], np.array(_FALL_DESTINATIONS)[falls.destination[who]]
+        moved = np.where(falls.is_undone[who], 0, amount)
+        self.balances[_SAVINGS, who] -= moved
+        self.balances[_CHECKING, who] += np.where(destination == _OWN_CHECKING, moved, 0)
+        transfer, out = np.full(len(who), _TRANSFER), np.full(len(who), _OUT)
+        self._book(today, who, amount, transfer, out, destination, purpose="fall")
+        twice, undone = np.flatnonzero(falls.is_doubled[who]), np.flatnonzero(falls.is_undone[who])
+        self._book(today, who[twice], amount[twice], transfer[twice], out[twice], destination[twice], purpose="fall")
+        back = np.full(len(undone), _IN)
+        self._book(
+            today, who[undone], amount[undone], transfer[undone], back, np.full(len(undone), _OWN_SAVINGS),
+            purpose="undone",
+        )  # fmt: skip
+        return who
 
     def purchase_probability(self, today: Today) -> Floats:
         """Transfers thin out as interest wanes."""
@@ -165,19 +210,21 @@ class Bank:
         destination: Integers,
         *,
         late: bool = False,
+        purpose: str | None = None,
     ) -> None:
         """Hand in one transfer of each of some customers; a few reach the file two days later."""
         hours = (21.0, 23.5) if late else (7.0, 21.0)
+        name = f"{late}" if purpose is None else purpose
         rows = {
             "customer": who,
-            "booked_at": today.times(f"bank/time/{late}", who, *hours),
+            "booked_at": today.times(f"bank/time/{name}", who, *hours),
             "amount": amount,
             "category": category,
             "channel": today.chance.choice("bank/channel", today.day, who, _CHANNEL_SHARES[category]),
             "direction": direction,
             "destination": destination,
         }
-        delayed = today.uniform(f"bank/late/{late}", who) < 0.005
+        delayed = (today.uniform(f"bank/late/{name}", who) < 0.005) & (purpose is None)
         for delay, chosen in ((0, ~delayed), (2, delayed)):
             today.out.add("transfers", today.day + delay, {name: values[chosen] for name, values in rows.items()})
 

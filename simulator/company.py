@@ -17,6 +17,7 @@ from simulator.contacts import CONTACTS_FILE, FEED, Action, Contact, Crm, read_c
 from simulator.dealer import Dealer
 from simulator.desk import Desk
 from simulator.files import append_dirt, write_csv
+from simulator.incidents import decided, returning
 from simulator.lives import Lives
 from simulator.people import draw_people
 from simulator.resort import Resort
@@ -55,6 +56,8 @@ class Company:
             **self.trade.feeds, FEED: CONTACTS_FILE, "customers": customers_file(self.scenario)
         }  # fmt: skip
         self.out = Outgoing(self.files)
+        if self.scenario.plants_incidents:
+            self.trade.plant(self.chance, self.people, starts)
         self.trade.begin(self.chance, self.people, starts, self.out)
         self.hazard: Floats = np.zeros(0)
         self.is_frozen = False
@@ -108,7 +111,7 @@ class Company:
             return self.scenario.constant_hazard * np.exp(self.lives.nudge[today.first])
         pull += self.people.frailty[today.first]
         pull += self.lives.pull(today.everyone, self.scenario, has_changed=today.has_changed)
-        return np.minimum(self.trade.base_hazard * np.exp(pull), 0.2)
+        return decided(np.minimum(self.trade.base_hazard * np.exp(pull), 0.2), self.trade.leaves_on, today.day)
 
     def _let_leave(self, today: Today) -> None:
         leaves = today.is_active & (today.uniform("leave") < self.hazard)
@@ -126,7 +129,7 @@ class Company:
     def return_probability(self, today: Today) -> Floats:
         """Return the probability that a customer who stays away comes back today."""
         back = -1.0 * self.lives.nudge[today.first] - 0.5 * self.people.frailty[today.first]
-        return np.minimum(self.trade.returns_per_day * np.exp(back), 0.5)
+        return returning(np.minimum(self.trade.returns_per_day * np.exp(back), 0.5), self.trade.leaves_on)
 
     def feeds(self, day: date) -> Mapping[str, pa.Table]:
         """Return what the files named by the day last played contain, without the faults that files have.

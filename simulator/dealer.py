@@ -11,6 +11,7 @@ import numpy as np
 from simulator.chance import Chance, Flags, Floats, Integers
 from simulator.contacts import Action, shifts
 from simulator.desk import Service
+from simulator.incidents import replacement_days
 from simulator.people import Market, People
 from simulator.rows import UNKNOWN, FeedFile, FileColumn, Outgoing, instants
 from simulator.trades import Today, competitor_pull
@@ -54,6 +55,8 @@ class Dealer:
     )
     base_hazard: ClassVar[float] = 0.00040
     returns_per_day: ClassVar[float] = 0.0008
+    leaves_on: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    planted_days: Floats | None = None
     model: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     bought_on: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     visited_on: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -98,15 +101,23 @@ class Dealer:
             "nps": self.service.nps_file,
         }
 
+    def plant(self, chance: Chance, people: People, starts: int) -> None:  # noqa: ARG002 - other trades need the day
+        """Cars are replaced at an age that is their model's, on the day on which they reach it."""
+        everyone = np.arange(len(people), dtype=np.int64)
+        self.planted_days = replacement_days(chance, everyone, self._models(chance, everyone))
+
     def begin(self, chance: Chance, people: People, starts: int, out: Outgoing) -> None:
         """Give everybody the car with which they became customers, and the yearly visits since."""
         everyone = np.arange(len(people), dtype=np.int64)
-        self.model = chance.choice("dealer/model", 0, everyone, (0.25, 0.30, 0.18, 0.20, 0.07))
+        self.model = self._models(chance, everyone)
         self.bought_on = people.joined.copy()
         self.replaces_after_days = 365 * (5 + 5 * chance.uniform("dealer/replaces", 0, everyone))
         self.kilometres_per_day = 25 + 50 * chance.uniform("dealer/drives", 0, everyone)
         self.visited_on = people.joined.copy()
         known = everyone[: people.known_on(starts - 1)]
+        if self.planted_days is not None:
+            self.replaces_after_days = self.planted_days
+            self._tell_earlier_cars(out, starts, known)
         self._tell_cars(out, starts, known, _START)
         for year in range(1, 12):
             on = people.joined[known] + 365 * year + (40 * chance.uniform("dealer/past", year, known)).astype(np.int64)
@@ -121,7 +132,7 @@ class Dealer:
         age = day - self.bought_on[first]
         who = today.buyers(self.purchase_probability(today))
         self.bought_today = who
-        replacing = age[who] > self.replaces_after_days[who]
+        replacing = self._is_worn_out(age)[who]
         buyers = who[replacing]
         self._tell_cars(today.out, day, buyers, _CANCEL)
         self.bought_on[buyers] = day
@@ -145,12 +156,35 @@ class Dealer:
         """A visit is rare until it is due, a year after the last one; interest that wanes puts it off."""
         since = today.day - self.visited_on[today.first]
         due = 1 / (1 + np.exp(-(since - 340) / 15))
-        return np.asarray((0.0008 + 0.022 * due) * (1 - 0.75 * today.lives.fade[today.first]))
+        usual = np.asarray((0.0008 + 0.022 * due) * (1 - 0.75 * today.lives.fade[today.first]))
+        if self.planted_days is None:
+            return usual
+        return np.where(self._is_worn_out(today.day - self.bought_on[today.first]), 1.0, usual)
 
     def margin_per_day(self, today: Today) -> Floats:
         """A visit a year, and a car when its time has come."""
         car = _PRICES[self.model[today.first]] / 100 * 0.06 / self.replaces_after_days[today.first]
         return np.asarray(car + 140 / 365)
+
+    def _models(self, chance: Chance, everyone: Integers) -> Integers:
+        return chance.choice("dealer/model", 0, everyone, (0.25, 0.30, 0.18, 0.20, 0.07))
+
+    def _is_worn_out(self, age: Integers) -> Flags:
+        """True for the first customers whose car is to be replaced; a planted age holds to the day."""
+        limit = self.replaces_after_days[: len(age)]
+        return np.asarray(age > limit if self.planted_days is None else age >= limit)
+
+    def _tell_earlier_cars(self, out: Outgoing, starts: int, who: Integers) -> None:
+        """Hand in the cars that were replaced before the first day."""
+        ages = self.replaces_after_days[who].astype(np.int64)
+        while True:
+            over = self.bought_on[who] + ages < starts
+            who, ages = who[over], ages[over]
+            if not len(who):
+                return
+            self._tell_cars(out, starts, who, _START)
+            self._tell_cars(out, starts, who, _CANCEL, on=self.bought_on[who] + ages)
+            self.bought_on[who] += ages
 
     def _visit(self, chance: Chance, out: Outgoing, due: int, on: Integers, who: Integers, why: Floats) -> None:
         """Hand in the invoice and the mileage of one visit of each of some customers, on days of their own."""
@@ -162,7 +196,10 @@ class Dealer:
         rows = {"customer": who, "at": at, "amount": np.rint(amount), "category": category}
         for delay, chosen in ((0, ~late), (2, late)):
             out.add("invoices", due + delay, _only(rows, chosen))
-        driven = (on - self.bought_on[who]) * self.kilometres_per_day[who]
+        owned = on - self.bought_on[who]
+        if self.planted_days is not None:  # visits of the years before came with an earlier car
+            owned %= self.replaces_after_days[who].astype(np.int64)
+        driven = owned * self.kilometres_per_day[who]
         metric = np.zeros(len(who), np.int64)
         out.add("mileage", due, {"customer": who, "read_at": at, "metric": metric, "quantity": np.rint(driven)})
 
@@ -173,9 +210,10 @@ class Dealer:
         rows = {"customer": who, "at": at, "amount": np.rint(amount), "category": category}
         today.out.add("invoices", today.day, rows)
 
-    def _tell_cars(self, out: Outgoing, due: int, who: Integers, kind: int) -> None:
+    def _tell_cars(self, out: Outgoing, due: int, who: Integers, kind: int, *, on: Integers | None = None) -> None:
         """Hand in that a car came (sold before noon) or went (traded in before that)."""
-        on = self.bought_on[who] if kind == _START else np.full(len(who), due)
+        if on is None:
+            on = self.bought_on[who] if kind == _START else np.full(len(who), due)
         hour = 3600 * (10 if kind == _START else 9)
         names = [f"{customer + 1:07d}/{bought}" for customer, bought in zip(who, self.bought_on[who], strict=True)]
         rows = {

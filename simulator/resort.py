@@ -11,6 +11,7 @@ import numpy as np
 from simulator.chance import Chance, Floats, Integers
 from simulator.contacts import Action, shifts
 from simulator.desk import Service
+from simulator.incidents import YEARS_BEFORE, Regulars, plan_regulars
 from simulator.people import Market, People
 from simulator.rows import FeedFile, FileColumn, Outgoing, instants
 from simulator.trades import Today, competitor_pull
@@ -54,6 +55,8 @@ class Resort:
     )
     base_hazard: ClassVar[float] = 0.00048
     returns_per_day: ClassVar[float] = 0.0008
+    leaves_on: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    regulars: Regulars | None = None
     stays_per_year: Floats = field(default_factory=lambda: np.zeros(0))
     season: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     room: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -79,6 +82,11 @@ class Resort:
             "nps": self.service.nps_file,
         }
 
+    def plant(self, chance: Chance, people: People, starts: int) -> None:
+        """Plan who comes once a year in the same week, and who will not come again."""
+        self.regulars = plan_regulars(chance, people, starts)
+        self.leaves_on = self.regulars.leaves_on
+
     def begin(self, chance: Chance, people: People, starts: int, out: Outgoing) -> None:
         """Give everybody habits, and tell of the stays of the two years before."""
         everyone = np.arange(len(people), dtype=np.int64)
@@ -87,8 +95,10 @@ class Resort:
         self.season = people.segment
         self.room = chance.choice("resort/room", 0, everyone, (0.45, 0.30, 0.10, 0.15))
         known = everyone[: people.known_on(starts - 1)]
-        for day in range(starts - _HISTORY_YEARS * 365, starts):
-            came = chance.uniform("buys", day, known) < self._probability(day, known) * 0.9
+        years = _HISTORY_YEARS if self.regulars is None else YEARS_BEFORE
+        for day in range(starts - years * 365, starts):
+            likely = self._probability(day, known) * (0.9 if day >= starts - _HISTORY_YEARS * 365 else 0.0)
+            came = chance.uniform("buys", day, known) < self._planted(day, known, likely)
             who = known[came & (people.joined[known] <= day)]
             self._stay(chance, out, starts, day, who)
 
@@ -105,12 +115,19 @@ class Resort:
     def purchase_probability(self, today: Today) -> Floats:
         """Each guest's own season, less as interest wanes."""
         usual = self._probability(today.day, today.everyone)
-        return np.asarray(usual * (1 - 0.7 * today.lives.fade[today.first]))
+        usual = np.asarray(usual * (1 - 0.7 * today.lives.fade[today.first]))
+        return self._planted(today.day, today.everyone, usual)
 
     def margin_per_day(self, today: Today) -> Floats:
         """Thirty-five hundredths of a year's usual stays of five nights."""
         yearly = self.stays_per_year[today.first] * 5 * _NIGHT_CENTS[self.room[today.first]] / 100
         return np.asarray(yearly * 0.35 / 365)
+
+    def _planted(self, day: int, who: Integers, usual: Floats) -> Floats:
+        """Return the probability of an arrival: certain, or impossible, for guests with a week of their own."""
+        if self.regulars is None:
+            return usual
+        return np.where(self.regulars.usual_on[who] > 0, self.regulars.come(day, who).astype(np.float64), usual)
 
     def _probability(self, day: int, who: Integers) -> Floats:
         """Probability of an arrival on a day: a year's stays, spread by a von Mises bell over the year."""

@@ -33,6 +33,7 @@ class Scenario:
         strangers_share: Customers contacted per contact on the list although they are not on it.
         knows_the_future: True when the customers' file has a column that is only known a month later.
         kinds_show: How far habits differ by kind, in units of :data:`simulator.people.HABITS_BY_KIND`; 0: not at all.
+        plants_incidents: True when :mod:`simulator.incidents` plants what triggers must find.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Scenario:
     strangers_share: float = 0.0
     knows_the_future: bool = False
     kinds_show: float = 0.0
+    plants_incidents: bool = False
 
 
 def daily_hazard(probability: float, days: int) -> float:
@@ -102,6 +104,12 @@ SCENARIOS: Mapping[str, Scenario] = {
             "One customer is contacted off the list for every ten on it, and the customers' file knows who will leave.",
             strangers_share=0.1,
             knows_the_future=True,
+        ),
+        Scenario(
+            "incidents",
+            "Savings fall and some customers follow them weeks later; regular guests stop coming in their week; "
+            "cars are replaced at their model's age.",
+            plants_incidents=True,
         ),
     )
 }

@@ -62,6 +62,7 @@ class Telecom:
     )
     base_hazard: ClassVar[float] = 0.00038
     returns_per_day: ClassVar[float] = 0.0
+    leaves_on: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     plan: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     price: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     ends: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -97,6 +98,9 @@ class Telecom:
             ),
             "nps": self.service.nps_file,
         }
+
+    def plant(self, chance: Chance, people: People, starts: int) -> None:
+        """Nothing is planted among contracts: their ends are announced anyway."""
 
     def begin(self, chance: Chance, people: People, starts: int, out: Outgoing) -> None:
         """Give everybody a contract; those at the start have renewed theirs, or let its commitment run out."""

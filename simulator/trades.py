@@ -82,10 +82,15 @@ class Trade(Protocol):
     actions: ClassVar[tuple[Action, ...]]
     base_hazard: ClassVar[float]
     returns_per_day: ClassVar[float]
+    #: Ordinals of the days on which planted leavers leave (0: by chance, below: never); empty when nothing is planted.
+    leaves_on: Integers
 
     @property
     def feeds(self) -> Mapping[str, FeedFile]:
         """The files of its own; those of contacts and customers are everybody's."""
+
+    def plant(self, chance: Chance, people: People, starts: int) -> None:
+        """Plan the incidents of scenario ``incidents``, before anything begins."""
 
     def begin(self, chance: Chance, people: People, starts: int, out: Outgoing) -> None:
         """Set up the state in which the company is found, and hand in what the feeds tell of the time before."""

@@ -9,6 +9,8 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
+from simulator.bank import Bank
+from simulator.incidents import LEAD_DAYS, falls_of
 from simulator.scenarios import CLAIM_DAYS, KINDS, SCENARIOS
 from simulator.truth import truth
 from tests.simulator.companies import active, company_after, contacts_for, left, play_on
@@ -150,6 +152,21 @@ def test_in_leaky__the_customers_file_knows_who_will_leave() -> None:
     newcomers = company.people.joined[gone] > date(2025, 6, 29).toordinal()
     assert sorted(marked) == sorted(gone[~newcomers])
     assert len(marked) > 20
+
+
+def test_in_incidents__savings_fall_and_their_owners_follow_weeks_later() -> None:
+    company = company_after(310, "bank", customers=1500, scenario="incidents")
+    assert isinstance(company.trade, Bank)
+    falls = falls_of(company.trade.falls, company.people)
+    who = company.people.positions(falls["customer_id"].to_pylist())
+    planted = company.trade.leaves_on[who]
+    assert len(who) > 80
+    assert (company.lives.left_on[who][planted > 0] == planted[planted > 0]).all()
+    # 45 of the falls are followed by leaving; of the others no more leave than of everybody, one in six in this time.
+    harmless = company.lives.left_on[who][planted == 0] > 0
+    assert harmless.mean() < 1 / 6 + four_errors(1 / 6, len(harmless))
+    leads = (planted - np.array([day.toordinal() for day in falls["fell_on"].to_pylist()]))[planted > 0]
+    assert (leads.min(), leads.max()) == LEAD_DAYS
 
 
 def test_ordinary_files_know_nothing_of_the_future() -> None:
