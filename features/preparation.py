@@ -197,10 +197,10 @@ def _by(direction: str) -> str:
     return ", ".join(f"{column} {direction}" for column in ORDER)
 
 
-def _thousandths(column: str) -> str:
+def _thousandths(column: str, name: str = "") -> str:
     """A measured number as integer thousandths; what is not a number, or absurdly large, is not known."""
     rounded = f"cast(floor({column} * 1e3 + 0.5e0) as bigint)"
-    return f"case when abs({column}) < 9e12 then {rounded} end as {column}_thousandths"
+    return f"case when abs({column}) < 9e12 then {rounded} end as {name or column}_thousandths"
 
 
 def _bits(column: str, vocabulary: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from holdback.contracts import Contract, Judgement, reconcile, split_rows
 from holdback.contracts.batch_rules import DRIFT_RELATION, FEWEST_ROWS, FRESH_AFTER, MOST_ROWS
 from holdback.contracts.row_rules import KNOWN_CUSTOMERS, LOADED_BEFORE
 from holdback.contracts.rules import Bound
+from holdback.contracts.scales import SCORES_RELATION, scores_before_sql
 from holdback.contracts.splitting import JUDGED, measure_batch
 from holdback.corrections import settle
 from holdback.errors import OperatorError
@@ -170,7 +171,9 @@ def result_of(
 def _tables_read(shape: Shape, batch: Batch) -> tuple[str, ...]:
     """The tables that judging and settling a batch look at; opening one costs as much as reading a small file."""
     known = ("customers",) if shape.source.expects.known_customers else ()
-    return (*known, shape.feed, "superseded") if shape.key or batch.replaces else known
+    if shape.key or batch.replaces:
+        return (*known, shape.feed, "superseded")
+    return (*known, shape.feed) if scores_before_sql(shape) is not None else known
 
 
 def _parameters(run: Run, shape: Shape, batch: Batch) -> dict[str, Bound]:
@@ -194,6 +197,10 @@ def _provide_relations(connection: duckdb.DuckDBPyConnection, run: Run, shape: S
             " select distinct customer_id from customers where customer_id is not null"
         )
         _copy(connection, f"select * from {KNOWN_CUSTOMERS}", run, KNOWN_CUSTOMERS)
+    scores = scores_before_sql(shape)
+    if scores is not None:
+        connection.execute(f"create temp table {SCORES_RELATION} as {scores}")
+        _copy(connection, f"select * from {SCORES_RELATION}", run, SCORES_RELATION)
 
 
 def _stage(connection: duckdb.DuckDBPyConnection, run: Run, drifts: tuple[Drift, ...]) -> None:

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ class Shape:
         source: The feed's section of the business file.
         key: Stored names of the columns that identify a row; empty when nothing does.
         time_zone: Of instants without an offset.
+        instant: Start of a day of the business, as naive UTC.
     """
 
     feed: str
@@ -68,6 +70,7 @@ class Shape:
     source: Source
     key: tuple[str, ...]
     time_zone: str
+    instant: Callable[[date], datetime]
 
     @property
     def is_customers(self) -> bool:
@@ -129,7 +132,7 @@ def _feed_shape(business: Business, name: str, section: Feed) -> Shape:
     fields = tuple(Field(column, section.columns[column.key]) for column in section.mapped_columns)
     key = tuple(column.name for column in section.mapped_columns if column.key in section.key)
     zone = section.time_zone or business.time_zone
-    return Shape(name, ROLES[section.role].named(name), fields, section, key, zone)
+    return Shape(name, ROLES[section.role].named(name), fields, section, key, zone, business.instant)
 
 
 def _customers_shape(business: Business) -> Shape:
@@ -145,7 +148,7 @@ def _customers_shape(business: Business) -> Shape:
     ]
     zone = section.time_zone or business.time_zone
     table = CUSTOMERS.named(CUSTOMERS.name, business.attribute_columns)
-    return Shape(CUSTOMERS.name, table, (*own, *theirs), section, ("customer_id",), zone)
+    return Shape(CUSTOMERS.name, table, (*own, *theirs), section, ("customer_id",), zone, business.instant)
 
 
 def check_columns(shape: Shape, original: Original) -> tuple[str, ...]:

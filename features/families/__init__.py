@@ -16,8 +16,10 @@ from features.families.customers import customer_features
 from features.families.states import balance_features, subscription_features, usage_features
 from features.families.transactions import transaction_features
 from features.own import own_families
+from features.scales import RescaledFeed
 from holdback.business import Business, Feed
 from holdback.errors import BusinessFileError
+from holdback.scales import scale_spans
 from holdback.tables import CUSTOMERS
 
 #: What declares the features of a feed, by its role.
@@ -72,7 +74,10 @@ def feed_shape(name: str, feed: Feed) -> FeedShape:
         for column in columns
         if column.type == "text" and (column.key in feed.accepts or column.allowed)
     )
-    return FeedShape(name, feed.role, tuple(column.name for column in columns), vocabularies)
+    names = tuple(column.name for column in columns)
+    if len(feed.scales) > 1:
+        return RescaledFeed(name, feed.role, names, vocabularies, scale_spans(feed))
+    return FeedShape(name, feed.role, names, vocabularies)
 
 
 def customers_shape(business: Business) -> FeedShape:

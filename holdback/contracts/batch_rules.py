@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from holdback.business import ReferenceFacts
 from holdback.contracts.rules import Bound, Expectation, Parameter, Rule, Severity, words_of
+from holdback.contracts.scales import SMALLEST_CHANCE, chance_of_no_higher_score, changed_scales, watched_scales
 from holdback.errors import BusinessFileError
 from holdback.profiles import profiled_columns
 from holdback.sql import literal
@@ -15,6 +16,7 @@ from holdback.tables import Column
 
 if TYPE_CHECKING:
     from holdback.mapping import Shape
+    from holdback.scales import ScaleSpan
 
 #: Bounds that are computed for each batch, from the batches before it.
 FEWEST_ROWS = Parameter("fewest_rows")
@@ -33,6 +35,7 @@ def batch_rules(shape: Shape) -> tuple[Rule, ...]:
         *_null_shares(shape),
         *_references(shape),
         *_drifts(shape),
+        *(_scale_is_used(shape, span) for span in watched_scales(shape)),
     )
 
 
@@ -148,7 +151,10 @@ def _reference(column: Column, facts: ReferenceFacts) -> Iterator[Rule]:
 
 def _drifts(shape: Shape) -> Iterator[Rule]:
     expects = shape.source.expects
+    is_rescaled = bool(changed_scales(shape))
     for column in profiled_columns(shape):
+        # A change of the scale that was announced must not refuse the first batches after it.
+        severity: Severity = "warning" if is_rescaled and column.name == "score" else expects.on_drift
         sql = f"(select coalesce(max(excess), 0) from {DRIFT_RELATION} where column_name = {literal(column.name)})"
         yield _figure(
             f"{column.key}_has_not_drifted",
@@ -156,8 +162,27 @@ def _drifts(shape: Shape) -> Iterator[Rule]:
             sql,
             (None, expects.drift_limit),
             f"the drift of {column.key} against earlier batches (PSI beyond chance) must be",
-            severity=expects.on_drift,
+            severity=severity,
         )
+
+
+def _scale_is_used(shape: Shape, span: ScaleSpan) -> Rule:
+    """Notice that a survey moved to a shorter scale and nobody said so: its answers would all be read as low ones."""
+    since = f"_since_{span.since:%Y_%m_%d}" if span.since else ""
+    sql = chance_of_no_higher_score(shape, span)
+    return Rule(
+        f"score_reaches_up_scale_{span.scale}{since}",
+        "score",
+        "critical",
+        "batch",
+        f"going by the answers before, the chance that none of so many lies above the top of a shorter scale must be at"
+        f" least {SMALLEST_CHANCE:g} ({span.words}). If the scale changed, say so: `scale: [{{scale: {span.scale}}},"
+        f" {{scale: five, since: DAY}}]`; if it did not, `{{scale: {span.scale}, since: DAY}}` compares with answers"
+        " since that day only",
+        sql,
+        _unexpected_aggregate(sql, SMALLEST_CHANCE, None),
+        low=SMALLEST_CHANCE,
+    )
 
 
 def _is_missing(column: Column) -> str:

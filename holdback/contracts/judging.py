@@ -19,6 +19,7 @@ from typing import Any
 from holdback.contracts.batch_rules import DRIFT_RELATION
 from holdback.contracts.row_rules import KNOWN_CUSTOMERS
 from holdback.contracts.rules import Bound, Contract, Expectation, Parameter, Rule, Severity
+from holdback.contracts.scales import SCORES_RELATION
 from holdback.errors import OperatorError
 from holdback.sql import literal
 
@@ -75,8 +76,8 @@ class _Suite:
 class Judge:
     """Holds one Great Expectations context for the batches of a business: to make one takes longer than to use it.
 
-    The relations that expectations may name besides the batch (``_drift``, ``_known_customers``) are Parquet files
-    in the same folder. Close it, or DuckDB's connection outlives the interpreter and complains.
+    The relations that expectations may name besides the batch (``_drift``, ``_known_customers``, ``_scores_before``)
+    are Parquet files in the same folder. Close it, or DuckDB's connection outlives the interpreter and complains.
 
     Args:
         folder: Private folder of this run, where batches are staged.
@@ -191,7 +192,7 @@ class Judge:
     def _query(self, sql: str) -> str:
         """Name the staged files, and shield braces and colons, which mean something to the vendor's templates."""
         shielded = sql.replace("{", "{{").replace("}", "}}").replace("{{batch}}", "{batch}")
-        for relation in (DRIFT_RELATION, KNOWN_CUSTOMERS):
+        for relation in (DRIFT_RELATION, KNOWN_CUSTOMERS, SCORES_RELATION):
             shielded = shielded.replace(f"from {relation}", f"from read_parquet({literal(str(self.staged(relation)))})")
         return shielded.replace(":", "\\:")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from holdback.business import Feed
 from holdback.contracts.rules import Expectation, Parameter, Rule, words_of
+from holdback.contracts.scales import SCORE, changed_scales, only_scale
 from holdback.errors import BusinessFileError
 from holdback.sql import literal
 from holdback.tables import Column
@@ -20,7 +20,6 @@ LOADED_BEFORE = Parameter("loaded_before")
 #: The one-column relation (``customer_id``) that the rule on known customers reads.
 KNOWN_CUSTOMERS = "_known_customers"
 
-_SCALES = {"nps": (0, 10), "five": (1, 5), "ten": (0, 10), "hundred": (0, 100)}
 _TYPE_WORDS = {
     "integer": "a whole number",
     "money": "an amount of money",
@@ -40,6 +39,7 @@ def row_rules(shape: Shape) -> tuple[Rule, ...]:
         *(_is_given(f.column) for f in shape.fields if f.column.required or f.column.name in shape.key),
         *_unique_key(shape),
         *_ranges(shape),
+        *_scales(shape),
         *_vocabularies(shape),
         *(_is_not_in_the_future(f.column) for f in shape.fields if f.column.name in _IN_THE_PAST),
         *_orders(shape),
@@ -112,9 +112,11 @@ def _ranges(shape: Shape) -> Iterator[Rule]:
     for field in shape.fields:
         column = field.column
         between = shape.source.expects.between.get(column.key, (None, None))
-        scale = _scale(shape, column)
-        low = max((x for x in (column.minimum, between[0], scale[0]) if x is not None), default=None)
-        high = min((x for x in (column.maximum, between[1], scale[1]) if x is not None), default=None)
+        scale = only_scale(shape) if column.name == "score" else None
+        lows = (column.minimum, between[0], scale.lowest if scale else None)
+        highs = (column.maximum, between[1], scale.highest if scale else None)
+        low = max((x for x in lows if x is not None), default=None)
+        high = min((x for x in highs if x is not None), default=None)
         if low is None and high is None:
             continue
         if column.type not in ("integer", "money", "number"):
@@ -128,17 +130,26 @@ def _ranges(shape: Shape) -> Iterator[Rule]:
         yield _rule(
             f"{column.key}_is_in_range",
             column.name,
-            f"{column.key} must be {words_of(low, high)}",
+            f"{column.key} must be {words_of(low, high)}{f' ({scale.words})' if scale else ''}",
             " or ".join(bad),
             Expectation("ExpectColumnValuesToBeBetween", tuple((k, v) for k, v in arguments if v is not None)),
         )
 
 
-def _scale(shape: Shape, column: Column) -> tuple[float | None, float | None]:
-    if column.name == "score" and isinstance(shape.source, Feed) and shape.source.scales:
-        ranges = [_SCALES[one.scale] for one in shape.source.scales]
-        return min(low for low, _ in ranges), max(high for _, high in ranges)
-    return (None, None)
+def _scales(shape: Shape) -> Iterator[Rule]:
+    """Judge a score by the scale of its day, where there were several."""
+    for span in changed_scales(shape):
+        bad = f"{span.condition(shape.instant)} and ({SCORE} < {span.lowest!r} or {SCORE} > {span.highest!r})"
+        since = f"_since_{span.since:%Y_%m_%d}" if span.since else ""
+        yield _rule(
+            f"score_is_on_scale_{span.scale}{since}",
+            "score",
+            f"score must be {words_of(span.lowest, span.highest)} ({span.words})",
+            bad,
+            Expectation(
+                "UnexpectedRowsExpectation", (("unexpected_rows_query", f"select * from {{batch}} where {bad}"),)
+            ),
+        )
 
 
 def _vocabularies(shape: Shape) -> Iterator[Rule]:

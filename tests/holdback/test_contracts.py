@@ -106,6 +106,9 @@ def offer(connection: duckdb.DuckDBPyConnection, feed: dict[str, Any], rows: lis
     connection.execute("create or replace table _original as select * from _frame")
     connection.execute("create or replace table _known_customers as select 'c' || i as customer_id from range(9) t(i)")
     connection.execute("create or replace table _drift (column_name varchar, excess double)")
+    connection.execute(
+        "create or replace table _scores_before as select 0 as scale_position, 5.0 as top, 0 as answers, 0 as not_above"
+    )
     map_rows(connection, shape, Original("f.csv", names, len(rows)))
     return contract_of(shape)
 
@@ -115,7 +118,7 @@ def judged(
 ) -> tuple[dict[str, int], dict[str, Any]]:
     """Let both sides judge what was offered, and return the rows and figures on which they agreed."""
     counts = split_rows(connection, contract, PARAMETERS)
-    for relation in ("_judged", "_drift", "_known_customers"):
+    for relation in ("_judged", "_drift", "_known_customers", "_scores_before"):
         connection.execute(f"copy {relation} to '{judge.staged(relation)}' (format parquet)")
     figures = measure_batch(connection, contract)
     verdict = judge.judge(contract, "_judged", PARAMETERS)
@@ -220,7 +223,7 @@ def test_every_expectation_counts_as_plain_sql_does(connection: duckdb.DuckDBPyC
     rows += [(None,) * 7] * 3
     contract = offer(connection, SUBSCRIPTIONS, rows)
     counts = split_rows(connection, contract, PARAMETERS)
-    for relation in ("_judged", "_drift", "_known_customers"):
+    for relation in ("_judged", "_drift", "_known_customers", "_scores_before"):
         connection.execute(f"copy {relation} to '{judge.staged(relation)}' (format parquet)")
     verdict = judge.judge(contract, "_judged", PARAMETERS)
     plain = {
@@ -292,7 +295,7 @@ def test_a_batch_rule_breaks_outside_its_bounds_and_only_there(
 ) -> None:
     contract = offer(connection, {**FEEDBACK, "expects": expects}, THREE_ROWS)
     counts = split_rows(connection, contract, PARAMETERS)
-    for relation in ("_judged", "_drift"):
+    for relation in ("_judged", "_drift", "_scores_before"):
         connection.execute(f"copy {relation} to '{judge.staged(relation)}' (format parquet)")
     verdict = judge.judge(contract, "_judged", PARAMETERS)
     found = reconcile(contract, counts, measure_batch(connection, contract), verdict, PARAMETERS)
