@@ -14,18 +14,20 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from campaigns.delivery.contacts import CONTACT_COLUMNS, attribute_columns
+from campaigns.contact_columns import CONTACT_COLUMNS, attribute_columns, message_columns
 from campaigns.delivery.outbox import outbox_errors, write_file
 from campaigns.delivery.spreadsheets import neutralised
 from holdback.business import Business
 
 MANIFEST = "manifest.json"
 REFUSED = "_refused.csv"  # no channel begins with an underscore
+WITHHELD = "_withheld.csv"
 
 _SHOWN = 3
 _MASKED_COLUMNS = ("campaign", "action", "channel", "incentive_amount", "reason", "contact_from", "contact_until")
@@ -39,10 +41,19 @@ def channels_of(business: Business, contacts: pa.Table) -> tuple[str, ...]:
 def list_of(business: Business, contacts: pa.Table, channel: str) -> pa.Table:
     """Return the rows of one channel with only the columns that this channel needs."""
     rows = contacts.filter(pc.equal(contacts["channel"], channel))
-    return rows.select([*CONTACT_COLUMNS, *attribute_columns(business, channel)])
+    written = message_columns(business, channel)
+    return rows.select([*CONTACT_COLUMNS, *written, *attribute_columns(business, channel)])
 
 
-def write_lists(business: Business, as_of: date, contacts: pa.Table, refused: pa.Table, folder: Path) -> list[Path]:
+def write_lists(
+    business: Business,
+    as_of: date,
+    contacts: pa.Table,
+    refused: pa.Table,
+    folder: Path,
+    *,
+    withheld: pa.Table | None = None,
+) -> list[Path]:
     """Write a day's files; the same contacts make the same bytes. The manifest comes last.
 
     Args:
@@ -51,6 +62,8 @@ def write_lists(business: Business, as_of: date, contacts: pa.Table, refused: pa
         contacts: As :func:`campaigns.delivery.contacts.check_contacts` lets them through.
         refused: What it refused, with its reason; kept beside the lists.
         folder: The day's folder in the outbox, open and locked.
+        withheld: Decisions whose message lacks something, with its name; None for a business without messages, whose
+            files say nothing of them.
 
     Returns:
         The lists, the manifest last.
@@ -67,10 +80,12 @@ def write_lists(business: Business, as_of: date, contacts: pa.Table, refused: pa
         files[f"{channel}.csv"] = csv_bytes(rows)
         files[f"{channel}.parquet"] = _parquet_bytes(rows)
     files[REFUSED] = csv_bytes(refused)
+    if withheld is not None:
+        files[WITHHELD] = csv_bytes(withheld)
     for name, content in files.items():
         write_file(folder / name, content)
     _remove_others(folder, files)
-    write_file(folder / MANIFEST, _manifest(business, as_of, counts, refused, files))
+    write_file(folder / MANIFEST, _manifest(business, as_of, counts, refused, withheld, files))
     return [folder / name for name in (*files, MANIFEST)]
 
 
@@ -137,10 +152,23 @@ def _parquet_bytes(rows: pa.Table) -> bytes:
     return target.getvalue()
 
 
+def counts_of(rows: pa.Table, column: str) -> dict[str, int]:
+    """Count rows by what stands in one of their columns, in order."""
+    found = rows[column].to_pylist()
+    return {value: found.count(value) for value in sorted(set(found))}
+
+
 def _manifest(
-    business: Business, as_of: date, counts: Mapping[str, int], refused: pa.Table, files: Mapping[str, bytes]
+    business: Business,
+    as_of: date,
+    counts: Mapping[str, int],
+    refused: pa.Table,
+    withheld: pa.Table | None,
+    files: Mapping[str, bytes],
 ) -> bytes:
-    reasons = refused["refused_because"].value_counts().to_pylist() if refused.num_rows else []
+    lacking: dict[str, Any] = {}
+    if withheld is not None:
+        lacking = {"withheld": withheld.num_rows, "withheld_by_field": counts_of(withheld, "missing_field")}
     content = {
         "business": business.slug,
         "as_of": as_of.isoformat(),
@@ -149,7 +177,8 @@ def _manifest(
         "contacts": sum(counts.values()),
         "contacts_by_channel": dict(counts),
         "refused": refused.num_rows,
-        "refused_by_reason": dict(sorted((str(row["values"]), int(row["counts"])) for row in reasons)),
+        "refused_by_reason": counts_of(refused, "refused_because"),
+        **lacking,
         "files": {
             name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
             for name, content in sorted(files.items())

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
 
-from campaigns.delivery.contact_list import MANIFEST, channels_of, kept_paths, list_of, write_lists
+from campaigns.delivery.contact_list import MANIFEST, channels_of, counts_of, kept_paths, list_of, write_lists
 from campaigns.delivery.contacts import Listed, check_contacts
 from campaigns.delivery.outbox import open_folder
 from campaigns.delivery.postgres import target_of, upsert
 from campaigns.delivery.receipts import Receipts
 from campaigns.delivery.signing import Endpoint, endpoint_of
 from campaigns.delivery.webhook import PATIENCE, Clock, Patience, Wait, WebhookResult, Window, send
+from campaigns.messages import refuse_faulty_messages
 from campaigns.suppression import contact_window
 from holdback.business import Business
 from holdback.errors import BusinessFileError, DataError
@@ -34,6 +35,7 @@ class Delivered:
         refused: Contacts that the last check refused, by reason.
         table_rows: Rows of the day in the PostgreSQL table; None when the business has none.
         webhook: What the webhook did; None when the business has none.
+        withheld: Decisions that are not contacted because their message lacks something, by the field it lacks.
     """
 
     business: str
@@ -43,6 +45,7 @@ class Delivered:
     refused: Mapping[str, int]
     table_rows: int | None = None
     webhook: WebhookResult | None = None
+    withheld: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def contact_count(self) -> int:
@@ -54,10 +57,16 @@ class Delivered:
         """Contacts that were refused."""
         return sum(self.refused.values())
 
+    @property
+    def withheld_count(self) -> int:
+        """Decisions that were withheld."""
+        return sum(self.withheld.values())
+
     def __str__(self) -> str:
         lines = [f"{self.business} as of {self.as_of}: {self.contact_count:,} contacts, {self.refused_count:,} refused"]
         lines += [f"  {channel}: {count:,}" for channel, count in self.contacts.items()]
         lines += [f"  refused, {reason}: {count:,}" for reason, count in self.refused.items()]
+        lines += [f"  withheld, the message lacks {name}: {count:,}" for name, count in self.withheld.items()]
         lines += [f"  table: {self.table_rows:,} rows"] if self.table_rows is not None else []
         lines += [f"  webhook: {self.webhook}"] if self.webhook is not None else []
         return "\n".join(lines)
@@ -87,11 +96,13 @@ def deliver(
         wait_seconds: How long to wait for another delivery to finish.
 
     Raises:
-        BusinessFileError: an environment variable is not set, or the webhook's address is not one. Nothing was written.
+        BusinessFileError: an environment variable is not set, the webhook's address is not one, or a message has
+            faults. Nothing was written.
         Busy: another process delivers.
         OperatorError: a disk or the database refuses. What was written before it stands; run it again.
     """
     business = workspace.business
+    refuse_faulty_messages(business)
     endpoint, target = endpoint_of(business, workspace.environment), target_of(business, workspace.environment)
     with workspace.lock("delivery", wait_seconds=wait_seconds):
         listed = check_contacts(workspace, as_of, today=max(as_of, business.day_of(_naive(now))))
@@ -99,7 +110,9 @@ def deliver(
         open_folder(folder)
         has_left = business.day_of(_naive(now)) > as_of and (folder / MANIFEST).exists()
         paths = (
-            kept_paths(folder) if has_left else write_lists(business, as_of, listed.contacts, listed.refused, folder)
+            kept_paths(folder)
+            if has_left
+            else write_lists(business, as_of, listed.contacts, listed.refused, folder, withheld=listed.withheld)
         )
         rows = upsert(target, business, as_of, listed.contacts) if target is not None else None
         result = None
@@ -109,7 +122,14 @@ def deliver(
                 business, as_of, listed, endpoint, folder, Clock(_naive(now), wait), window, patience, again=False
             )
     return Delivered(
-        business.slug, as_of, _counts(business, listed.contacts), tuple(paths), _reasons(listed.refused), rows, result
+        business.slug,
+        as_of,
+        _counts(business, listed.contacts),
+        tuple(paths),
+        counts_of(listed.refused, "refused_because"),
+        rows,
+        result,
+        counts_of(listed.withheld, "missing_field") if listed.withheld is not None else {},
     )
 
 
@@ -141,6 +161,7 @@ def resend(
         OperatorError: the disk refuses.
     """
     business = workspace.business
+    refuse_faulty_messages(business)
     endpoint = endpoint_of(business, workspace.environment)
     folder = workspace.outbox / as_of.isoformat()
     if endpoint is None:
@@ -179,11 +200,6 @@ def _call(
 def _counts(business: Business, contacts: pa.Table) -> dict[str, int]:
     listed = contacts["channel"].to_pylist()
     return {channel: listed.count(channel) for channel in channels_of(business, contacts)}
-
-
-def _reasons(refused: pa.Table) -> dict[str, int]:
-    reasons = refused["refused_because"].to_pylist()
-    return {reason: reasons.count(reason) for reason in sorted(set(reasons))}
 
 
 def _naive(instant: datetime) -> datetime:

@@ -199,6 +199,8 @@ def tell_deliver(receipt: Receipt) -> Iterator[Any]:
     listed = ", ".join(f"{channel} {count:,}" for channel, count in receipt["contacts"].items())
     yield f"contact lists: {listed or 'nobody today'}"
     yield from (f"refused at the door, {reason}: {count:,}" for reason, count in receipt["refused"].items())
+    lacking = receipt.get("withheld", {})
+    yield from (f"withheld, the message lacks {field}: {count:,}" for field, count in lacking.items())
     if receipt["paths"]:
         yield f"outbox: {Path(receipt['paths'][-1]).parent}"
     if receipt["table_rows"] is not None:
