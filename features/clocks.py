@@ -46,6 +46,20 @@ class Clock:
         """SQL of the full days (24 hours) between an instant and ``as_of``: whole numbers on every engine."""
         return f"((epoch_us({self.now}) - epoch_us({expression})) // {MICROSECONDS_PER_DAY})"
 
+    def microseconds_later(self, days: str, *, at_most: int) -> str:
+        """SQL of when the day begins that lies a number of days after ``as_of``: microseconds, as ``epoch_us`` counts.
+
+        Args:
+            days: SQL of the number of days, whole, from 0.
+            at_most: No number is larger; clocks that change until then are seen.
+        """
+        offsets = [self.instant(self.as_of + timedelta(days=d)) - timedelta(days=d) for d in range(at_most + 1)]
+        changes = [d for d in range(at_most, 0, -1) if offsets[d] != offsets[d - 1]]
+        moved = [(d, (offsets[d] - offsets[0]) // timedelta(microseconds=1)) for d in changes]
+        cases = " ".join(f"when {days} >= {d} then {microseconds}" for d, microseconds in moved)
+        clocks = f" + case {cases} else 0 end" if cases else ""
+        return f"epoch_us({self.now}) + {days} * {MICROSECONDS_PER_DAY}{clocks}"
+
     @property
     def today(self) -> str:
         """SQL of the day ``as_of``."""

@@ -8,10 +8,12 @@ that a training run that is repeated for a past day finds the same labels.
 - ``inactivity``: true when nothing was bought in the window (a purchase inside the lead does not count as staying);
 - ``cancellation``: true when no contract is open at the window's end, null when none was open any more at the end of
   the lead (too late to act). Whoever swaps one contract for another stays;
+- ``rhythm``: true when nothing was bought in the customer's own part of the window: as many of his usual gaps as the
+  definition says, from the window's start; null for those without a rhythm at ``as_of``. Whoever has a short window is
+  not told before the others: who was told early would be those who left;
+- ``balance_drop``: true when at the window's end a share of the balance of ``as_of`` is gone, null for those who held
+  less than the least amount then;
 - ``column``: what the customers' table says.
-
-``rhythm`` (overdue against the customer's own gap) and ``balance_drop`` have their place in :data:`KINDS`; they come
-with a later release and are refused until then.
 """
 
 from __future__ import annotations
@@ -23,10 +25,19 @@ from typing import TYPE_CHECKING
 
 from features.clocks import ORDER, Clock, known_rows, newest_versions
 from features.corrections import corrected_tables
-from features.spine import build_spine, contract_expression
+from features.levels import account_key, counts, has_left, is_held, level, level_columns
+from features.rhythms import RHYTHMS, rhythm_steps
+from features.spine import build_spine, contract_expression, purchase_days
 from features.steps import Step, select, with_steps
-from holdback.business import Business, CancellationChurn, Churn, ColumnChurn, InactivityChurn
-from holdback.errors import BusinessFileError
+from holdback.business import (
+    BalanceDropChurn,
+    Business,
+    CancellationChurn,
+    Churn,
+    ColumnChurn,
+    InactivityChurn,
+    RhythmChurn,
+)
 from holdback.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -55,9 +66,6 @@ def build_labels(
     Returns:
         ``customer_id`` (text), ``as_of`` (date), ``churned`` (bool; null while not yet known, or too late to act),
         ``outcome_ends_on`` (date; first day after the outcome window), ordered by customer.
-
-    Raises:
-        BusinessFileError: the churn kind has no label in this release.
     """
     sql = label_sql(business, churn, as_of, known_on=known_on, corrected=corrected_tables(warehouse))
     rows = spine if spine is not None else build_spine(warehouse, business, churn, as_of)
@@ -70,20 +78,9 @@ def outcome_ends_on(churn: Churn, as_of: date) -> date:
 
 
 def label_sql(business: Business, churn: Churn, as_of: date, *, known_on: date, corrected: Collection[str] = ()) -> str:
-    """Return the SQL of :func:`build_labels` over a frame ``spine``.
-
-    Raises:
-        BusinessFileError: as :func:`build_labels`.
-    """
-    label = KINDS.get(churn.kind)
-    if label is None:
-        built = ", ".join(kind for kind, known in KINDS.items() if known)
-        raise BusinessFileError(
-            f"{business.slug}: churn {churn.name}: kind {churn.kind!r} comes with a later release. "
-            f"Choose one of: {built}."
-        )
+    """Return the SQL of :func:`build_labels` over a frame ``spine``."""
     question = Question(business, churn, Clock.of(business, as_of), Clock.of(business, known_on), corrected)
-    steps, churned = label(question)
+    steps, churned = KINDS[churn.kind](question)
     return (
         f"-- labels: one row per (customer_id, as_of) of the spine, by churn definition {churn.name}, "
         f"as known on {known_on}.\n"
@@ -168,6 +165,58 @@ def _cancellation(question: Question) -> tuple[list[Step], str]:
     return steps, "case when _reach.is_reached and _outcome.open_at_start > 0 then _outcome.open_at_end = 0 end"
 
 
+def _rhythm(question: Question) -> tuple[list[Step], str]:
+    churn = question.churn
+    assert isinstance(churn, RhythmChurn)
+    starts, ends = _window(question.as_of, churn)
+    days = purchase_days(churn, question.as_of, question.corrected, spine=True)
+    longest = churn.lead_days + churn.outcome_days
+    own_end = question.as_of.microseconds_later(f"({churn.lead_days} + window_days)", at_most=longest)
+    in_window = f"event_at >= {starts} and event_at < {ends} and amount_cents >= 0"
+    came = select(
+        ["_windows.customer_id", "count(_bought.event_at) = 0 as is_silent"],
+        "from _windows left join _bought\n        on _bought.customer_id = _windows.customer_id and "
+        "epoch_us(_bought.event_at) < _windows.ends_us\n    group by _windows.customer_id",
+    )
+    steps = [
+        *rhythm_steps(churn, days, key="customer_id", most_days=churn.outcome_days),
+        Step("_windows", "when each one's own window ends", select(["customer_id", f"{own_end} as ends_us"],
+                                                                    f"from {RHYTHMS}")),
+        Step("_bought", "purchases in the longest window", question.rows(churn.feed, ("event_at",), in_window)),
+        Step("_outcome", "who bought nothing in his own", came),
+        question.reach(churn.feed, ends),
+    ]  # fmt: skip
+    return steps, "case when _reach.is_reached then _outcome.is_silent end"
+
+
+def _balance_drop(question: Question) -> tuple[list[Step], str]:
+    churn, business = question.churn, question.business
+    assert isinstance(churn, BalanceDropChurn)
+    _, ends = _window(question.as_of, churn)
+    columns, account = level_columns(business, churn), ("customer_id", *account_key(business, churn))
+    counted = counts(churn)
+    before = known_rows(churn.feed, columns, question.as_of, corrected=churn.feed in question.corrected, also=counted)
+    after = question.rows(churn.feed, columns, f"event_at < {ends}" + (f" and {counted}" if counted else ""))
+
+    def held(name: str) -> str:
+        accounts = select([*account, f"{level()} as cents"], f"from {name}\n        group by {', '.join(account)}")
+        return f"select customer_id, sum(cents) as cents from ({accounts})\n    group by customer_id"
+
+    both = "from _held_before inner join _held_after using (customer_id)"
+    outcome = ["customer_id", "_held_before.cents as before_cents", "_held_after.cents as after_cents"]
+    steps = [
+        Step("_levels_before", "balances that were visible at as_of", before),
+        Step("_held_before", "what each one held then", held("_levels_before")),
+        Step("_levels_after", "balances until the end of the outcome window", after),
+        Step("_held_after", "what each one holds at its end", held("_levels_after")),
+        Step("_outcome", "who held something, then and at the end", select(outcome, both)),
+        question.reach(churn.feed, ends),
+    ]
+    enough = is_held(churn, "_outcome.before_cents")
+    gone = has_left(churn, "_outcome.before_cents", "_outcome.after_cents")
+    return steps, f"case when _reach.is_reached and {enough} then {gone} end"
+
+
 def _column(question: Question) -> tuple[list[Step], str]:
     churn = question.churn
     assert isinstance(churn, ColumnChurn)
@@ -179,15 +228,17 @@ def _column(question: Question) -> tuple[list[Step], str]:
     return steps, "case when _reach.is_reached then _outcome.said end"
 
 
-def _window(as_of: Clock, churn: InactivityChurn | CancellationChurn) -> tuple[str, str]:
+def _window(
+    as_of: Clock, churn: InactivityChurn | CancellationChurn | RhythmChurn | BalanceDropChurn
+) -> tuple[str, str]:
     return as_of.days_ago(-churn.lead_days), as_of.days_ago(-churn.lead_days - churn.outcome_days)
 
 
-#: How each churn kind of the business file becomes a label; None is the place of a kind that comes later.
-KINDS: Mapping[str, Callable[[Question], tuple[list[Step], str]] | None] = {
+#: How each churn kind of the business file becomes a label.
+KINDS: Mapping[str, Callable[[Question], tuple[list[Step], str]]] = {
     "inactivity": _inactivity,
     "cancellation": _cancellation,
+    "rhythm": _rhythm,
+    "balance_drop": _balance_drop,
     "column": _column,
-    "rhythm": None,
-    "balance_drop": None,
 }

@@ -2,6 +2,8 @@
 
 - ``inactivity``: bought something in the ``active_days`` before ``as_of``;
 - ``cancellation``: has an open contract at ``as_of``;
+- ``rhythm``: bought on enough days to have a rhythm, and is not overdue against it at ``as_of``;
+- ``balance_drop``: holds at least the least amount at ``as_of``;
 - ``column``: every customer known at ``as_of``.
 
 A customer who signs up at or after ``as_of`` is absent. One who stands in a feed but not (yet) in the customers' table
@@ -16,8 +18,18 @@ from typing import TYPE_CHECKING
 
 from features.clocks import ORDER, Clock, known_rows, newest_versions
 from features.corrections import corrected_tables
+from features.levels import account_key, counts, is_held, level, level_columns
+from features.rhythms import RHYTHMS, days_before, rhythm_steps
 from features.steps import Step, select, with_steps
-from holdback.business import Business, CancellationChurn, Churn, InactivityChurn
+from holdback.business import (
+    BalanceDropChurn,
+    Business,
+    CancellationChurn,
+    Churn,
+    ColumnChurn,
+    InactivityChurn,
+    RhythmChurn,
+)
 from holdback.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -42,19 +54,27 @@ def build_spine(warehouse: Warehouse, business: Business, churn: Churn, as_of: d
 
 def spine_sql(business: Business, churn: Churn, clock: Clock, *, corrected: Collection[str] = ()) -> str:
     """Return the SQL of :func:`build_spine`."""
-    if isinstance(churn, InactivityChurn):
-        steps = _buyers(churn, clock, corrected)
-    elif isinstance(churn, CancellationChurn):
-        steps = _contract_holders(business, churn, clock, corrected)
-    else:
-        steps = newest_versions(clock, (), corrected)
-        steps.append(Step("_described", "every known customer", select(["customer_id"], "from _customers_rows")))
     return (
         f"-- spine: one row per customer that churn definition {churn.name} describes at {clock.now} UTC.\n"
-        f"{with_steps(steps)}\n\n"
+        f"{with_steps(_described(business, churn, clock, corrected))}\n\n"
         f"select\n    cast(customer_id as varchar) as customer_id,\n    {clock.today} as as_of\n"
         "from _described\ngroup by customer_id\norder by customer_id\n"
     )
+
+
+def _described(business: Business, churn: Churn, clock: Clock, corrected: Collection[str]) -> list[Step]:
+    match churn:
+        case InactivityChurn():
+            return _buyers(churn, clock, corrected)
+        case CancellationChurn():
+            return _contract_holders(business, churn, clock, corrected)
+        case RhythmChurn():
+            return _regulars(churn, clock, corrected)
+        case BalanceDropChurn():
+            return _holders(business, churn, clock, corrected)
+        case ColumnChurn():
+            every = Step("_described", "every known customer", select(["customer_id"], "from _customers_rows"))
+            return [*newest_versions(clock, (), corrected), every]
 
 
 def contract_expression(business: Business, churn: CancellationChurn) -> str:
@@ -67,6 +87,34 @@ def _buyers(churn: InactivityChurn, clock: Clock, corrected: Collection[str]) ->
     recently = f"event_at >= {clock.days_ago(churn.population_days)} and amount_cents >= 0"
     rows = known_rows(churn.feed, (), clock, corrected=churn.feed in corrected, also=recently, spine=False)
     return [Step("_described", f"purchases in the {churn.population_days} days before as_of", rows)]
+
+
+def purchase_days(churn: RhythmChurn, clock: Clock, corrected: Collection[str], *, spine: bool) -> str:
+    """SQL of the purchases that were visible at ``as_of``, as ``customer_id, days_ago``."""
+    columns = (f"{days_before(clock.now)} as days_ago",)
+    bought = "amount_cents >= 0"
+    return known_rows(churn.feed, columns, clock, corrected=churn.feed in corrected, also=bought, spine=spine)
+
+
+def _regulars(churn: RhythmChurn, clock: Clock, corrected: Collection[str]) -> list[Step]:
+    days = purchase_days(churn, clock, corrected, spine=False)
+    punctual = select(["customer_id"], f"from {RHYTHMS}\n    where silent_days <= window_days")
+    return [
+        *rhythm_steps(churn, days, key="customer_id", most_days=churn.outcome_days),
+        Step("_described", "those with a rhythm who are not overdue", punctual),
+    ]
+
+
+def _holders(business: Business, churn: BalanceDropChurn, clock: Clock, corrected: Collection[str]) -> list[Step]:
+    columns, account = level_columns(business, churn), ("customer_id", *account_key(business, churn))
+    rows = known_rows(churn.feed, columns, clock, corrected=churn.feed in corrected, also=counts(churn), spine=False)
+    accounts = select([*account, f"{level()} as balance_cents"], f"from _levels\n    group by {', '.join(account)}")
+    enough = f"from _accounts\n    group by customer_id\n    having {is_held(churn, 'sum(balance_cents)')}"
+    return [
+        Step("_levels", "balances that were visible at as_of", rows),
+        Step("_accounts", "the newest balance of each account", accounts),
+        Step("_described", "those who hold enough", select(["customer_id"], enough)),
+    ]
 
 
 def _contract_holders(

@@ -8,7 +8,7 @@ from functools import partial
 
 from markupsafe import Markup
 
-from holdback.business import Churn, ColumnChurn
+from holdback.business import BalanceDropChurn, Churn, ColumnChurn, RhythmChurn
 from monitoring import charts
 from monitoring.cells import MINIMUM_CELL, shown_count
 from monitoring.drift.verdicts import PSI_LARGE, ColumnDrift, bin_labels
@@ -151,7 +151,12 @@ def churn_meaning(churn: Churn, w: Words) -> str:
     if isinstance(churn, ColumnChurn):
         return w("churn_column", attribute=churn.attribute)
     later = "_lead" if churn.lead_days else ""
-    return w(f"churn_{churn.kind}{later}", outcome=churn.outcome_days, lead=churn.lead_days)
+    own: dict[str, object] = {}
+    if isinstance(churn, RhythmChurn):
+        own = {"times": w.number(churn.times, digits=0 if churn.times.is_integer() else 1)}
+    if isinstance(churn, BalanceDropChurn):
+        own = {"drop": w.share(churn.drop_share, digits=0)}
+    return w(f"churn_{churn.kind}{later}", outcome=churn.outcome_days, lead=churn.lead_days, **own)
 
 
 def _written_day(iso: str, w: Words) -> str:

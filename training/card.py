@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from holdback.business import Business, Churn, ColumnChurn
+from holdback.business import (
+    BalanceDropChurn,
+    Business,
+    CancellationChurn,
+    Churn,
+    ColumnChurn,
+    InactivityChurn,
+    RhythmChurn,
+)
 from training.churn import Fit
 from training.datasets import Dataset
 from training.gate import Verdict
@@ -81,9 +89,23 @@ def write_card(
 def _what(churn: Churn) -> str:
     if isinstance(churn, ColumnChurn):
         return f"The probability that the company's own column `{churn.attribute}` says the customer left."
-    event = "buys nothing" if churn.kind == "inactivity" else "cancels"
     lead = f", counted from {churn.lead_days} days after the score" if churn.lead_days else ""
-    return f"The probability that a customer {event} in {churn.outcome_days} days{lead} (feed `{churn.feed}`)."
+    return f"The probability that a customer {_event(churn)}{lead} (feed `{churn.feed}`)."
+
+
+def _event(churn: InactivityChurn | CancellationChurn | RhythmChurn | BalanceDropChurn) -> str:
+    match churn:
+        case InactivityChurn():
+            return f"buys nothing in {churn.outcome_days} days"
+        case CancellationChurn():
+            return f"cancels in {churn.outcome_days} days"
+        case RhythmChurn():
+            return (
+                f"buys nothing for {churn.times:g} of the customer's own usual gaps (from {churn.least_days} to "
+                f"{churn.outcome_days} days)"
+            )
+        case BalanceDropChurn():
+            return f"takes away {churn.drop_share:.0%} of the balance in {churn.outcome_days} days"
 
 
 def _data(dataset: Dataset, fit: Fit, as_of: date) -> str:

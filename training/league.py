@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from holdback.business import Business, Churn, InactivityChurn
+from holdback.business import Business, Churn, InactivityChurn, RhythmChurn
 from training.baselines import Baseline, best_single_rule, recency_rule, rfm_logistic, spline_logistic
 from training.churn import Fit
 from training.datasets import Dataset
@@ -62,7 +62,7 @@ class League:
     def of(cls, business: Business, churn: Churn, as_of: date, fitted: Fit, dataset: Dataset) -> League:
         """Train the baselines and measure everybody on the holdout; ``as_of`` seeds the resamples."""
         holdout, share = dataset.holdout, dataset.held_out_share
-        probability = fitted.model.probability(holdout.frame)
+        probability = fitted.model.probability(holdout.described)
 
         def figures(p: Floats) -> Evaluation:
             # Every model gets the same resamples: the seed is the day.
@@ -113,7 +113,9 @@ def train_baselines(churn: Churn, dataset: Dataset) -> tuple[Baseline, ...]:
     rows = dataset.training
     names = set(map(str, rows.frame.columns))
     feeds = {f.feed: f.name.removesuffix(_RECENCY) for f in dataset.features if f.name.endswith(_RECENCY)}
-    own = feeds.get(churn.feed) if isinstance(churn, InactivityChurn) else next(iter(feeds.values()), None)
+    own = (
+        feeds.get(churn.feed) if isinstance(churn, InactivityChurn | RhythmChurn) else next(iter(feeds.values()), None)
+    )
     rule = recency_rule(rows, own + _RECENCY) if own is not None else best_single_rule(rows)
     found = [rule]
     if own is not None and {own + _FREQUENCY, own + _AMOUNT} <= names:

@@ -15,7 +15,7 @@ import numpy as np
 from campaigns.members import Floats, Members, read_members
 from features.labels import build_labels
 from features.spine import build_spine
-from holdback.business import Business, Campaign, Churn, ColumnChurn
+from holdback.business import Business, Campaign, Churn, ColumnChurn, RhythmChurn
 from holdback.errors import BusinessFileError, DataError, NotKnowableYet
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
@@ -111,6 +111,8 @@ def churn_at_horizon(business: Business, campaign: Campaign) -> Churn:
             f"outcome window of churn {churn.name!r} begins (lead_days: {churn.lead_days}). Choose at least "
             f"{churn.lead_days + 1}, or leave it out."
         )
+    if isinstance(churn, RhythmChurn):
+        outcome_days = min(outcome_days, churn.outcome_days)  # nobody's patience grows with the horizon
     # An active customer stays one who bought in the definition's own window, whatever the horizon is.
     active = {"active_days": churn.population_days} if churn.kind == "inactivity" else {}
     return churn.model_copy(update={"outcome_days": outcome_days, **active})

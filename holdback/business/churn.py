@@ -65,6 +65,12 @@ class RhythmChurn(_ChurnDefinition):
     least_days: Annotated[int, Field(ge=1, le=365)] = Field(14, description="Nobody is lost sooner than this")
     outcome_days: Annotated[int, Field(ge=1, le=730)] = Field(180, description="Nobody is given longer than this")
 
+    @model_validator(mode="after")
+    def _in_order(self) -> RhythmChurn:
+        if self.least_days > self.outcome_days:
+            raise ValueError("least_days: must not be above outcome_days")
+        return self
+
 
 class BalanceDropChurn(_ChurnDefinition):
     """Churned: at the end of the window the balance is below a share of what it was. Described: those who hold some."""

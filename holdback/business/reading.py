@@ -119,7 +119,7 @@ _RULES = {
     "less_than": "must be less than {lt}",
     "literal_error": "must be one of {expected}",
     "union_tag_invalid": "kind must be one of {expected_tags}",
-    "union_tag_not_found": "needs a kind: one of 'inactivity', 'cancellation', 'column'",
+    "union_tag_not_found": "needs a kind; write kind: and what it is",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",

@@ -22,6 +22,13 @@ WORDS: dict[str, str] = {
     "churn_inactivity_lead": "To leave means: no purchase in the {outcome} days that begin in {lead} days.",
     "churn_cancellation": "To leave means: the contract ends in the {outcome} days from this one on.",
     "churn_cancellation_lead": "To leave means: the contract ends in the {outcome} days that begin in {lead} days.",
+    "churn_rhythm": "To leave means: no purchase for {times} of the customer’s own usual gaps, {outcome} days at most.",
+    "churn_rhythm_lead": "To leave means: from {lead} days on, no purchase for {times} of the customer’s own usual "
+    "gaps, {outcome} days at most.",
+    "churn_balance_drop": "To leave means: {drop} of the balance is gone when the {outcome} days from this one on are "
+    "over.",
+    "churn_balance_drop_lead": "To leave means: {drop} of the balance is gone when the {outcome} days that begin in "
+    "{lead} days are over.",
     "churn_column": "To leave means what the company marks in its column “{attribute}”.",
     # in short
     "short": "In short",

@@ -23,6 +23,14 @@ WORDS: dict[str, str] = {
     "churn_cancellation": "Abandonar significa que el contrato termina en los {outcome} días que empiezan hoy.",
     "churn_cancellation_lead": "Abandonar significa que el contrato termina en los {outcome} días que empiezan "
     "dentro de {lead} días.",
+    "churn_rhythm": "Abandonar significa no comprar durante {times} veces el intervalo habitual de cada cliente, con "
+    "un máximo de {outcome} días.",
+    "churn_rhythm_lead": "Abandonar significa no comprar, pasados {lead} días, durante {times} veces el intervalo "
+    "habitual de cada cliente, con un máximo de {outcome} días.",
+    "churn_balance_drop": "Abandonar significa que, al acabar los {outcome} días que empiezan hoy, falta el {drop} del "
+    "saldo.",
+    "churn_balance_drop_lead": "Abandonar significa que, al acabar los {outcome} días que empiezan dentro de {lead} "
+    "días, falta el {drop} del saldo.",
     "churn_column": "Abandonar significa lo que la empresa marca en su columna «{attribute}».",
     # en breve
     "short": "En breve",

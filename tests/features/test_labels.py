@@ -5,12 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-import pytest
-
-from features.labels import KINDS, build_labels, label_sql, outcome_ends_on
+from features.labels import build_labels, outcome_ends_on
 from features.spine import build_spine
-from holdback.business import Churn
-from holdback.errors import BusinessFileError
 from tests.features.world import AS_OF, Memory, Row, company, instant, spine_of
 
 LATER = AS_OF + timedelta(days=200)
@@ -131,7 +127,13 @@ def test_the_companys_own_label_is_taken_as_it_is() -> None:
 def test_each_label_says_when_its_outcome_ends() -> None:
     business = company()
     ends = {churn.name: outcome_ends_on(churn, AS_OF) for churn in business.churn}
-    assert ends == {"lapse": date(2025, 8, 3), "leave": date(2025, 7, 8), "said": AS_OF}
+    assert ends == {
+        "lapse": date(2025, 8, 3),
+        "leave": date(2025, 7, 8),
+        "said": AS_OF,
+        "habit": date(2025, 7, 16),
+        "drain": date(2025, 7, 8),
+    }
     table = build_labels(
         Memory(business, {"tills": [purchase("a", -1)]}), business, business.churn[0], AS_OF, known_on=LATER
     )
@@ -146,9 +148,139 @@ def test_nobody_described_gives_no_label_and_no_error() -> None:
         assert build_labels(Memory(business, {}), business, churn, AS_OF, known_on=LATER).num_rows == 0
 
 
-@pytest.mark.parametrize("kind", ["rhythm", "balance_drop"])
-def test_a_churn_kind_of_a_later_release_is_refused_with_the_kinds_there_are(kind: str) -> None:
-    assert kind in KINDS
-    coming: Churn = company().churn[0].model_copy(update={"kind": kind})
-    with pytest.raises(BusinessFileError, match=f"'{kind}' comes with a later release. Choose one of: inactivity"):
-        label_sql(company(), coming, AS_OF, known_on=LATER)
+def test_a_customer_who_stays_away_for_several_of_his_own_gaps_has_churned() -> None:
+    # habit: lead 5, twice the usual gap, 10 to 40 days. The gap is 7 days, so the own window is [5, 19) days.
+    names = ("in_lead", "at_start", "last_moment", "at_end", "never", "only_refund")
+    rows = [purchase(name, -1 - 7 * week) for name in names for week in range(4)]
+    rows += [
+        purchase("in_lead", 4.9),
+        purchase("at_start", 5),
+        purchase("last_moment", 18.99),
+        purchase("at_end", 19),
+        purchase("only_refund", 12, amount_cents=-100),
+        purchase("somebody", 46),
+    ]
+    assert labels("habit", {"tills": rows}) == {
+        "in_lead": True,
+        "at_start": False,
+        "last_moment": False,
+        "at_end": True,
+        "never": True,
+        "only_refund": True,
+    }
+
+
+def test_no_window_of_a_rhythm_is_shorter_or_longer_than_the_definition_says() -> None:
+    # Twice a daily gap is 2 days and becomes 10: [5, 15). Twice 30 days is 60 and becomes 40: [5, 45).
+    rows = [purchase(name, -0.5 - day) for name in ("daily_in", "daily_out") for day in range(4)]
+    rows += [purchase(name, -0.5 - 30 * month) for name in ("monthly_in", "monthly_out") for month in range(4)]
+    rows += [purchase("daily_in", 14.9), purchase("daily_out", 15), purchase("monthly_in", 44.9)]
+    rows += [purchase("monthly_out", 45), purchase("monthly_out", 60)]
+    assert labels("habit", {"tills": rows}) == {
+        "daily_in": False, "daily_out": True, "monthly_in": False, "monthly_out": True,
+    }  # fmt: skip
+
+
+def test_a_rhythm_is_the_median_of_the_gaps_between_days_and_two_purchases_on_a_day_are_one() -> None:
+    # Days -43, -40, -20, -10, -5: gaps 3, 20, 10, 5, the median of four is 7.5, twice that 15: the window is [5, 20).
+    rows = [purchase(name, day) for name in ("in", "out") for day in (-42.5, -39.5, -39.4, -19.5, -9.5, -4.5, -4.4)]
+    rows += [purchase("in", 19.9), purchase("out", 20), purchase("out", 60)]
+    assert labels("habit", {"tills": rows}) == {"in": False, "out": True}
+
+
+def test_every_outcome_of_a_rhythm_is_known_on_the_same_day_whoever_has_a_short_window() -> None:
+    rows = {"tills": [*(purchase("a", -1 - 7 * week) for week in range(4)), purchase("b", 44.9), purchase("b", 50)]}
+    assert labels("habit", rows, known_on=AS_OF + timedelta(days=45), customers="a") == {"a": None}
+    assert labels("habit", rows, known_on=AS_OF + timedelta(days=51), customers="a") == {"a": True}
+
+
+def test_a_window_of_a_rhythm_ends_at_local_midnight_also_across_the_change_of_clocks() -> None:
+    # Spain went to winter time on 2025-10-26: the window from 2025-10-21 (as_of 16, lead 5) of 10 days ends on the 31st
+    # at 23:00 UTC of the 30th, one hour later than ten times 24 hours.
+    as_of, business = date(2025, 10, 16), company()
+    days = [business.instant(as_of - timedelta(days=day)) for day in range(1, 5)]
+    end = business.instant(date(2025, 10, 31))
+    assert end.hour == 23
+    rows = [{"customer_id": name, "event_at": day, "amount_cents": 1} for name in ("in", "out") for day in days]
+    rows += [
+        {"customer_id": "in", "event_at": end - timedelta(microseconds=1), "amount_cents": 1},
+        {"customer_id": "out", "event_at": end, "amount_cents": 1},
+        {"customer_id": "out", "event_at": end + timedelta(days=60), "amount_cents": 1},
+    ]
+    churn = business.churn_named("habit")
+    table = build_labels(Memory(business, {"tills": rows}), business, churn, as_of, known_on=date(2026, 1, 30))
+    assert dict(zip(table["customer_id"].to_pylist(), table["churned"].to_pylist(), strict=True)) == {
+        "in": False, "out": True,
+    }  # fmt: skip
+
+
+def test_who_has_no_rhythm_has_no_outcome() -> None:
+    rows = [purchase("thrice", day) for day in (-3, -2, -1)] + [purchase("other", 70)]
+    assert labels("habit", {"tills": rows}, customers="thrice unheard_of") == {"thrice": None, "unheard_of": None}
+
+
+def level(customer: str, days: float, amount: float, account: str = "savings", **row: Any) -> Row:
+    balance = round(amount * 100)
+    return {"customer_id": customer, "event_at": at(days), "account_kind": account, "balance_cents": balance, **row}
+
+
+def test_a_balance_of_which_most_has_left_at_the_end_of_the_window_is_churn() -> None:
+    # drain: lead 7, outcome 30, four fifths of the balance: the levels of as_of and of day 37 are compared.
+    names = ("gone", "all_but_a_cent", "returned", "fell_late", "stays", "grew", "overdrawn")
+    rows = [level(name, -20, 1_000) for name in names]
+    rows += [
+        level("gone", 10, 200),
+        level("all_but_a_cent", 10, 200.01),
+        *(level("returned", day, amount) for day, amount in ((10, 0), (36.99, 900))),
+        *(level("fell_late", day, amount) for day, amount in ((37, 0), (40, 0))),
+        level("grew", 30, 5_000),
+        level("overdrawn", 30, -50),
+    ]
+    assert labels("drain", {"levels": rows}) == {
+        "gone": True,
+        "all_but_a_cent": False,
+        "returned": False,
+        "fell_late": False,
+        "stays": False,
+        "grew": False,
+        "overdrawn": True,
+    }
+
+
+def test_money_that_moves_from_one_account_to_another_has_not_left() -> None:
+    rows = [
+        *(level(name, -20, 900) for name in ("moved", "left", "opened")),
+        *(level(name, -20, 100, "checking") for name in ("moved", "left")),
+        *(level(name, 10, 0) for name in ("moved", "left", "opened")),
+        level("moved", 10, 1_000, "checking"),
+        level("opened", 12, 900, "checking"),  # no such account on the day itself
+        level("left", 40, 100, "checking"),
+    ]
+    assert labels("drain", {"levels": rows}) == {"moved": False, "left": True, "opened": False}
+
+
+def test_only_accounts_of_the_kind_that_is_named_count() -> None:
+    business = company()
+    churn = business.churn_named("drain").model_copy(update={"account_kind": "savings"})
+    rows = [level("a", -20, 900), level("a", -20, 900, "checking"), level("a", 10, 0), level("a", 40, 0)]
+    rows += [level("b", -20, 9_000, "checking")]
+    memory = Memory(business, {"levels": rows})
+    assert build_spine(memory, business, churn, AS_OF)["customer_id"].to_pylist() == ["a"]
+    table = build_labels(memory, business, churn, AS_OF, known_on=LATER)
+    assert table["churned"].to_pylist() == [True]
+
+
+def test_a_balance_is_unknown_until_the_feed_reaches_the_end_of_the_window() -> None:
+    rows = [level("a", -20, 900), level("a", 10, 0)]
+    assert labels("drain", {"levels": rows}) == {"a": None}
+    late = [*rows, level("b", 38, 1)]
+    assert labels("drain", {"levels": late}) == {"a": True}
+    assert labels("drain", {"levels": late}, known_on=AS_OF + timedelta(days=38), customers="a") == {"a": None}
+
+
+def test_who_held_too_little_has_no_outcome_and_the_balance_of_the_day_is_what_was_known_then() -> None:
+    rows = [level("poor", -20, 399), level("corrected", -20, 1_000), level("b", 40, 1)]
+    rows.append(level("corrected", -20, 100, loaded_at=at(3), batch_id="b2"))
+    replaced = {"feed": "levels", "batch_id": "b", "row_number": 2, "replaced_at": at(3), "replaced_by": "b2"}
+    found = labels("drain", {"levels": rows, "superseded": [replaced]}, customers="corrected poor unheard_of")
+    assert found == {"corrected": True, "poor": None, "unheard_of": None}

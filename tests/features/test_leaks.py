@@ -29,7 +29,8 @@ from tests.features.world import AS_OF, Memory, Row, Rows, company, instant, loa
 CUSTOMERS = ("ann", "bob", "cy", "dee")
 GUEST = "gus"  # buys before signing up, and the sign-up lies after as_of
 SPARSE = ("late", "corrected", "early")  # all that would change their spine row or label lies beyond one of the clocks
-EVERYBODY = (*CUSTOMERS, GUEST, *SPARSE)
+REGULAR = ("regular_late", "regular_corrected", "regular_early")  # the same for a rhythm
+EVERYBODY = (*CUSTOMERS, GUEST, *SPARSE, *REGULAR)
 NOW = instant()
 FEEDS = tuple(company().feeds)
 
@@ -111,11 +112,16 @@ def the_world() -> Rows:
     for feed, first, then in (
         ("tills", {"amount_cents": 500}, {"amount_cents": 700}),
         ("deals", {"kind": "start"}, {"kind": "cancel"}),
+        ("levels", {"balance_cents": 90_000}, {"balance_cents": 0}),
     ):
         for customer, load_days in (("late", 2), ("corrected", -30), ("early", -1)):
             for days, known, what in ((-100, -99, first), (5 if customer == "early" else -55, load_days, then)):
                 at, loaded_at = NOW + timedelta(days=days), NOW + timedelta(days=known)
                 rows[feed].append({"customer_id": customer, "event_at": at, "loaded_at": loaded_at, **what})
+    rows["tills"] += [_visit(name, -85 - 15 * times, -84 - 15 * times) for name in REGULAR for times in range(4)]
+    rows["tills"] += [_visit("regular_late", days, 2) for days in (-60, -20)]
+    rows["tills"] += [_visit("regular_corrected", days, days + 1) for days in (-60, -20)]
+    rows["tills"].append(_visit("regular_early", 3, -1))
     for number, call in enumerate(rows["calls"]):
         solved = (None, call["event_at"] + timedelta(hours=5), NOW + timedelta(days=number % 9))
         call["resolved_at"] = solved[number % 3]
@@ -128,9 +134,19 @@ def the_world() -> Rows:
         _replaced(name, row, NOW + timedelta(days=(-1, 2)[number % 2]))
         for name in (*FEEDS, "customers")
         for number, row in enumerate(numbered[name][::7])
-        if row["loaded_at"] < NOW - timedelta(days=1) and row["customer_id"] not in SPARSE
+        if row["loaded_at"] < NOW - timedelta(days=1) and row["customer_id"] not in (*SPARSE, *REGULAR)
+    ]
+    numbered["superseded"] += [
+        _replaced("tills", row, NOW + timedelta(days=2))
+        for row in numbered["tills"]
+        if row["customer_id"] == "regular_corrected" and row["event_at"] > NOW - timedelta(days=80)
     ]
     return numbered
+
+
+def _visit(customer: str, event_days: int, load_days: int) -> Row:
+    at, known = NOW + timedelta(days=event_days), NOW + timedelta(days=load_days)
+    return {"customer_id": customer, "event_at": at, "loaded_at": known, "amount_cents": 500}
 
 
 def _version(customer: str, load_days: int, segment: str, *, left: bool) -> Row:

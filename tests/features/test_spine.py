@@ -66,3 +66,41 @@ def test_a_customer_known_only_from_a_feed_is_described() -> None:
     }
     assert described("lapse", rows) == ["guest"]
     assert described("said", rows) == ["member"]
+
+
+def test_a_rhythm_describes_who_has_one_and_is_not_overdue() -> None:
+    # habit: four days with a purchase or more; twice the usual gap of 7 days is 14.
+    def weekly(name: str, last: float, times: int = 4, **row: object) -> list[Row]:
+        return [
+            {"customer_id": name, "event_at": instant(days=last - 7 * week), "amount_cents": 100, **row}
+            for week in range(times)
+        ]
+
+    rows = [
+        *weekly("punctual", -1),
+        *weekly("just_in_time", -14),
+        *weekly("overdue", -14.001),
+        *weekly("too_few", -1, 3),
+        *weekly("one_day", -1, 1) * 4,
+        *weekly("refunds", -1, amount_cents=-1),
+        *weekly("comes_back", -50, 3),
+        *weekly("comes_back", -1, 1),
+    ]
+    assert described("habit", {"tills": rows}) == ["comes_back", "just_in_time", "punctual"]
+
+
+def test_a_drop_of_the_balance_describes_who_holds_enough_over_all_accounts() -> None:
+    def level(name: str, days: float, cents: int, account: str = "savings") -> Row:
+        return {"customer_id": name, "event_at": instant(days=days), "account_kind": account, "balance_cents": cents}
+
+    rows = [
+        level("enough", -20, 40_000),
+        level("too_little", -20, 39_999),
+        *(level("together", -20, 20_000, account) for account in ("savings", "checking")),
+        *(level("was_rich", day, cents) for day, cents in ((-20, 90_000), (-1, 10))),
+        *(level("same_instant", -5, cents) for cents in (10, 50_000, 20)),
+        level("to_come", 0, 90_000),
+    ]
+    assert described("drain", {"levels": rows}) == ["enough", "same_instant", "together"]
+    without = ("levels.account_kind",)
+    assert described("drain", {"levels": rows}, without=without) == ["enough", "same_instant"]

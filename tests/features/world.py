@@ -68,7 +68,11 @@ CHURN: tuple[dict[str, Any], ...] = (
     {"name": "lapse", "kind": "inactivity", "feed": "tills", "outcome_days": 56, "active_days": 90, "lead_days": 7},
     {"name": "leave", "kind": "cancellation", "feed": "deals", "outcome_days": 30, "lead_days": 7},
     {"name": "said", "kind": "column", "attribute": "left"},
-)
+    {"name": "habit", "kind": "rhythm", "feed": "tills", "times": 2, "least_purchases": 4, "least_days": 10,
+     "outcome_days": 40, "lead_days": 5},
+    {"name": "drain", "kind": "balance_drop", "feed": "levels", "outcome_days": 30, "lead_days": 7,
+     "least_amount": 400},
+)  # fmt: skip
 
 
 @cache

@@ -174,6 +174,7 @@ _calls_rows as (
         topic,
         duration_seconds,
         is_caused_by_us,
+        case when event_at >= timestamp '2024-05-31 22:00:00' then nullif(left(trim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(lower(left(remark, 20000)), '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g'), '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g')), 2000), '') end as remark_text,
         case when resolved_at < timestamp '2025-05-31 22:00:00' then (epoch_us(resolved_at) - epoch_us(event_at)) // 1000000 end as resolution_seconds
     from "calls"
     where event_at < timestamp '2025-05-31 22:00:00'
@@ -210,14 +211,15 @@ order by customer_id
 -- ### surveys
 -- surveys: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
 -- Windows are half-open, [as_of - days, as_of); only rows that both clocks let through.
--- Absent customers: feedback_score_last = null; feedback_score_previous = null; feedback_score_change = null, ....
+-- Absent customers: feedback_remarks_365d = null; feedback_score_last = null; feedback_score_previous = null, ....
 with
 -- _surveys_known: requests that were visible at as_of
 _surveys_known as (
     select
         customer_id,
         event_at,
-        case when abs(score) < 9e12 then cast(floor(score * 1e3 + 0.5e0) as bigint) end as score_thousandths
+        case when abs(score) < 9e12 then cast(floor(score * 1e3 + 0.5e0) as bigint) end as score_thousandths,
+        case when event_at >= timestamp '2024-05-31 22:00:00' then nullif(left(trim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(lower(left(remark, 20000)), '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g'), '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g')), 2000), '') end as remark_text
     from "surveys"
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
@@ -232,7 +234,8 @@ _surveys_rows as (
         score_thousandths,
         case when score_thousandths is not null then row_number() over (partition by customer_id, score_thousandths is null order by event_at desc, score_thousandths desc) end as answer_rank,
         score_thousandths is null
-            and event_at > coalesce(max(case when score_thousandths is not null then event_at end) over (partition by customer_id), timestamp '0001-01-01 00:00:00') as is_after_last_answer
+            and event_at > coalesce(max(case when score_thousandths is not null then event_at end) over (partition by customer_id), timestamp '0001-01-01 00:00:00') as is_after_last_answer,
+        remark_text
     from _surveys_known
 ),
 
@@ -240,6 +243,7 @@ _surveys_rows as (
 _surveys_measures as (
     select
         customer_id,
+        string_agg(remark_text, ' ' order by event_at desc, remark_text desc) filter (where remark_text is not null and event_at >= timestamp '2024-05-31 22:00:00') as "feedback_remarks_365d",
         max(score_thousandths) filter (where answer_rank = 1) as "feedback_score_last",
         max(score_thousandths) filter (where answer_rank = 2) as "feedback_score_previous",
         min(score_thousandths) filter (where event_at >= timestamp '2024-05-31 22:00:00') as "feedback_score_min_365d",
@@ -253,6 +257,7 @@ _described as (
     select
         spine.customer_id,
         spine.as_of,
+        cast(left(_surveys_measures."feedback_remarks_365d", 2000) as varchar) as "feedback_remarks_365d",
         cast(cast(_surveys_measures."feedback_score_last" as double) / 1000e0 as double) as "feedback_score_last",
         cast(cast(_surveys_measures."feedback_score_previous" as double) / 1000e0 as double) as "feedback_score_previous",
         cast(cast(_surveys_measures."feedback_score_min_365d" as double) / 1000e0 as double) as "feedback_score_min_365d",
@@ -264,6 +269,7 @@ _described as (
 select
     customer_id,
     as_of,
+    "feedback_remarks_365d",
     "feedback_score_last",
     "feedback_score_previous",
     cast(feedback_score_last - feedback_score_previous as double) as "feedback_score_change",
@@ -806,6 +812,293 @@ select
     spine.as_of,
     cast(case when _reach.is_reached then _outcome.said end as boolean) as churned,
     date '2025-03-13' as outcome_ends_on
+from spine
+left join _outcome on _outcome.customer_id = spine.customer_id
+cross join _reach
+order by spine.customer_id
+
+-- ### spine_habit
+-- spine: one row per customer that churn definition habit describes at timestamp '2025-05-31 22:00:00' UTC.
+with
+-- _purchase_days: two purchases on one day are one
+_purchase_days as (
+    select distinct customer_id, days_ago from (select
+        customer_id,
+        (epoch_us(timestamp '2025-05-31 22:00:00') - epoch_us(event_at) + 86399999999) // 86400000000 as days_ago
+    from "tills"
+    where event_at < timestamp '2025-05-31 22:00:00'
+        and loaded_at <= timestamp '2025-05-31 22:00:00'
+        and amount_cents >= 0
+        and not exists (
+            select 1 from superseded
+            where superseded.feed = 'tills' and superseded.batch_id = "tills".batch_id
+                and superseded.row_number = "tills".row_number and superseded.replaced_at <= timestamp '2025-05-31 22:00:00'
+        ))
+),
+
+-- _purchase_gaps: days from one day with a purchase to the next
+_purchase_gaps as (
+    select
+        customer_id,
+        days_ago,
+        lag(days_ago) over (partition by customer_id order by days_ago desc) - days_ago as gap_days
+    from _purchase_days
+),
+
+-- _ranked_gaps: from the shortest (1) to the longest; the first purchase has none
+_ranked_gaps as (
+    select
+        customer_id,
+        days_ago,
+        gap_days,
+        row_number() over (partition by customer_id order by gap_days nulls last) as gap_rank,
+        count(gap_days) over (partition by customer_id) as gap_count
+    from _purchase_gaps
+),
+
+-- _rhythms: how long ago the last purchase was, and how long a silence is still usual
+_rhythms as (
+    select
+        customer_id,
+        min(days_ago) as silent_days,
+        least(greatest(((min(gap_days) filter (where 2 * gap_rank >= gap_count) + min(gap_days) filter (where 2 * gap_rank > gap_count)) * 2 + 1) // 2, 10), 40) as window_days
+    from _ranked_gaps
+    group by customer_id
+    having count(*) >= 4
+),
+
+-- _described: those with a rhythm who are not overdue
+_described as (
+    select
+        customer_id
+    from _rhythms
+    where silent_days <= window_days
+)
+
+select
+    cast(customer_id as varchar) as customer_id,
+    date '2025-06-01' as as_of
+from _described
+group by customer_id
+order by customer_id
+
+-- ### labels_habit
+-- labels: one row per (customer_id, as_of) of the spine, by churn definition habit, as known on 2025-06-01.
+with
+-- _purchase_days: two purchases on one day are one
+_purchase_days as (
+    select distinct customer_id, days_ago from (select
+        customer_id,
+        (epoch_us(timestamp '2025-03-12 23:00:00') - epoch_us(event_at) + 86399999999) // 86400000000 as days_ago
+    from "tills"
+    where event_at < timestamp '2025-03-12 23:00:00'
+        and loaded_at <= timestamp '2025-03-12 23:00:00'
+        and customer_id in (select customer_id from spine)
+        and amount_cents >= 0
+        and not exists (
+            select 1 from superseded
+            where superseded.feed = 'tills' and superseded.batch_id = "tills".batch_id
+                and superseded.row_number = "tills".row_number and superseded.replaced_at <= timestamp '2025-03-12 23:00:00'
+        ))
+),
+
+-- _purchase_gaps: days from one day with a purchase to the next
+_purchase_gaps as (
+    select
+        customer_id,
+        days_ago,
+        lag(days_ago) over (partition by customer_id order by days_ago desc) - days_ago as gap_days
+    from _purchase_days
+),
+
+-- _ranked_gaps: from the shortest (1) to the longest; the first purchase has none
+_ranked_gaps as (
+    select
+        customer_id,
+        days_ago,
+        gap_days,
+        row_number() over (partition by customer_id order by gap_days nulls last) as gap_rank,
+        count(gap_days) over (partition by customer_id) as gap_count
+    from _purchase_gaps
+),
+
+-- _rhythms: how long ago the last purchase was, and how long a silence is still usual
+_rhythms as (
+    select
+        customer_id,
+        min(days_ago) as silent_days,
+        least(greatest(((min(gap_days) filter (where 2 * gap_rank >= gap_count) + min(gap_days) filter (where 2 * gap_rank > gap_count)) * 2 + 1) // 2, 10), 40) as window_days
+    from _ranked_gaps
+    group by customer_id
+    having count(*) >= 4
+),
+
+-- _windows: when each one's own window ends
+_windows as (
+    select
+        customer_id,
+        epoch_us(timestamp '2025-03-12 23:00:00') + (5 + window_days) * 86400000000 + case when (5 + window_days) >= 18 then -3600000000 else 0 end as ends_us
+    from _rhythms
+),
+
+-- _bought: purchases in the longest window
+_bought as (
+    select
+        customer_id,
+        event_at
+    from "tills"
+    where loaded_at <= timestamp '2025-05-31 22:00:00'
+        and customer_id in (select customer_id from spine)
+        and event_at >= timestamp '2025-03-17 23:00:00' and event_at < timestamp '2025-04-26 22:00:00' and amount_cents >= 0
+        and not exists (
+            select 1 from superseded
+            where superseded.feed = 'tills' and superseded.batch_id = "tills".batch_id
+                and superseded.row_number = "tills".row_number and superseded.replaced_at <= timestamp '2025-05-31 22:00:00'
+        )
+),
+
+-- _outcome: who bought nothing in his own
+_outcome as (
+    select
+        _windows.customer_id,
+        count(_bought.event_at) = 0 as is_silent
+    from _windows left join _bought
+        on _bought.customer_id = _windows.customer_id and epoch_us(_bought.event_at) < _windows.ends_us
+    group by _windows.customer_id
+),
+
+-- _reach: the window is over and the data reach its end
+_reach as (
+    select
+        count(*) > 0 as is_reached
+    from "tills"
+    where event_at >= timestamp '2025-04-26 22:00:00' and event_at < timestamp '2025-05-31 22:00:00' and loaded_at <= timestamp '2025-05-31 22:00:00'
+)
+
+select
+    spine.customer_id,
+    spine.as_of,
+    cast(case when _reach.is_reached then _outcome.is_silent end as boolean) as churned,
+    date '2025-04-27' as outcome_ends_on
+from spine
+left join _outcome on _outcome.customer_id = spine.customer_id
+cross join _reach
+order by spine.customer_id
+
+-- ### spine_drain
+-- spine: one row per customer that churn definition drain describes at timestamp '2025-05-31 22:00:00' UTC.
+with
+-- _levels: balances that were visible at as_of
+_levels as (
+    select
+        customer_id,
+        event_at,
+        balance_cents,
+        account_kind
+    from "levels"
+    where event_at < timestamp '2025-05-31 22:00:00'
+        and loaded_at <= timestamp '2025-05-31 22:00:00'
+),
+
+-- _accounts: the newest balance of each account
+_accounts as (
+    select
+        customer_id,
+        account_kind,
+        arg_max(balance_cents, row(event_at, balance_cents)) as balance_cents
+    from _levels
+    group by customer_id, account_kind
+),
+
+-- _described: those who hold enough
+_described as (
+    select
+        customer_id
+    from _accounts
+    group by customer_id
+    having sum(balance_cents) >= 40000
+)
+
+select
+    cast(customer_id as varchar) as customer_id,
+    date '2025-06-01' as as_of
+from _described
+group by customer_id
+order by customer_id
+
+-- ### labels_drain
+-- labels: one row per (customer_id, as_of) of the spine, by churn definition drain, as known on 2025-06-01.
+with
+-- _levels_before: balances that were visible at as_of
+_levels_before as (
+    select
+        customer_id,
+        event_at,
+        balance_cents,
+        account_kind
+    from "levels"
+    where event_at < timestamp '2025-03-12 23:00:00'
+        and loaded_at <= timestamp '2025-03-12 23:00:00'
+        and customer_id in (select customer_id from spine)
+),
+
+-- _held_before: what each one held then
+_held_before as (
+    select customer_id, sum(cents) as cents from (select
+        customer_id,
+        account_kind,
+        arg_max(balance_cents, row(event_at, balance_cents)) as cents
+    from _levels_before
+        group by customer_id, account_kind)
+    group by customer_id
+),
+
+-- _levels_after: balances until the end of the outcome window
+_levels_after as (
+    select
+        customer_id,
+        event_at,
+        balance_cents,
+        account_kind
+    from "levels"
+    where loaded_at <= timestamp '2025-05-31 22:00:00'
+        and customer_id in (select customer_id from spine)
+        and event_at < timestamp '2025-04-18 22:00:00'
+),
+
+-- _held_after: what each one holds at its end
+_held_after as (
+    select customer_id, sum(cents) as cents from (select
+        customer_id,
+        account_kind,
+        arg_max(balance_cents, row(event_at, balance_cents)) as cents
+    from _levels_after
+        group by customer_id, account_kind)
+    group by customer_id
+),
+
+-- _outcome: who held something, then and at the end
+_outcome as (
+    select
+        customer_id,
+        _held_before.cents as before_cents,
+        _held_after.cents as after_cents
+    from _held_before inner join _held_after using (customer_id)
+),
+
+-- _reach: the window is over and the data reach its end
+_reach as (
+    select
+        count(*) > 0 as is_reached
+    from "levels"
+    where event_at >= timestamp '2025-04-18 22:00:00' and event_at < timestamp '2025-05-31 22:00:00' and loaded_at <= timestamp '2025-05-31 22:00:00'
+)
+
+select
+    spine.customer_id,
+    spine.as_of,
+    cast(case when _reach.is_reached and _outcome.before_cents >= 40000 then cast(_outcome.after_cents as double) * 5 <= cast(_outcome.before_cents as double) * 1 end as boolean) as churned,
+    date '2025-04-19' as outcome_ends_on
 from spine
 left join _outcome on _outcome.customer_id = spine.customer_id
 cross join _reach

@@ -253,6 +253,38 @@ WITH _calls_rows /* _calls_rows: contacts visible at as_of; what was solved late
     duration_seconds,
     is_caused_by_us,
     CASE
+      WHEN event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP)
+      THEN NULLIF(
+        LEFT(
+          TRIM(
+            REGEXP_REPLACE(
+              REGEXP_REPLACE(
+                REGEXP_REPLACE(
+                  REGEXP_REPLACE(
+                    LOWER(LEFT(remark, 20000)),
+                    '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
+                    ' ',
+                    'g'
+                  ),
+                  '[' || CHR(  1) || '-' || CHR(  32) || ']+',
+                  ' ',
+                  'g'
+                ),
+                '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+',
+                ' ',
+                'g'
+              ),
+              '[' || CHR(  1) || '-' || CHR(  32) || ']+',
+              ' ',
+              'g'
+            )
+          ),
+          2000
+        ),
+        ''
+      )
+    END AS remark_text,
+    CASE
       WHEN resolved_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
       THEN DIV(
         (
@@ -298,12 +330,44 @@ ORDER BY
 -- ### surveys
 /* surveys: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
 /* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
-/* Absent customers: feedback_score_last = null; feedback_score_previous = null; feedback_score_change = null, .... */
+/* Absent customers: feedback_remarks_365d = null; feedback_score_last = null; feedback_score_previous = null, .... */
 WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS (
   SELECT
     customer_id,
     event_at,
-    CASE WHEN ABS(score) < 9e12 THEN CAST(FLOOR(score * 1e3 + 0.5e0) AS BIGINT) END AS score_thousandths
+    CASE WHEN ABS(score) < 9e12 THEN CAST(FLOOR(score * 1e3 + 0.5e0) AS BIGINT) END AS score_thousandths,
+    CASE
+      WHEN event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP)
+      THEN NULLIF(
+        LEFT(
+          TRIM(
+            REGEXP_REPLACE(
+              REGEXP_REPLACE(
+                REGEXP_REPLACE(
+                  REGEXP_REPLACE(
+                    LOWER(LEFT(remark, 20000)),
+                    '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
+                    ' ',
+                    'g'
+                  ),
+                  '[' || CHR(  1) || '-' || CHR(  32) || ']+',
+                  ' ',
+                  'g'
+                ),
+                '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+',
+                ' ',
+                'g'
+              ),
+              '[' || CHR(  1) || '-' || CHR(  32) || ']+',
+              ' ',
+              'g'
+            )
+          ),
+          2000
+        ),
+        ''
+      )
+    END AS remark_text
   FROM "surveys"
   WHERE
     event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
@@ -329,11 +393,19 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
     AND event_at > COALESCE(
       MAX(CASE WHEN NOT score_thousandths IS NULL THEN event_at END) OVER (PARTITION BY customer_id),
       CAST('0001-01-01 00:00:00' AS TIMESTAMP)
-    ) AS is_after_last_answer
+    ) AS is_after_last_answer,
+    remark_text
   FROM _surveys_known
 ), _surveys_measures /* _surveys_measures: one pass: every aggregate of the feed */ AS (
   SELECT
     customer_id,
+    STRING_AGG(
+      remark_text, ' '
+      ORDER BY
+        event_at DESC NULLS LAST,
+        remark_text DESC NULLS LAST
+    ) FILTER(WHERE
+      NOT remark_text IS NULL AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP)) AS "feedback_remarks_365d",
     MAX(score_thousandths) FILTER(WHERE
       answer_rank = 1) AS "feedback_score_last",
     MAX(score_thousandths) FILTER(WHERE
@@ -349,6 +421,7 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
   SELECT
     spine.customer_id,
     spine.as_of,
+    CAST(LEFT(_surveys_measures."feedback_remarks_365d", 2000) AS TEXT) AS "feedback_remarks_365d",
     CAST(CAST(_surveys_measures."feedback_score_last" AS DOUBLE PRECISION) / 1000e0 AS DOUBLE PRECISION) AS "feedback_score_last",
     CAST(CAST(_surveys_measures."feedback_score_previous" AS DOUBLE PRECISION) / 1000e0 AS DOUBLE PRECISION) AS "feedback_score_previous",
     CAST(CAST(_surveys_measures."feedback_score_min_365d" AS DOUBLE PRECISION) / 1000e0 AS DOUBLE PRECISION) AS "feedback_score_min_365d",
@@ -367,6 +440,7 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
 SELECT
   customer_id,
   as_of,
+  "feedback_remarks_365d",
   "feedback_score_last",
   "feedback_score_previous",
   CAST(feedback_score_last - feedback_score_previous AS DOUBLE PRECISION) AS "feedback_score_change",
@@ -1002,6 +1076,373 @@ SELECT
   spine.as_of,
   CAST(CASE WHEN _reach.is_reached THEN _outcome.said END AS BOOLEAN) AS churned,
   CAST('2025-03-13' AS DATE) AS outcome_ends_on
+FROM spine
+LEFT JOIN _outcome
+  ON _outcome.customer_id = spine.customer_id
+CROSS JOIN _reach
+ORDER BY
+  spine.customer_id
+
+-- ### spine_habit
+/* spine: one row per customer that churn definition habit describes at timestamp '2025-05-31 22:00:00' UTC. */
+WITH _purchase_days /* _purchase_days: two purchases on one day are one */ AS (
+  SELECT DISTINCT
+    customer_id,
+    days_ago
+  FROM (
+    SELECT
+      customer_id,
+      DIV(
+        (
+          CAST(EXTRACT(EPOCH FROM CAST('2025-05-31 22:00:00' AS TIMESTAMP)) * 1000000 AS BIGINT) - CAST(EXTRACT(EPOCH FROM event_at) * 1000000 AS BIGINT) + 86399999999
+        ),
+        86400000000
+      ) AS days_ago
+    FROM "tills"
+    WHERE
+      event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+      AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+      AND amount_cents >= 0
+      AND NOT EXISTS(
+        SELECT
+          1
+        FROM superseded
+        WHERE
+          superseded.feed = 'tills'
+          AND superseded.batch_id = "tills".batch_id
+          AND superseded.row_number = "tills".row_number
+          AND superseded.replaced_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+      )
+  )
+), _purchase_gaps /* _purchase_gaps: days from one day with a purchase to the next */ AS (
+  SELECT
+    customer_id,
+    days_ago,
+    LAG(days_ago) OVER (PARTITION BY customer_id ORDER BY days_ago DESC NULLS LAST) - days_ago AS gap_days
+  FROM _purchase_days
+), _ranked_gaps /* _ranked_gaps: from the shortest (1) to the longest; the first purchase has none */ AS (
+  SELECT
+    customer_id,
+    days_ago,
+    gap_days,
+    ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY gap_days) AS gap_rank,
+    COUNT(gap_days) OVER (PARTITION BY customer_id) AS gap_count
+  FROM _purchase_gaps
+), _rhythms /* _rhythms: how long ago the last purchase was, and how long a silence is still usual */ AS (
+  SELECT
+    customer_id,
+    MIN(days_ago) AS silent_days,
+    LEAST(
+      GREATEST(
+        DIV(
+          (
+            (
+              MIN(gap_days) FILTER(WHERE
+                2 * gap_rank >= gap_count) + MIN(gap_days) FILTER(WHERE
+                2 * gap_rank > gap_count)
+            ) * 2 + 1
+          ),
+          2
+        ),
+        10
+      ),
+      40
+    ) AS window_days
+  FROM _ranked_gaps
+  GROUP BY
+    customer_id
+  HAVING
+    COUNT(*) >= 4
+), _described /* _described: those with a rhythm who are not overdue */ AS (
+  SELECT
+    customer_id
+  FROM _rhythms
+  WHERE
+    silent_days <= window_days
+)
+SELECT
+  CAST(customer_id AS TEXT) AS customer_id,
+  CAST('2025-06-01' AS DATE) AS as_of
+FROM _described
+GROUP BY
+  customer_id
+ORDER BY
+  customer_id
+
+-- ### labels_habit
+/* labels: one row per (customer_id, as_of) of the spine, by churn definition habit, as known on 2025-06-01. */
+WITH _purchase_days /* _purchase_days: two purchases on one day are one */ AS (
+  SELECT DISTINCT
+    customer_id,
+    days_ago
+  FROM (
+    SELECT
+      customer_id,
+      DIV(
+        (
+          CAST(EXTRACT(EPOCH FROM CAST('2025-03-12 23:00:00' AS TIMESTAMP)) * 1000000 AS BIGINT) - CAST(EXTRACT(EPOCH FROM event_at) * 1000000 AS BIGINT) + 86399999999
+        ),
+        86400000000
+      ) AS days_ago
+    FROM "tills"
+    WHERE
+      event_at < CAST('2025-03-12 23:00:00' AS TIMESTAMP)
+      AND loaded_at <= CAST('2025-03-12 23:00:00' AS TIMESTAMP)
+      AND customer_id IN (
+        SELECT
+          customer_id
+        FROM spine
+      )
+      AND amount_cents >= 0
+      AND NOT EXISTS(
+        SELECT
+          1
+        FROM superseded
+        WHERE
+          superseded.feed = 'tills'
+          AND superseded.batch_id = "tills".batch_id
+          AND superseded.row_number = "tills".row_number
+          AND superseded.replaced_at <= CAST('2025-03-12 23:00:00' AS TIMESTAMP)
+      )
+  )
+), _purchase_gaps /* _purchase_gaps: days from one day with a purchase to the next */ AS (
+  SELECT
+    customer_id,
+    days_ago,
+    LAG(days_ago) OVER (PARTITION BY customer_id ORDER BY days_ago DESC NULLS LAST) - days_ago AS gap_days
+  FROM _purchase_days
+), _ranked_gaps /* _ranked_gaps: from the shortest (1) to the longest; the first purchase has none */ AS (
+  SELECT
+    customer_id,
+    days_ago,
+    gap_days,
+    ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY gap_days) AS gap_rank,
+    COUNT(gap_days) OVER (PARTITION BY customer_id) AS gap_count
+  FROM _purchase_gaps
+), _rhythms /* _rhythms: how long ago the last purchase was, and how long a silence is still usual */ AS (
+  SELECT
+    customer_id,
+    MIN(days_ago) AS silent_days,
+    LEAST(
+      GREATEST(
+        DIV(
+          (
+            (
+              MIN(gap_days) FILTER(WHERE
+                2 * gap_rank >= gap_count) + MIN(gap_days) FILTER(WHERE
+                2 * gap_rank > gap_count)
+            ) * 2 + 1
+          ),
+          2
+        ),
+        10
+      ),
+      40
+    ) AS window_days
+  FROM _ranked_gaps
+  GROUP BY
+    customer_id
+  HAVING
+    COUNT(*) >= 4
+), _windows /* _windows: when each one's own window ends */ AS (
+  SELECT
+    customer_id,
+    CAST(EXTRACT(EPOCH FROM CAST('2025-03-12 23:00:00' AS TIMESTAMP)) * 1000000 AS BIGINT) + (
+      5 + window_days
+    ) * 86400000000 + CASE WHEN (
+      5 + window_days
+    ) >= 18 THEN -3600000000 ELSE 0 END AS ends_us
+  FROM _rhythms
+), _bought /* _bought: purchases in the longest window */ AS (
+  SELECT
+    customer_id,
+    event_at
+  FROM "tills"
+  WHERE
+    loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+    AND event_at >= CAST('2025-03-17 23:00:00' AS TIMESTAMP)
+    AND event_at < CAST('2025-04-26 22:00:00' AS TIMESTAMP)
+    AND amount_cents >= 0
+    AND NOT EXISTS(
+      SELECT
+        1
+      FROM superseded
+      WHERE
+        superseded.feed = 'tills'
+        AND superseded.batch_id = "tills".batch_id
+        AND superseded.row_number = "tills".row_number
+        AND superseded.replaced_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    )
+), _outcome /* _outcome: who bought nothing in his own */ AS (
+  SELECT
+    _windows.customer_id,
+    COUNT(_bought.event_at) = 0 AS is_silent
+  FROM _windows
+  LEFT JOIN _bought
+    ON _bought.customer_id = _windows.customer_id
+    AND CAST(EXTRACT(EPOCH FROM _bought.event_at) * 1000000 AS BIGINT) < _windows.ends_us
+  GROUP BY
+    _windows.customer_id
+), _reach /* _reach: the window is over and the data reach its end */ AS (
+  SELECT
+    COUNT(*) > 0 AS is_reached
+  FROM "tills"
+  WHERE
+    event_at >= CAST('2025-04-26 22:00:00' AS TIMESTAMP)
+    AND event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+)
+SELECT
+  spine.customer_id,
+  spine.as_of,
+  CAST(CASE WHEN _reach.is_reached THEN _outcome.is_silent END AS BOOLEAN) AS churned,
+  CAST('2025-04-27' AS DATE) AS outcome_ends_on
+FROM spine
+LEFT JOIN _outcome
+  ON _outcome.customer_id = spine.customer_id
+CROSS JOIN _reach
+ORDER BY
+  spine.customer_id
+
+-- ### spine_drain
+/* spine: one row per customer that churn definition drain describes at timestamp '2025-05-31 22:00:00' UTC. */
+WITH _levels /* _levels: balances that were visible at as_of */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    balance_cents,
+    account_kind
+  FROM "levels"
+  WHERE
+    event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+), _accounts /* _accounts: the newest balance of each account */ AS (
+  SELECT
+    customer_id,
+    account_kind,
+    (
+      ARRAY_AGG(balance_cents ORDER BY event_at DESC NULLS LAST, balance_cents DESC NULLS LAST)
+    )[1] AS balance_cents
+  FROM _levels
+  GROUP BY
+    customer_id,
+    account_kind
+), _described /* _described: those who hold enough */ AS (
+  SELECT
+    customer_id
+  FROM _accounts
+  GROUP BY
+    customer_id
+  HAVING
+    SUM(balance_cents) >= 40000
+)
+SELECT
+  CAST(customer_id AS TEXT) AS customer_id,
+  CAST('2025-06-01' AS DATE) AS as_of
+FROM _described
+GROUP BY
+  customer_id
+ORDER BY
+  customer_id
+
+-- ### labels_drain
+/* labels: one row per (customer_id, as_of) of the spine, by churn definition drain, as known on 2025-06-01. */
+WITH _levels_before /* _levels_before: balances that were visible at as_of */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    balance_cents,
+    account_kind
+  FROM "levels"
+  WHERE
+    event_at < CAST('2025-03-12 23:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-03-12 23:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+), _held_before /* _held_before: what each one held then */ AS (
+  SELECT
+    customer_id,
+    SUM(cents) AS cents
+  FROM (
+    SELECT
+      customer_id,
+      account_kind,
+      (
+        ARRAY_AGG(balance_cents ORDER BY event_at DESC NULLS LAST, balance_cents DESC NULLS LAST)
+      )[1] AS cents
+    FROM _levels_before
+    GROUP BY
+      customer_id,
+      account_kind
+  )
+  GROUP BY
+    customer_id
+), _levels_after /* _levels_after: balances until the end of the outcome window */ AS (
+  SELECT
+    customer_id,
+    event_at,
+    balance_cents,
+    account_kind
+  FROM "levels"
+  WHERE
+    loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND customer_id IN (
+      SELECT
+        customer_id
+      FROM spine
+    )
+    AND event_at < CAST('2025-04-18 22:00:00' AS TIMESTAMP)
+), _held_after /* _held_after: what each one holds at its end */ AS (
+  SELECT
+    customer_id,
+    SUM(cents) AS cents
+  FROM (
+    SELECT
+      customer_id,
+      account_kind,
+      (
+        ARRAY_AGG(balance_cents ORDER BY event_at DESC NULLS LAST, balance_cents DESC NULLS LAST)
+      )[1] AS cents
+    FROM _levels_after
+    GROUP BY
+      customer_id,
+      account_kind
+  )
+  GROUP BY
+    customer_id
+), _outcome /* _outcome: who held something, then and at the end */ AS (
+  SELECT
+    customer_id,
+    _held_before.cents AS before_cents,
+    _held_after.cents AS after_cents
+  FROM _held_before
+  INNER JOIN _held_after
+    USING (customer_id)
+), _reach /* _reach: the window is over and the data reach its end */ AS (
+  SELECT
+    COUNT(*) > 0 AS is_reached
+  FROM "levels"
+  WHERE
+    event_at >= CAST('2025-04-18 22:00:00' AS TIMESTAMP)
+    AND event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+    AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
+)
+SELECT
+  spine.customer_id,
+  spine.as_of,
+  CAST(CASE
+    WHEN _reach.is_reached AND _outcome.before_cents >= 40000
+    THEN CAST(_outcome.after_cents AS DOUBLE PRECISION) * 5 <= CAST(_outcome.before_cents AS DOUBLE PRECISION) * 1
+  END AS BOOLEAN) AS churned,
+  CAST('2025-04-19' AS DATE) AS outcome_ends_on
 FROM spine
 LEFT JOIN _outcome
   ON _outcome.customer_id = spine.customer_id
