@@ -12,8 +12,9 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from holdback.progress import Progress, silent
 from training.calibration import Line, fit_platt
 from training.encoding import MOST_LEVELS, Encoding, encoding_from, learn_encoding
 from training.rows import Rows, folds_by_customer, hash_share
+from training.text_boosters import TextRecipe, read_texts
+from training.texts import METADATA_KEY as TEXTS_KEY
+from training.texts import TextReader, from_metadata, to_text
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,9 +57,10 @@ class Recipe:
     growth: float = 1.1
     most_rows_in_folds: int = 200_000
 
-    def digest(self, names: tuple[str, ...]) -> str:
+    def digest(self, names: tuple[str, ...], texts: tuple[str, ...] = ()) -> str:
         """Name this recipe and these features: two models with equal digests differ only in their data."""
-        content = json.dumps({"recipe": asdict(self), "features": list(names)}, sort_keys=True)
+        read = {"texts": list(texts), "text_recipe": TextRecipe().as_dict()} if texts else {}
+        content = json.dumps({"recipe": asdict(self), "features": list(names), **read}, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -65,7 +70,7 @@ class ChurnModel:
 
     Attributes:
         booster: The CatBoost model; its scale and bias are the calibration.
-        encoding: Columns, order and categories.
+        encoding: Columns, order and categories, and what reads the texts.
         line: The calibration that is folded into the booster.
         information: What else the file says about itself (recipe digest, trees, dates, null shares, ...).
     """
@@ -141,6 +146,7 @@ class Fit:
         validation: How the number of trees and the calibration were found, in words.
         dropped: Features left out because they are null in every training row.
         warnings: What a person should know before trusting it.
+        text_scores: The numbers that the training rows' texts became, by boosters that did not see the customer.
     """
 
     model: ChurnModel
@@ -149,6 +155,7 @@ class Fit:
     validation: str
     dropped: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    text_scores: pd.DataFrame | None = None
 
 
 def fit(
@@ -179,10 +186,12 @@ def fit(
     """
     recipe = recipe or Recipe()
     rows.require_both_classes("training", at_least=FEWEST_OF_A_CLASS)
-    encoding, dropped = learn_encoding(rows.frame)
+    read = read_texts(rows, threads=threads, seed=seed, progress=progress)
+    learned = rows.with_numbers(read.scores if read else None)
+    encoding, dropped = learn_encoding(learned.frame)
     if not encoding.names:
         raise DataError("training: every feature is null in every row. Nothing can be learned. Check the feeds.")
-    frame = encoding.apply(rows.frame)
+    frame = encoding.apply(learned.frame)
     splits, validation = _splits(rows, recipe, outcome_days)
     scores = np.full(len(rows), np.nan)
     counts: list[int] = []
@@ -202,14 +211,14 @@ def fit(
         boosters.append(
             _boost(frame, rows, everything, recipe, encoding, seed=seed + step, threads=threads, trees=tree_count)
         )
-    warnings = []
+    warnings = list(read.notes) if read else []
     if max(counts) > _NEAR_CAP * recipe.most_trees:
         warnings.append(
             f"a validation model stopped at {max(counts):,} trees, close to the cap of {recipe.most_trees:,}: "
             "more trees may help; raise the cap or the learning rate"
         )
     facts = {
-        "recipe": recipe.digest(tuple(map(str, rows.frame.columns))),
+        "recipe": recipe.digest(tuple(map(str, rows.frame.columns)), rows.text_names),
         **(information or {}),
         "encoding": encoding.as_dict(),
         "platt": [line.slope, line.intercept],
@@ -219,12 +228,13 @@ def fit(
         "dropped": list(dropped),
         "row_count": len(rows),
         "base_rate": rows.churner_count / len(rows),
-        "null_shares": {name: float(rows.frame[name].isna().mean()) for name in encoding.names},
+        "null_shares": {name: float(learned.frame[name].isna().mean()) for name in encoding.names},
     }
-    merged = merge(boosters, frame, line, facts)
-    model = ChurnModel(merged, encoding, line, facts)
+    readers = read.readers if read else {}
+    merged = merge(boosters, frame, line, facts, readers)
+    model = ChurnModel(merged, replace(encoding, texts=readers), line, facts)
     out_of_fold = np.where(held_out, line.probability(np.nan_to_num(scores)), np.nan)
-    return Fit(model, out_of_fold, tree_count, validation, dropped, tuple(warnings))
+    return Fit(model, out_of_fold, tree_count, validation, dropped, tuple(warnings), read.scores if read else None)
 
 
 def load(path: Path) -> ChurnModel:
@@ -237,13 +247,15 @@ def load(path: Path) -> ChurnModel:
 
     try:
         booster = CatBoostClassifier().load_model(str(path))
-        facts = json.loads(dict(booster.get_metadata().items())[METADATA_KEY])
+        metadata = dict(booster.get_metadata().items())
+        facts = json.loads(metadata[METADATA_KEY])
+        encoding = replace(encoding_from(facts["encoding"]), texts=from_metadata(metadata))
     except (CatBoostError, KeyError, OSError, ValueError) as error:
         raise OperatorError(
             f"model file {path}: cannot be read ({type(error).__name__}). It must be a .cbm written by Holdback. "
             "Restore it from the registry, or roll back with `holdback models rollback`."
         ) from error
-    return ChurnModel(booster, encoding_from(facts["encoding"]), Line(*facts["platt"]), facts)
+    return ChurnModel(booster, encoding, Line(*facts["platt"]), facts)
 
 
 def quick_out_of_fold(rows: Rows, *, threads: int, seed: int = 0, fold_count: int = 3) -> Floats:
@@ -329,7 +341,13 @@ def _boost(
     return booster
 
 
-def merge(boosters: list[Any], frame: pd.DataFrame, line: Line, facts: Mapping[str, Any]) -> Any:
+def merge(
+    boosters: list[Any],
+    frame: pd.DataFrame,
+    line: Line,
+    facts: Mapping[str, Any],
+    readers: Mapping[str, TextReader] = MappingProxyType({}),
+) -> Any:
     """Average boosters into one, prove the average exact, fold in the calibration, read it back as a classifier.
 
     Args:
@@ -337,6 +355,7 @@ def merge(boosters: list[Any], frame: pd.DataFrame, line: Line, facts: Mapping[s
         frame: Encoded features; the first 2,000 rows are the proof.
         line: The calibration to fold in.
         facts: What the file says about itself, under ``holdback``.
+        readers: What reads its texts; a file without texts carries nothing of them.
 
     Raises:
         OperatorError: the sum is not exact (a category used target statistics), or the file differs from the model.
@@ -356,6 +375,8 @@ def merge(boosters: list[Any], frame: pd.DataFrame, line: Line, facts: Mapping[s
     # A sum has no parameters of its own; without any, every later reader of the file is warned of invalid ones.
     merged.get_metadata()["params"] = boosters[0].get_metadata()["params"]
     merged.get_metadata()[METADATA_KEY] = json.dumps(facts, sort_keys=True)
+    if readers:
+        merged.get_metadata()[TEXTS_KEY] = to_text(readers)
     with tempfile.TemporaryDirectory(prefix="holdback-model-") as folder:
         path = str(Path(folder) / "model.cbm")
         merged.save_model(path)

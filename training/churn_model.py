@@ -1,7 +1,8 @@
 """The file that travels inside every registered model: MLflow runs it to load and to ask the model.
 
-Models-from-code: what is stored is this text, the calibrated ``.cbm`` and ``encoding.py``; nothing is pickled. It needs
-catboost, mlflow, numpy and pandas, and nothing of Holdback, so that a model can be served or run inside Spark alone.
+Models-from-code: what is stored is this text, the calibrated ``.cbm``, ``encoding.py`` and ``texts.py``; nothing is
+pickled. It needs catboost, mlflow, numpy and pandas, and nothing of Holdback, so that a model can be served or run
+inside Spark alone.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -21,16 +23,12 @@ class ChurnPyfunc(PythonModel):
     """Answers features with calibrated probabilities; accepts columns in any order, and empty categories."""
 
     def load_context(self, context: Any) -> None:
-        """Read the booster and the encoding that was frozen with it."""
-        spec = importlib.util.spec_from_file_location("holdback_frozen_encoding", context.artifacts["encoding"])
-        if spec is None or spec.loader is None:
-            raise ImportError(f"encoding.py is missing from the model: {context.artifacts['encoding']}")
-        encoding = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = encoding  # dataclasses look their module up while it is being executed
-        spec.loader.exec_module(encoding)
+        """Read the booster and the encoding that was frozen with it, with what reads its texts."""
+        encoding, texts = (_frozen(name, context.artifacts[name]) for name in ("encoding", "texts"))
         self.booster = CatBoostClassifier().load_model(context.artifacts["cbm"])
-        facts = json.loads(dict(self.booster.get_metadata().items())["holdback"])
-        self.encoding = encoding.encoding_from(facts["encoding"])
+        metadata = dict(self.booster.get_metadata().items())
+        facts = json.loads(metadata["holdback"])
+        self.encoding = replace(encoding.encoding_from(facts["encoding"]), texts=texts.from_metadata(metadata))
 
     def predict(
         self,
@@ -41,6 +39,17 @@ class ChurnPyfunc(PythonModel):
         """One column ``p_churn`` with the calibrated probability, under the input's index."""
         encoded = self.encoding.apply(model_input)
         return pd.DataFrame({"p_churn": self.booster.predict_proba(encoded)[:, 1]}, index=model_input.index)
+
+
+def _frozen(name: str, path: str) -> Any:
+    """Import a file that lies beside the model."""
+    spec = importlib.util.spec_from_file_location(f"holdback_frozen_{name}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{name}.py is missing from the model: {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up while it is being executed
+    spec.loader.exec_module(module)
+    return module
 
 
 set_model(ChurnPyfunc())

@@ -193,7 +193,8 @@ class _Builder:
         # Both are ordered by customer and describe the same customers.
         labels = labels.sort_by("customer_id")
         frame = feature_frame(table, self.declared)
-        names = [feature.name for feature in self.declared if not feature.protected]
+        names = [feature.name for feature in self.declared.without_texts if not feature.protected]
+        texts = [feature.name for feature in self.declared if feature.kind == "text" and not feature.protected]
         protected = [feature.name for feature in self.declared if feature.protected]
         rows = rows_sorted(
             frame[names],
@@ -201,13 +202,14 @@ class _Builder:
             as_ofs=np.full(len(frame), np.datetime64(day)),
             churned=labels["churned"].to_numpy(zero_copy_only=False).astype(bool),
             value_amounts=value_amounts(frame, self.value_columns, self.business),
+            texts=frame[texts] if texts else None,
         )
         ids = np.asarray(table["customer_id"].to_numpy(zero_copy_only=False), dtype=object).astype(str)
         return rows, frame[protected].iloc[np.argsort(ids, kind="stable")].reset_index(drop=True)
 
 
 def feature_frame(table: pa.Table, declared: FeatureSet) -> pd.DataFrame:
-    """The feature table as a frame: numbers float64, categories text with nulls, in the set's order."""
+    """The feature table as a frame: numbers float64, categories and texts with nulls, in the set's order."""
     frame = table.select(list(declared.names)).to_pandas()
     kinds = {feature.name: "float64" if feature.kind == "number" else "str" for feature in declared}
     shaped: pd.DataFrame = frame.astype(kinds)
@@ -264,12 +266,14 @@ def _joined(parts: list[tuple[Rows, pd.DataFrame]]) -> tuple[Rows, pd.DataFrame]
     """Put the rows of several days, oldest first, together: they stay sorted by day and customer."""
     rows = [part for part, _ in parts]
     values = [part.value_amounts for part in rows]
+    texts = [part.texts for part in rows]
     joined = Rows(
         pd.concat([part.frame for part in rows], ignore_index=True),
         np.concatenate([part.customer_ids for part in rows]),
         np.concatenate([part.as_ofs for part in rows]),
         np.concatenate([part.churned for part in rows]),
         None if values[0] is None else np.concatenate([v for v in values if v is not None]),
+        None if texts[0] is None else pd.concat([t for t in texts if t is not None], ignore_index=True),
     )
     return joined, pd.concat([audited for _, audited in parts], ignore_index=True)
 

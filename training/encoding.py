@@ -8,8 +8,8 @@ in training and in scoring. Categories with more than 64 levels keep their 32 mo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -17,6 +17,14 @@ MISSING = "(missing)"
 OTHER = "(other)"
 MOST_LEVELS = 64
 KEPT_LEVELS = 32
+
+
+class Reader(Protocol):
+    """Turns texts into numbers (:class:`training.texts.TextReader`)."""
+
+    def read(self, column: pd.Series[Any]) -> Any:
+        """One number per text, NaN where nothing was written."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -27,14 +35,18 @@ class Encoding:
         names: Every feature of the model, in its order.
         categories: Those that are categories.
         kept: Levels kept per folded category; other levels become ``(other)``. Absent: every level stands for itself.
+        texts: What reads each text feature; the booster sees only the number that it gives. They are stored apart.
     """
 
     names: tuple[str, ...]
     categories: tuple[str, ...]
     kept: Mapping[str, tuple[str, ...]]
+    texts: Mapping[str, Reader] = field(default_factory=dict)
 
     def apply(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the model's columns in the model's order: numbers as float64, categories as text without gaps.
+
+        A text becomes the number that its reader makes of it.
 
         Raises:
             KeyError: a column of the model is missing; the message names it.
@@ -45,7 +57,10 @@ class Encoding:
         columns: dict[str, Any] = {}
         for name in self.names:
             column = frame[name]
-            columns[name] = self._level(name, column) if name in self.categories else column.astype("float64")
+            if name in self.texts:
+                columns[name] = self.texts[name].read(column)
+            else:
+                columns[name] = self._level(name, column) if name in self.categories else column.astype("float64")
         return pd.DataFrame(columns, index=frame.index)
 
     def _level(self, name: str, column: pd.Series[Any]) -> pd.Series[Any]:

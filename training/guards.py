@@ -120,7 +120,7 @@ def data_guard(training: Rows, holdout: Rows, encoding: Encoding) -> Guard:
     problems: list[str] = []
     columns: list[str] = []
     shares = {name: float(training.frame[name].isna().mean()) for name in encoding.names}
-    nulls = null_shares_grown(shares, holdout.frame)
+    nulls = null_shares_grown(shares, holdout.described)
     for name, (before, now) in nulls.items():
         columns.append(name)
         problems.append(f"{name} is null in {now:.1%} of the rows ({before:.1%} in training)")

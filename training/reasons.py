@@ -39,8 +39,24 @@ ASSOCIATION_NOTE = {
 
 _OWN = "attributes"
 _WORDS = {
-    "en": {"points": "points", "unknown": "not known", "yes": "yes", "no": "no", "days": "days", "or": " and/or "},
-    "es": {"points": "puntos", "unknown": "no consta", "yes": "sí", "no": "no", "days": "días", "or": " y/o "},
+    "en": {
+        "points": "points",
+        "unknown": "not known",
+        "yes": "yes",
+        "no": "no",
+        "days": "days",
+        "or": " and/or ",
+        "like_leavers": "like others who left",
+    },
+    "es": {
+        "points": "puntos",
+        "unknown": "no consta",
+        "yes": "sí",
+        "no": "no",
+        "days": "días",
+        "or": " y/o ",
+        "like_leavers": "como otros que se fueron",
+    },
 }
 
 
@@ -90,6 +106,9 @@ def explain(
     names = model.encoding.names
     families: dict[str, list[int]] = {}
     for position, name in enumerate(names):
+        if name in declared and declared[name].kind == "text":
+            # Who wrote nothing said nothing: that is no reason, whatever the model makes of the silence.
+            contributions[frame[name].isna().to_numpy(), position] = 0.0
         if name in declared:
             families.setdefault(family_of(declared[name]), []).append(position)
     order = list(families)
@@ -133,6 +152,8 @@ def written(value: object, feature: Feature, *, language: Language, currency: st
         return words["unknown"]
     if feature.kind == "category":
         return str(value)
+    if feature.kind == "text":
+        return words["like_leavers"]  # never what was written
     number = float(str(value))
     if feature.unit == "0 or 1":
         return words["yes"] if number >= 0.5 else words["no"]

@@ -189,7 +189,7 @@ def _information(business: Business, churn: Churn, as_of: date, recipe: Recipe, 
         "definition": json.loads(definition),
         "as_of": as_of.isoformat(),
         "knows_until": dataset.knows_until.isoformat() if dataset.knows_until else None,
-        "recipe": recipe.digest((*names, definition)),
+        "recipe": recipe.digest((*names, definition), dataset.training.text_names),
     }
 
 
@@ -202,9 +202,11 @@ def _fixed_guards(
     split = Guard("holdout", "pass", "the holdout lies after everything the model learned from.")
     if dataset.plan.is_split_by_customer:
         split = Guard("holdout", "warn", f"{dataset.notes[0]}.")
+    # Guards look at what the model learned from a text: at the number, never at the words.
+    learned = dataset.training.with_numbers(fitted.text_scores)
     return (
         leak_guard(
-            dataset.training,
+            learned,
             fitted.model.importance(),
             dataset.features,
             outcome_starts_on=starts_on,
@@ -212,7 +214,7 @@ def _fixed_guards(
         ),
         availability_guard(dataset.features, outcome_starts_on=starts_on if is_snapshot else None),
         minimum_guard(dataset.holdout),
-        data_guard(dataset.training, dataset.holdout, fitted.model.encoding),
+        data_guard(learned, dataset.holdout, fitted.model.encoding),
         signal_guard(evaluation),
         split,
     )
@@ -287,7 +289,7 @@ def _incumbent(workspace: Workspace, churn: Churn, dataset: Dataset) -> tuple[In
     champion, model = found
     until = model.information.get("knows_until")
     try:
-        probability = model.probability(dataset.holdout.frame)
+        probability = model.probability(dataset.holdout.described)
     except DataError as error:
         return None, (
             f"champion version {champion.version} cannot score today's features ({error}) The two cannot be compared; "

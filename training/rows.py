@@ -28,6 +28,8 @@ class Rows:
         as_ofs: Day of each row, ``datetime64[D]``, shape (n,).
         churned: Known outcome of each row, shape (n,).
         value_amounts: Margin of the customer's last 365 days in currency units, shape (n,); None without amounts.
+        texts: What customers wrote, one column per text feature (None = nothing), n rows; None without such features.
+            It stands apart from ``frame``, so that nothing takes a remark for a category.
     """
 
     frame: pd.DataFrame
@@ -35,6 +37,7 @@ class Rows:
     as_ofs: npt.NDArray[np.datetime64]
     churned: Booleans
     value_amounts: Floats | None = None
+    texts: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return int(self.churned.size)
@@ -55,6 +58,16 @@ class Rows:
         return int(np.unique(self.as_ofs).size)
 
     @property
+    def described(self) -> pd.DataFrame:
+        """All that a churn model asks for: the features, and the texts beside them."""
+        return self.frame if self.texts is None else pd.concat([self.frame, self.texts], axis=1)
+
+    @property
+    def text_names(self) -> tuple[str, ...]:
+        """Names of the text features."""
+        return () if self.texts is None else tuple(map(str, self.texts.columns))
+
+    @property
     def category_names(self) -> tuple[str, ...]:
         """Names of the features that are categories."""
         return tuple(str(name) for name in self.frame.columns if not is_number(self.frame[name]))
@@ -67,7 +80,12 @@ class Rows:
             self.as_ofs[mask],
             self.churned[mask],
             None if self.value_amounts is None else self.value_amounts[mask],
+            None if self.texts is None else self.texts.loc[mask].reset_index(drop=True),
         )
+
+    def with_numbers(self, columns: pd.DataFrame | None) -> Rows:
+        """Return the same rows with more features, n rows in the same order; the texts stay apart."""
+        return self if columns is None else replace(self, frame=pd.concat([self.frame, columns], axis=1))
 
     def without(self, names: tuple[str, ...] | list[str]) -> Rows:
         """Return the same rows with fewer features."""
@@ -93,6 +111,7 @@ def rows_sorted(
     as_ofs: npt.ArrayLike,
     churned: npt.ArrayLike,
     value_amounts: npt.ArrayLike | None = None,
+    texts: pd.DataFrame | None = None,
 ) -> Rows:
     """Build :class:`Rows` from columns in any order, sorted by ``(as_of, customer_id)``.
 
@@ -111,7 +130,8 @@ def rows_sorted(
         )
     values = None if value_amounts is None else np.asarray(value_amounts, dtype=np.float64)[order]
     outcome = np.asarray(churned, dtype=bool)[order]
-    return Rows(frame.iloc[order].reset_index(drop=True), ids, days, outcome, values)
+    said = None if texts is None else texts.iloc[order].reset_index(drop=True)
+    return Rows(frame.iloc[order].reset_index(drop=True), ids, days, outcome, values, said)
 
 
 def is_number(column: pd.Series[Any]) -> bool:

@@ -119,7 +119,7 @@ def score(workspace: Workspace, churn_name: str, as_of: date, *, progress: Progr
     progress(f"reasons of {int(explained.sum()):,} customers", 2, 3)
     reasons = _reasons(workspace, described, declared, model, explained)
     rows = _rows(churn, as_of, version, customer_ids, probability, above, reasons)
-    keep_features(warehouse, as_of, described)
+    keep_features(warehouse, as_of, described.select(["customer_id", "as_of", *declared.without_texts.names]))
     written = warehouse.append("scores", rows, batch=batch)
     # Whether this process wrote the rows or another was faster: what stands is what counts.
     stored = stored_scores(warehouse, churn.name, as_of)
@@ -169,6 +169,7 @@ def risk_tiers(probability: Floats, churn: Churn) -> npt.NDArray[Any]:
 def keep_features(warehouse: Warehouse, as_of: date, described: pa.Table) -> None:
     """Keep the day's features in the table ``features``, beside those of customers that another definition described.
 
+    What customers wrote is not kept: it stands in the feeds, and one copy of it is enough.
     They can be computed again at any time; kept, the drift report and the decisions need not.
     """
     known = f"select * from {FEATURES_TABLE} where as_of = date '{as_of}'"

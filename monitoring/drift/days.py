@@ -130,7 +130,9 @@ def _computed(workspace: Workspace, churn: Churn, version: str, batch: str, as_o
     if rows is None:
         return None
     kinds: dict[str, Kind] = {
-        feature.name: feature.kind for feature in feature_set(workspace.business) if not feature.protected
+        feature.name: "number" if feature.kind == "number" else "category"
+        for feature in feature_set(workspace.business).without_texts
+        if not feature.protected
     }
     reference = reference_bins(workspace.warehouse, "_learned", kinds, frames={"_learned": rows})
     load = {"batch_id": batch, "feed": FEATURES_TABLE, "as_of": as_of, "row_count": reference.row_count}
@@ -163,7 +165,10 @@ def _learned_from(workspace: Workspace, churn: Churn, model: ChurnModel) -> pa.T
             break
         spine = build_spine(workspace.warehouse, workspace.business, churn, day)
         if spine.num_rows:
-            parts.append(build_features(workspace.warehouse, workspace.business, churn, day, spine=spine))
+            declared = feature_set(workspace.business).without_texts
+            parts.append(
+                build_features(workspace.warehouse, workspace.business, churn, day, spine=spine, features=declared)
+            )
     return pa.concat_tables(parts) if parts else None
 
 

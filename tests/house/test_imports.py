@@ -20,7 +20,7 @@ DOORS: Final = {
     "deltalake": ("holdback/warehouse",),
     "psycopg": ("holdback/", "campaigns/delivery"),
     # One kind of model each: who leaves, whom an action changes, what customers are worth.
-    "catboost": ("training/churn", "training/uplift/", "training/value/"),
+    "catboost": ("training/churn", "training/text", "training/uplift/", "training/value/"),
     "mlflow": ("training/registry", "training/churn_model.py", "training/uplift/uplift_model.py"),
     "evidently": ("monitoring/",),
     "plotly": ("monitoring/",),

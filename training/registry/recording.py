@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 import training.encoding
+import training.texts
 from holdback.workspace import Workspace
 from training.churn import Fit, Recipe
 from training.datasets import Dataset
@@ -70,7 +71,11 @@ def register(
             logged = mlflow.pyfunc.log_model(
                 name="churn",
                 python_model=str(Path(__file__).parents[1] / "churn_model.py"),
-                artifacts={"cbm": str(file), "encoding": str(Path(training.encoding.__file__))},
+                artifacts={
+                    "cbm": str(file),
+                    "encoding": str(Path(training.encoding.__file__)),
+                    "texts": str(Path(training.texts.__file__)),
+                },
                 signature=signature_of(fit.model.encoding, "p_churn"),
                 input_example=invented_example(dataset.training.frame, fit.model.encoding),
                 pip_requirements=[f"{package}=={version(package)}" for package in _NEEDED],
@@ -102,6 +107,9 @@ def invented_example(frame: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
     """
     values: dict[str, list[Any]] = {}
     for name in encoding.names:
+        if name in encoding.texts:
+            values[name] = [""]  # whatever anybody wrote is personal
+            continue
         column = frame[name].dropna()
         values[name] = [str(column.mode().iloc[0]) if name in encoding.categories else float(column.median())]
     return pd.DataFrame(values)
@@ -113,8 +121,9 @@ def signature_of(encoding: Encoding, answer: str) -> Any:
     from mlflow.types import ColSpec, DataType, Schema
 
     # Every number is a double: an integer column of a signature refuses a missing value.
+    written = {*encoding.categories, *encoding.texts}
     inputs: list[Any] = [
-        ColSpec(DataType.string if name in encoding.categories else DataType.double, name) for name in encoding.names
+        ColSpec(DataType.string if name in written else DataType.double, name) for name in encoding.names
     ]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema([ColSpec(DataType.double, answer)]))
 

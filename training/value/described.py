@@ -30,7 +30,7 @@ def described(
         customer_ids: Whose, ordered, shape (n,).
         is_kept: True to read what the day's scoring kept, where it describes all of them, instead of computing again.
     """
-    declared = feature_set(business)
+    declared = feature_set(business).without_texts
     ids = pa.array(customer_ids.tolist(), pa.string())
     spine = pa.table({"customer_id": ids, "as_of": pa.array([day] * len(ids), pa.date32())})
     table = _kept(warehouse, declared, day, spine) if is_kept else None

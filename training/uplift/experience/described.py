@@ -44,7 +44,7 @@ def described(
         One row per entry, in the same order, numbers float64 and categories text; and how many rows were ``stored``
         and ``built``.
     """
-    declared = feature_set(business)
+    declared = feature_set(business).without_texts
     wanted = pa.table({"customer_id": pa.array(customer_ids, pa.string()), "as_of": pa.array(entered_on, pa.date32())})
     spine = wanted.group_by(["customer_id", "as_of"]).aggregate([])
     stored = _stored(warehouse, declared, spine)
