@@ -28,11 +28,14 @@ from monitoring.causes.control import Control
 from monitoring.causes.days import Day, read_day
 from monitoring.causes.offices import Office, office_on, office_today
 from monitoring.causes.results import Asked, Driver, FeatureDriver, Figure, Trend, TrendVerdict
+from monitoring.cells import MINIMUM_CELL, shown_count
 from monitoring.proportions import wilson
 from training.reasons import FEWEST_POINTS
 
 MOST_MONTHS = 12
 FLAG = "0 or 1"
+STEADY_WITHIN = 0.5
+"""Percentage points of change that nobody needs to be told of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,20 +93,19 @@ def drivers_of(
     *,
     language: str,
     trends: Mapping[str, Trend] | None = None,
-    figures: Mapping[str, tuple[Figure, Figure]] | None = None,
 ) -> tuple[Driver, ...]:
-    """Return the drivers of some customers, the strongest first.
+    """Return the drivers of some customers, the strongest first; none of fewer than five.
 
     Args:
         found: Their contributions.
         control: What the company can change.
         language: ``en`` or ``es``, of what features mean.
         trends: By family.
-        figures: Of :func:`sizes`, where they are known already.
     """
-    told = figures if figures is not None else sizes(found)
+    if len(found.frame) < MINIMUM_CELL:
+        return ()
     drivers = []
-    for family, (points, share) in told.items():
+    for family, (points, share) in sizes(found).items():
         features = _features(found, family, control, language)
         total = sum(feature.points for feature in features)
         held = sum(feature.points for feature in features if feature.is_controllable)
@@ -113,7 +115,7 @@ def drivers_of(
                 family=family,
                 points=points,
                 share=share,
-                pushed_up=wilson(raised, len(found.frame)),
+                pushed_up=None if shown_count(raised) is None else wilson(raised, len(found.frame)),
                 features=features,
                 is_controllable=held >= total / 2 if total > 0 else any(f.is_controllable for f in features),
                 trend=(trends or {}).get(family),
@@ -124,7 +126,7 @@ def drivers_of(
 
 def trends_of(seen: tuple[Seen, ...]) -> dict[str, Trend]:
     """Return each family's change between the oldest and the newest day; empty when there is only one."""
-    if len(seen) < 2:
+    if len(seen) < 2 or min(seen[0].asked.sample_count, seen[-1].asked.sample_count) < MINIMUM_CELL:
         return {}
     old, new = seen[0], seen[-1]
     is_one_model = old.asked.model_version == new.asked.model_version
@@ -149,7 +151,7 @@ def _see(workspace: Workspace, churn: Churn, as_of: date, today: Office, declare
         was_in_office=was_in_office,
         customer_count=day.customer_count,
         sample_count=len(day.frame),
-        points={family: points for family, (points, _) in sizes(found).items()},
+        points={f: points for f, (points, _) in sizes(found).items()} if len(day.frame) >= MINIMUM_CELL else {},
     )
     return Seen(asked, day, found)
 
@@ -181,6 +183,10 @@ def _features(found: Contributions, family: str, control: Control, language: str
 
 
 def _verdict(change: Figure) -> TrendVerdict:
-    if change.low is None or change.high is None or change.low <= 0 <= change.high:
+    if change.low is None or change.high is None:
+        return "no_evidence"
+    if change.low > -STEADY_WITHIN and change.high < STEADY_WITHIN:
+        return "steady"
+    if change.low <= 0 <= change.high:
         return "no_evidence"
     return "growing" if change.low > 0 else "shrinking"

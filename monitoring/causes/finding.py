@@ -18,8 +18,9 @@ from monitoring.causes.control import Control, control_of
 from monitoring.causes.days import groups_of
 from monitoring.causes.drivers import Seen, drivers_of, see_days, trends_of
 from monitoring.causes.measured import measured_effects
-from monitoring.causes.results import Asked, Causes, Driver, Measured, Saying, SegmentCauses, Theme
-from monitoring.causes.stated import EVERYBODY, Stated, read_stated
+from monitoring.causes.results import EVERYBODY, Asked, Causes, Driver, Measured, Saying, SegmentCauses, Theme
+from monitoring.causes.stated import Stated, read_stated
+from monitoring.causes.vocabulary import about
 from monitoring.causes.wording import sentences
 from monitoring.causes.words import Language, family_title, say
 from monitoring.cells import MINIMUM_CELL, hidden
@@ -71,7 +72,7 @@ def find_causes(
     shown = [feature for feature in declared if not feature.protected]
     families = list(dict.fromkeys(family_of(feature) for feature in shown))
     progress("what customers state", 0, 1)
-    stated = read_stated(warehouse, business, churn, as_of, frozenset(families), names)
+    stated = read_stated(warehouse, business, churn, as_of, about(shown), names)
     subjects = list(dict.fromkeys([*families, *(feature.name for feature in shown)]))
     measured = measured_effects(warehouse, business, churn, as_of, subjects)
     language: Language = business.language
@@ -165,7 +166,9 @@ def _notes(language: Language, days: Sequence[Asked], stated: Stated, months: in
     w = Words(language)
     newest = days[-1]
     notes = [say(language, "note")]
-    if newest.sample_count < FEWEST_FOR_AN_INTERVAL:
+    if newest.sample_count < MINIMUM_CELL:
+        notes.append(say(language, "nobody_note", least=MINIMUM_CELL))
+    elif newest.sample_count < FEWEST_FOR_AN_INTERVAL:
         notes.append(say(language, "few_note", n=newest.sample_count))
     else:
         notes.append(say(language, "interval_note"))

@@ -10,7 +10,10 @@ from monitoring.proportions import Share, ShareDifference
 
 #: More of it goes with more churn, with less, or with either, depending on how much.
 Course = Literal["higher", "lower", "mixed"]
-TrendVerdict = Literal["growing", "shrinking", "no_evidence"]
+TrendVerdict = Literal["growing", "shrinking", "steady", "no_evidence"]
+#: Attribute and value; :data:`EVERYBODY` for all of them.
+Group = tuple[str, str]
+EVERYBODY: Group = ("", "")
 SayingKind = Literal["reason", "topic", "low_score", "remark", "silence"]
 
 
@@ -78,7 +81,8 @@ class Trend:
     Attributes:
         since: The oldest day.
         change: Percentage points, newest minus oldest; the intervals of all families hold together.
-        verdict: ``growing`` or ``shrinking`` when the interval lies on one side of 0.
+        verdict: ``steady`` when the interval lies within half a point of 0; else ``growing`` or ``shrinking`` when it
+            lies on one side of 0.
         is_one_model: False when another model was asked on the oldest day: the change may be the model's own.
     """
 
@@ -96,7 +100,8 @@ class Driver:
         family: The features' family; an attribute of the company's own is a family of its own.
         points: Mean size of its contribution, in percentage points of probability.
         share: Its part of the sizes of all families, in [0, 1].
-        pushed_up: Share of the sample's customers whose probability it raises by two points or more.
+        pushed_up: Share of the sample's customers whose probability it raises by two points or more; None when they are
+            fewer than five.
         features: Its features, the strongest first.
         is_controllable: True when features with at least half of its size are.
         trend: Against the oldest day asked for; None when only one was.
@@ -105,7 +110,7 @@ class Driver:
     family: str
     points: Figure
     share: Figure
-    pushed_up: Share
+    pushed_up: Share | None
     features: tuple[FeatureDriver, ...]
     is_controllable: bool
     trend: Trend | None = None
@@ -123,7 +128,7 @@ class Asked:
             today's was asked instead.
         customer_count: Customers whom the churn definition describes.
         sample_count: Those of them who were asked about, chosen by the hash of their key: the same ones every day.
-        points: Mean size of each family's contribution, in percentage points.
+        points: Mean size of each family's contribution, in percentage points; empty below five customers.
     """
 
     as_of: date
@@ -144,7 +149,7 @@ class Saying:
             ``silence``: when asked for feedback before leaving.
         feed: Where it stands.
         value: The reason or the topic, in the company's own vocabulary; the feed's name for the others.
-        family: The family of features that is about the same thing; None when no name says so.
+        family: The family of features that is about the same thing; None when nothing says so.
         left: Its share among those who left: of a reason, among those who gave one.
         stayed: Its share among those who stayed; None for a reason.
         difference: Left minus stayed; all differences of a day hold together at 95 %. None for a reason.

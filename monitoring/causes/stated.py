@@ -7,25 +7,24 @@ topics and scores are columns. A low score is not taken for risk; the difference
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from features.clocks import ORDER, Clock, known_rows, timestamp
+from features.clocks import Clock, known_rows, timestamp
 from features.corrections import corrected_tables
 from features.labels import build_labels
-from features.revenue import contract_key
 from features.spine import build_spine
 from holdback.business import Business, Churn, ColumnChurn, Feed
 from holdback.errors import DataError, NotKnowableYet
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
+from monitoring.causes.cancellations import reasons_given
 from monitoring.causes.days import groups_of
-from monitoring.causes.results import Saying, SayingKind
-from monitoring.causes.vocabulary import family_named
-from monitoring.cells import MINIMUM_CELL, hidden
+from monitoring.causes.results import Group, Saying, SayingKind
+from monitoring.cells import MINIMUM_CELL
 from monitoring.proportions import Share, newcombe, wilson
 from training.snapshot_days import matured_days
 
@@ -33,15 +32,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BEFORE_DAYS = 90
-CANCELLED_DAYS = 365
 MOST_VALUES = 12
-EVERYBODY = ("", "")
 
 #: Scores up to this one are low, by scale: the detractors of the NPS, and the like of the others.
 LOW_SCORES: Mapping[str, float] = {"nps": 6, "five": 2, "ten": 4, "hundred": 40}
-
-#: Attribute and value; :data:`EVERYBODY` for all of them.
-Group = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -87,7 +81,7 @@ def read_stated(
     business: Business,
     churn: Churn,
     as_of: date,
-    families: Collection[str],
+    about: Callable[[str, str], str | None],
     names: tuple[str, ...] = (),
 ) -> Stated:
     """Return what customers state, as it was known on a day.
@@ -97,14 +91,14 @@ def read_stated(
         business: The company.
         churn: The churn definition; says who left.
         as_of: The day of knowledge.
-        families: Families of features that reasons and topics can be about.
+        about: Says which family of features a reason or topic of a feed is about: ``about(feed, text)``.
         names: Attributes by which it is told too.
     """
-    told = _Reader(warehouse, business, churn, as_of, families, names)
+    told = _Reader(warehouse, business, churn, as_of, about, names)
     sayings: dict[Group, list[Saying]] = {}
     cancelled: dict[Group, Share] = {}
     for feed in _with(business, "subscriptions", "reason"):
-        for group, (share, reasons) in told.reasons(feed).items():
+        for group, (share, reasons) in reasons_given(warehouse, business, feed, as_of, about, names).items():
             cancelled.setdefault(group, share)
             sayings.setdefault(group, []).extend(reasons)
     for name in ("", *names) if told.compared is not None else ():
@@ -126,11 +120,11 @@ class _Reader:
         business: Business,
         churn: Churn,
         as_of: date,
-        families: Collection[str],
+        about: Callable[[str, str], str | None],
         names: tuple[str, ...],
     ) -> None:
         self.warehouse, self.business, self.churn, self.as_of = warehouse, business, churn, as_of
-        self.families, self.names = families, names
+        self.about, self.names = about, names
         self.corrected = corrected_tables(warehouse)
         self.why_not = ""
 
@@ -165,53 +159,6 @@ class _Reader:
         left = int(self.compared.filter(self.compared["churned"]).num_rows)
         return left, self.compared.num_rows - left
 
-    def reasons(self, feed: str) -> dict[Group, tuple[Share, list[Saying]]]:
-        """Share who gave a reason and the reasons of those who cancelled last, by group."""
-        clock = Clock.of(self.business, self.as_of)
-        columns = (f"{contract_key(self.business, feed)} as contract_id", "kind", "nullif(trim(reason), '') as reason",
-                   *ORDER)  # fmt: skip
-        events = known_rows(feed, columns, clock, corrected=feed in self.corrected, spine=False)
-        newest = f"row({', '.join(ORDER)})"
-        gone = self.warehouse.query(
-            f"with events as ({events}), contracts as (\n"
-            f"    select customer_id, contract_id,\n"
-            f"        arg_max({{kind: kind, reason: reason, at: event_at}}, {newest}) as l\n"
-            "    from events group by customer_id, contract_id\n)\n"
-            "select customer_id, arg_max({reason: l.reason}, row(l.at, contract_id)).reason as reason\n"
-            "from contracts group by customer_id\n"
-            f"having bool_and(l.kind = 'cancel') and max(l.at) >= {clock.days_ago(CANCELLED_DAYS)}\n"
-            "order by customer_id"
-        )
-        if not gone.num_rows:
-            return {}
-        groups = groups_of(
-            self.warehouse, self.business, self.as_of, _spine(self.warehouse, gone, self.as_of), self.names
-        )
-        found: dict[Group, tuple[Share, list[Saying]]] = {}
-        for name in ("", *self.names):
-            grouped = f'"{name}"' if name else "''"
-            counted = self.warehouse.query(
-                f"select {grouped} as g, reason, count(*) as n from gone inner join groups using (customer_id) "
-                "group by all order by g, n desc, reason",
-                frames={"gone": gone, "groups": groups},
-            ).to_pylist()
-            totals: dict[str, int] = {}
-            for row in counted:
-                totals[row["g"]] = totals.get(row["g"], 0) + row["n"]
-            hides_groups = dict(zip(totals, hidden(list(totals.values())), strict=True))
-            for value, everybody in totals.items():
-                told = [(row["reason"], row["n"]) for row in counted if row["g"] == value and row["reason"] is not None]
-                if hides_groups[value] or not told:
-                    continue
-                given = sum(n for _, n in told)
-                hides = hidden([n for _, n in told])
-                shown = [pair for pair, is_hidden in zip(told, hides, strict=True) if not is_hidden][:MOST_VALUES]
-                found[(name, value)] = (
-                    wilson(given, everybody),
-                    [Saying("reason", feed, r, family_named(r, self.families), wilson(n, given)) for r, n in shown],
-                )
-        return found
-
     def heard(self, name: str) -> dict[Group, list[Heard]]:
         """What was said before leaving or staying, by the values of one attribute (empty: everybody)."""
         found: dict[Group, list[Heard]] = {}
@@ -226,10 +173,10 @@ class _Reader:
         sayings = []
         for one in heard:
             left, left_of, stayed, stayed_of = one.counts
-            family = family_named(one.value, self.families) if one.kind == "topic" else "feedback"
+            family = self.about(one.feed, one.value) if one.kind == "topic" else "feedback"
             sayings.append(
                 Saying(
-                    one.kind, one.feed, one.value, family if family in self.families else None,
+                    one.kind, one.feed, one.value, family,
                     wilson(left, left_of), wilson(stayed, stayed_of),
                     newcombe((stayed, stayed_of), (left, left_of), level=level),
                 )
@@ -315,10 +262,3 @@ class _Reader:
 
 def _with(business: Business, role: str, column: str) -> tuple[str, ...]:
     return tuple(name for name, feed in business.feeds_with_role(role).items() if feed.has(column))
-
-
-def _spine(warehouse: Warehouse, customers: pa.Table, as_of: date) -> pa.Table:
-    return warehouse.query(
-        f"select customer_id, date '{as_of}' as as_of from customers_asked order by customer_id",
-        frames={"customers_asked": customers},
-    )

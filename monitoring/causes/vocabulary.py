@@ -1,7 +1,8 @@
 """What customers' words and the model's features have in common: one small rule, and nothing beyond it.
 
-A reason or topic is about a family when its own words name it: it is the family's name, or one of its words stands in
-the table below for exactly one family that the business has features of. Everything else ("moving", "competitor",
+A topic is about the family that counts it, when a feature does ("contacts about outage"). Else a reason or topic is
+about a family when its own words name it: it is the family's name, or one of its words stands in the table below for
+exactly one family that the business has features of. Everything else ("moving", "competitor",
 "billing", which is as often a wrong bill as a high one) stays *stated only*: no likeness is guessed.
 """
 
@@ -9,7 +10,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from features.declarations import Feature
+from holdback.sql import literal
+from training.reasons import family_of
 
 #: Words, English and Spanish, without accents, that name a family of features.
 WORDS_OF_FAMILY: Mapping[str, frozenset[str]] = {
@@ -27,6 +32,22 @@ WORDS_OF_FAMILY: Mapping[str, frozenset[str]] = {
     "usage": frozenset({"usage", "unused", "uso"}),
     "balance": frozenset({"balance", "saldo"}),
 }  # fmt: skip
+
+
+def about(features: Iterable[Feature]) -> Callable[[str, str], str | None]:
+    """Return what says which family a reason or topic of a feed is about: ``about(feed, text)``.
+
+    Args:
+        features: The features that may be shown.
+    """
+    shown = list(features)
+    families = frozenset(family_of(feature) for feature in shown)
+    counting = {(feature.feed, feature.filter): family_of(feature) for feature in shown if feature.filter is not None}
+
+    def found(feed: str, text: str) -> str | None:
+        return counting.get((feed, f"topic = {literal(text)}")) or family_named(text, families)
+
+    return found
 
 
 def family_named(text: str, families: Collection[str]) -> str | None:

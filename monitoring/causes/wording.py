@@ -52,13 +52,15 @@ def measured_sentence(language: Language, effect: Measured) -> str:
 def _associated(w: Words, title: str, driver: Driver) -> Iterator[str]:
     yield say(
         w.language, "associated", title=title, points=_figure(w, driver.points),
-        share=w.share(driver.share.estimate, 0), pushed=w.share(driver.pushed_up.share, 0),
+        share=w.share(driver.share.estimate, 0),
     )  # fmt: skip
+    if driver.pushed_up is not None:
+        yield say(w.language, "pushed", pushed=w.share(driver.pushed_up.share, 0))
     yield from _direction(w, driver.features[0])
     trend = driver.trend
     if trend is not None:
         yield say(w.language, trend.verdict, since=w.day(trend.since), change=_signed(w, trend.change))
-        if not trend.is_one_model and trend.verdict != "no_evidence":
+        if not trend.is_one_model and trend.verdict in ("growing", "shrinking"):
             yield say(w.language, "other_model")
 
 

@@ -12,8 +12,8 @@ MEASURED_KEYS = ("measured_less", "measured_more", "measured_nothing")
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "associated": "{title} is associated with a difference of {points} points of probability on average "
-        "({share} of all that the model sees); it raises the probability of {pushed} of customers by two points or "
-        "more.",
+        "({share} of all that the model sees).",
+        "pushed": "It raises the probability of {pushed} of customers by two points or more.",
         "higher": "More of “{meaning}” is associated with more leaving.",
         "lower": "More of “{meaning}” is associated with less leaving.",
         "mixed": "“{meaning}” is associated with leaving in no single direction.",
@@ -24,6 +24,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "least ({best}).",
         "growing": "It weighs more than on {since}: {change} points.",
         "shrinking": "It weighs less than on {since}: {change} points.",
+        "steady": "It weighs about as much as on {since}: {change} points.",
         "no_evidence": "No evidence that it weighs more or less than on {since}: {change} points.",
         "other_model": "Another model was asked on that day, so the change may be the model’s.",
         "reason": "“{value}” is the reason of {count} of the {n} who gave one with their cancellation: {share}.",
@@ -52,6 +53,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "interval_note": "Intervals cover 95 % of what other customers of the same kind would show with the same "
         "model; another model would differ by more.",
         "trend_note": "The intervals of all changes hold together; customers of both days are drawn together.",
+        "nobody_note": "What the model sees is not told: fewer than {least} customers are described.",
         "few_note": "No intervals: {n} customers are too few.",
         "sample_note": "{sample} of {all} customers were asked about, chosen by the hash of their key.",
         "office_note": "{days}: the model of then is not known or cannot be asked; version {version} of {trained} was "
@@ -85,7 +87,8 @@ WORDS: dict[Language, dict[str, str]] = {
     },
     "es": {
         "associated": "{title} está asociado con una diferencia media de {points} puntos de probabilidad ({share} de "
-        "todo lo que ve el modelo); eleva en dos puntos o más la probabilidad del {pushed} de los clientes.",
+        "todo lo que ve el modelo).",
+        "pushed": "Eleva en dos puntos o más la probabilidad del {pushed} de los clientes.",
         "higher": "Más «{meaning}» está asociado con más bajas.",
         "lower": "Más «{meaning}» está asociado con menos bajas.",
         "mixed": "«{meaning}» está asociado con las bajas sin una dirección única.",
@@ -96,6 +99,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "({best}).",
         "growing": "Pesa más que el {since}: {change} puntos.",
         "shrinking": "Pesa menos que el {since}: {change} puntos.",
+        "steady": "Pesa más o menos lo mismo que el {since}: {change} puntos.",
         "no_evidence": "No hay indicios de que pese más o menos que el {since}: {change} puntos.",
         "other_model": "Ese día respondió otro modelo: el cambio puede ser del modelo.",
         "reason": "«{value}» es el motivo de {count} de los {n} que dieron uno al darse de baja: {share}.",
@@ -125,6 +129,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "modelo; otro modelo diferiría más.",
         "trend_note": "Los intervalos de todos los cambios valen a la vez; los clientes de ambos días se sortean "
         "juntos.",
+        "nobody_note": "No se cuenta lo que ve el modelo: hay menos de {least} clientes.",
         "few_note": "Sin intervalos: {n} clientes son muy pocos.",
         "sample_note": "Se preguntó por {sample} de {all} clientes, elegidos por el resumen de su clave.",
         "office_note": "{days}: el modelo de entonces no se conoce o no puede responder; respondió la versión "
