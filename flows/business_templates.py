@@ -74,11 +74,20 @@ def write_business(path: Path, kind: str, answers: Mapping[str, str]) -> None:
         BusinessFileError: the file exists, or an answer breaks a rule of the business file.
         OperatorError: the file cannot be written.
     """
+    write_checked(path, TEMPLATES[kind].format(**{key: quoted(value) for key, value in answers.items()}))
+
+
+def write_checked(path: Path, text: str) -> None:
+    """Write a new business file, and take it back when it breaks a rule; an existing file is never overwritten.
+
+    Raises:
+        BusinessFileError: the file exists, or the text breaks a rule of the business file.
+        OperatorError: the file cannot be written.
+    """
     if path.exists():
         raise BusinessFileError(f"{path}: exists already and is left as it is. Choose another name.")
-    quoted = {key: _quoted(value) for key, value in answers.items()}
     try:
-        path.write_text(TEMPLATES[kind].format(**quoted), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OperatorError(f"{path}: cannot be written ({error.strerror}). Choose another folder.") from error
     faults = check_business(path)
@@ -87,7 +96,7 @@ def write_business(path: Path, kind: str, answers: Mapping[str, str]) -> None:
         raise BusinessFileError("\n".join(faults))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Return the text as a YAML scalar that stays text."""
     import yaml
 

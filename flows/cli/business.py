@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from flows.business_examples import EXAMPLES
 from flows.cli.options import AsJson, BusinessFile, print_json, show, table_of
 
 commands = typer.Typer(help="Check the business file and describe what may stand in it.", no_args_is_help=True)
@@ -24,7 +25,11 @@ _INIT_EXAMPLES = """\b
 Examples:
   holdback init                                    asks what it needs to know
   holdback init --kind shop --slug acme --name "Acme" --currency EUR --time-zone Europe/Madrid --language es
-"""
+  holdback init --like bank --slug acme --name "Acme"     a whole file to change: triggers, actions, campaigns, messages
+
+\b
+Examples that --like knows:
+""" + "\n".join(f"  {name:<14} {meaning}" for name, meaning in EXAMPLES.items())
 
 
 @commands.command(epilog="\b\nExamples:\n  holdback business check\n  holdback business check -b businesses/telco.yaml")
@@ -84,6 +89,9 @@ def init(
         str | None,
         typer.Option(help="shop (purchases), subscription (contracts) or snapshot (one table with a churn column)."),
     ] = None,
+    like: Annotated[
+        str | None, typer.Option(help="Write it like an example that ships with Holdback, with its comments.")
+    ] = None,
     slug: Annotated[str | None, typer.Option(help="Short name: lower case, digits, underscores.")] = None,
     name: Annotated[str | None, typer.Option(help="The company's name.")] = None,
     currency: Annotated[str | None, typer.Option(help="ISO code, such as EUR.")] = None,
@@ -91,7 +99,8 @@ def init(
     language: Annotated[str | None, typer.Option(help="Of the reports: en or es.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a business file from a template. Asks for what is not given when a person is there to answer."""
+    """Write a business file from a template or like an example. Asks a person for what is not given."""
+    from flows.business_examples import write_like
     from flows.business_templates import TEMPLATES, write_business
     from holdback.errors import BusinessFileError
 
@@ -101,6 +110,20 @@ def init(
         can_ask = sys.stdin.isatty() and not as_json
         return str(typer.prompt(question, default=default)) if can_ask else default
 
+    if like is not None:
+        if kind is not None:
+            raise BusinessFileError("--like: an example is a whole file already. Leave --kind out, or --like.")
+        answers = {"slug": answer(slug, "Short name", "my_company"), "name": answer(name, "Name", "My company")}
+        given = {"currency": currency, "time_zone": time_zone, "language": language}
+        answers |= {key: value for key, value in given.items() if value is not None}
+        sources = write_like(path, like, answers)
+        if as_json:
+            print_json({"file": str(path), "like": like, **answers, "sources": sources})
+        else:
+            typer.echo(f"Wrote {path} like {like}. It reads, beside itself:")
+            typer.echo("\n".join(f"  {source}" for source in sources))
+            typer.echo(f"Put your own columns in it, then run: holdback business check -b {path}")
+        return
     kind = answer(kind, f"Kind of business ({', '.join(TEMPLATES)})", "shop")
     if kind not in TEMPLATES:
         raise BusinessFileError(f"--kind: must be one of {', '.join(TEMPLATES)} (got {kind!r}).")
