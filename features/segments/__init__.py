@@ -8,6 +8,7 @@
 """
 
 from features.segments.activity import Asked
+from features.segments.months import month_frame, month_number
 from features.segments.revenue import monthly_revenue
 from features.segments.rfm import RFM_GROUPS, rfm_group
 from features.segments.statement import build_segments, segments_sql
@@ -24,6 +25,8 @@ __all__ = [
     "SegmentedDay",
     "batch_of",
     "build_segments",
+    "month_frame",
+    "month_number",
     "monthly_revenue",
     "rfm_group",
     "segments_sql",

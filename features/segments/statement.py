@@ -15,6 +15,7 @@ from features.segments.activity import (
     beginning_steps,
     purchase_day_steps,
 )
+from features.segments.months import month_frame
 from features.segments.revenue import revenue_steps
 from features.segments.rfm import rfm_steps
 from features.spine import build_spine
@@ -27,7 +28,6 @@ from holdback.warehouse import Warehouse
 SCORE_DAYS: Final = 7
 #: A value that is older than this is not used any more (a month and a day, as everywhere).
 VALUE_DAYS: Final = 31
-_FIRST_YEAR: Final = 1900
 
 
 def build_segments(
@@ -56,7 +56,7 @@ def build_segments(
     """
     rows = spine if spine is not None else build_spine(warehouse, business, churn, as_of)
     asked = Asked(business, churn, Clock.of(business, as_of), corrected_tables(warehouse))
-    frames = {"spine": rows.select(["customer_id", "as_of"]), "_months": _months(business, as_of)}
+    frames = {"spine": rows.select(["customer_id", "as_of"]), "_months": month_frame(business, as_of)}
     return warehouse.query(segments_sql(asked), frames=frames)
 
 
@@ -156,15 +156,4 @@ def _values(as_of: date) -> str:
     return (
         f"select customer_id, arg_max(value_decile, {newest}) as value_decile from customer_values\n"
         f"    where {recent} and value_decile between 1 and 10\n    group by customer_id"
-    )
-
-
-def _months(business: Business, as_of: date) -> pa.Table:
-    """Return ``month`` (2026-03) and the instant at which it starts in the company's time zone."""
-    days = [date(year, month, 1) for year in range(_FIRST_YEAR, as_of.year + 1) for month in range(1, 13)]
-    return pa.table(
-        {
-            "month": pa.array([f"{day:%Y-%m}" for day in days], pa.string()),
-            "starts_at": pa.array([business.instant(day) for day in days], pa.timestamp("us")),
-        }
     )
