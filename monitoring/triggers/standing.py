@@ -1,0 +1,145 @@
+"""The triggers of a company on a day: how often each fires, and what acting on it has earned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from campaigns.designs import standings
+from features.triggers.firing import batch_of
+from holdback.business import Business
+from holdback.sql import literal
+from holdback.warehouse import Warehouse
+from monitoring.measurement.metrics import DECISION
+from monitoring.measurement.retiring import RETIRER
+from monitoring.triggers.record import Volume, rate_of, volume_of
+from monitoring.triggers.words import told
+
+#: Firings of so many days are counted.
+COUNTED_DAYS = 30
+
+
+@dataclass(frozen=True)
+class MeasuredValue:
+    """What a campaign earned per customer, treated or held out, in currency units, as measured on a day."""
+
+    campaign: str
+    version: int
+    as_of: date
+    reading: str
+    estimate: float
+    low: float
+    high: float
+    customer_count: int
+
+
+@dataclass(frozen=True)
+class TriggerStanding:
+    """One trigger on one day.
+
+    Attributes:
+        trigger: Its name.
+        kind: Its kind.
+        condition: What it waits for, in words.
+        campaign: The campaign that acts on it; None when nothing does.
+        campaign_state: Where that stands: in force, halted, waits, over, not launched.
+        is_retired: True when its campaign was halted because it earned nothing.
+        why_halted: The reason in the ledger.
+        last_fired_at: Instant (UTC) of knowledge of its newest firing; None when it never fired.
+        last_evaluated_at: Instant (UTC) of the newest evaluation; None when there was none in the last days.
+        fired_today: Firings of the day.
+        fired_lately: Firings of the last :data:`COUNTED_DAYS` days.
+        expected_per_day: What the business file expects.
+        volume: What the day's firings say of it.
+        value: What acting on it earned; None when it is not measured yet.
+    """
+
+    trigger: str
+    kind: str
+    condition: str
+    campaign: str | None
+    campaign_state: str | None
+    is_retired: bool
+    why_halted: str | None
+    last_fired_at: datetime | None
+    last_evaluated_at: datetime | None
+    fired_today: int
+    fired_lately: int
+    expected_per_day: float | None
+    volume: Volume
+    value: MeasuredValue | None
+
+
+def trigger_standings(warehouse: Warehouse, business: Business, as_of: date) -> tuple[TriggerStanding, ...]:
+    """Return where each declared trigger stands on a day, in the file's order.
+
+    Args:
+        warehouse: Where firings, ledger and effects are.
+        business: The company.
+        as_of: The day.
+    """
+    since = as_of - timedelta(days=COUNTED_DAYS - 1)
+    counted = warehouse.query(
+        f"select trigger, max(seen_at) as last_at, count(*) filter (where as_of = date '{as_of}') as today, "
+        f"count(*) filter (where as_of >= date '{since}') as lately "
+        f"from firings where as_of <= date '{as_of}' group by trigger"
+    ).to_pylist()
+    firings = {row["trigger"]: row for row in counted}
+    evaluated_at = _evaluated_at(warehouse, business, as_of, [row["last_at"] for row in counted])
+    states = {one.campaign: one for one in standings(warehouse, business, as_of)}
+    acting = {one.trigger: one.name for one in business.campaigns if one.trigger is not None}
+    found = []
+    for trigger in business.triggers:
+        row = firings.get(trigger.name, {"last_at": None, "today": 0, "lately": 0})
+        campaign = acting.get(trigger.name)
+        state = states.get(campaign) if campaign is not None else None
+        halted = state is not None and state.state == "halted"
+        found.append(
+            TriggerStanding(
+                trigger=trigger.name,
+                kind=trigger.kind,
+                condition=told(trigger, business),
+                campaign=campaign,
+                campaign_state=state.state if state is not None else None,
+                is_retired=halted and state is not None and state.by == RETIRER,
+                why_halted=state.reason if halted and state is not None else None,
+                last_fired_at=row["last_at"],
+                last_evaluated_at=evaluated_at,
+                fired_today=row["today"],
+                fired_lately=row["lately"],
+                expected_per_day=trigger.expected_per_day,
+                volume=volume_of(trigger, rate_of(row["today"], 1)),
+                value=_value(warehouse, campaign, as_of) if campaign is not None else None,
+            )
+        )
+    return tuple(found)
+
+
+def _evaluated_at(warehouse: Warehouse, business: Business, as_of: date, fired_at: list[datetime]) -> datetime | None:
+    """Return when triggers were last evaluated: an evaluation that found nobody has left a batch without rows."""
+    newest = max(fired_at, default=None)
+    for back in range(COUNTED_DAYS):
+        day = as_of - timedelta(days=back)
+        instant = business.instant(day)
+        if newest is not None and newest >= instant:
+            return newest
+        if warehouse.has_batch("firings", batch_of(day, instant)):
+            return instant
+    return newest
+
+
+def _value(warehouse: Warehouse, campaign: str, as_of: date) -> MeasuredValue | None:
+    """Return the newest figure of what a campaign earned; its planned reading once that is taken."""
+    rows = warehouse.query(
+        "select version, as_of, reading, estimate, low, high, treatment_count + holdout_count as customers "
+        f"from effects where campaign = {literal(campaign)} and metric = {literal(DECISION)} and segment = 'all' "
+        f"and reading in ('official', 'daily') and estimate is not null and as_of <= date '{as_of}' "
+        "order by version desc, reading desc, as_of desc limit 1"
+    ).to_pylist()
+    if not rows:
+        return None
+    [row] = rows
+    return MeasuredValue(
+        campaign, row["version"], row["as_of"], row["reading"],
+        row["estimate"] / 100, row["low"] / 100, row["high"] / 100, row["customers"],
+    )  # fmt: skip
