@@ -9,16 +9,20 @@ it.
 from campaigns.delivery.contact_list import masked
 from campaigns.delivery.contacts import Listed, check_contacts, contacts
 from campaigns.delivery.deliveries import Delivered, deliver, resend
+from campaigns.delivery.previews import Previews, preview, preview_samples
 from campaigns.delivery.webhook import Patience, WebhookResult
 
 __all__ = [
     "Delivered",
     "Listed",
     "Patience",
+    "Previews",
     "WebhookResult",
     "check_contacts",
     "contacts",
     "deliver",
     "masked",
+    "preview",
+    "preview_samples",
     "resend",
 ]

@@ -102,7 +102,8 @@ def tidy(value: object) -> object:
         return int(value) if value.is_integer() else value
     if not isinstance(value, str):
         return value
-    return " ".join(_UNWRITABLE.sub(" ", value).split()) or None
+    line = " ".join(_UNWRITABLE.sub(" ", value).split())
+    return line if any(sign.isprintable() and not sign.isspace() for sign in line) else None
 
 
 def _attribute_fields(business: Business, channel: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.options import AsJson, AsOf, BusinessFile, Past, print_json, show, table_of, text_of, workspace_of
+from flows.cli.options import AsJson, AsOf, BusinessFile, Past, bold, print_json, show, table_of, text_of, workspace_of
 
 decided = typer.Typer(help="Who is contacted today, why, and what was refused.", no_args_is_help=True)
 ledger = typer.Typer(help="The record of what was decided and done, which nobody can change.", no_args_is_help=True)
@@ -70,16 +70,19 @@ def decisions_list(
     as_json: AsJson = False,
 ) -> None:
     """List the day's contacts, masked. The whole list, for those who call and write, lies in the outbox."""
-    from campaigns.delivery import contacts, masked
+    from campaigns.delivery import check_contacts, masked
     from flows import settings
 
     workspace = workspace_of(business)
     day = settings.chosen_day(workspace, as_of)
-    found = masked(contacts(workspace, day)).slice(0, limit).to_pylist()
+    listed = check_contacts(workspace, day)
+    found = masked(listed.contacts).slice(0, limit).to_pylist()
     if as_json:
         print_json(found)
     else:
         show(contact_table(found) if found else f"Nobody is contacted on {day}.")
+        if listed.withheld is not None and listed.withheld.num_rows:
+            show(f"{listed.withheld.num_rows:,} withheld, their message lacks something: holdback decisions preview")
         show(f"The whole list, readable by its owner only: {workspace.outbox / str(day)}")
 
 
@@ -89,6 +92,62 @@ def contact_table(rows: list[dict[str, Any]]) -> Any:
     for row in rows:
         table.add_row(row["customer"], row["campaign"], row["action"], row["channel"], row.get("reason") or "")
     return table
+
+
+@decided.command(
+    "preview",
+    epilog="\b\nExamples:\n  holdback decisions preview\n  holdback decisions preview --action offer --limit 1\n"
+    "  holdback decisions preview --sample --language en",
+)
+def decisions_preview(
+    business: BusinessFile = None,
+    as_of: AsOf = None,
+    campaign: Annotated[str | None, typer.Option(help="Only of this campaign.", show_default="all")] = None,
+    action: Annotated[str | None, typer.Option(help="Only of this action.", show_default="all")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Messages per action.")] = 3,
+    language: Annotated[
+        str | None, typer.Option(help="Write them in this language.", show_default="each customer's own")
+    ] = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="With made-up customers: nothing needs to be decided yet.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the day's messages as they leave, and which are withheld because something is missing.
+
+    What is shown is personal: names and what is said to whom.
+    """
+    from campaigns.delivery import preview, preview_samples
+    from flows import settings
+
+    workspace = workspace_of(business)
+    if sample:
+        found = preview_samples(workspace.business, campaign=campaign, action=action, language=language, limit=limit)
+        told = "sample values"
+    else:
+        day = settings.chosen_day(workspace, as_of)
+        found = preview(workspace, day, campaign=campaign, action=action, language=language, limit=limit)
+        told = str(day)
+    print_json(found) if as_json else show(*_previewed(found, told))
+
+
+def _previewed(found: Any, told: str) -> list[Any]:
+    parts: list[Any] = []
+    for one in found.messages:
+        parts.append(bold(f"{one.customer}  {one.campaign}, {one.action} by {one.channel}"))
+        parts += [f"Subject: {one.subject}"] if one.subject else []
+        parts += [one.message, ""]
+    if found.message_count:
+        parts.append(f"{len(found.messages):,} of {found.message_count:,} messages ({told}).")
+    elif not found.withheld:
+        hint = "" if found.is_sample else " Add --sample to see the messages with made-up customers."
+        parts.append(f"No message to show ({told}).{hint}")
+    if found.withheld:
+        table = table_of("Withheld: decided, and not contacted", "action", "lacks", "", "#customers", "such as")
+        for row in found.withheld:
+            table.add_row(row.action, row.missing_field, row.because, f"{row.count:,}", ", ".join(row.customers))
+        parts.append(table)
+    return parts
 
 
 @decided.command(

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from campaigns.contact_columns import CONTACT_COLUMNS
 from campaigns.delivery import contacts
 from campaigns.delivery.contact_list import MANIFEST, REFUSED
-from campaigns.delivery.contacts import CONTACT_COLUMNS
 from campaigns.delivery.receipts import DEAD_LETTERS, Receipts
 from campaigns.delivery.signing import endpoint_of
 from campaigns.delivery.webhook import PATIENCE, Clock, Window, send

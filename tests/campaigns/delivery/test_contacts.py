@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from campaigns.contact_columns import CONTACT_COLUMNS
 from campaigns.delivery import check_contacts, contacts
-from campaigns.delivery.contacts import CONTACT_COLUMNS
 from campaigns.reconciliation import findings
 from holdback.workspace import Workspace
 from tests.campaigns.delivery.company import (

@@ -25,6 +25,7 @@ from tests.campaigns.delivery.company import (
     write_ledger,
 )
 from tests.campaigns.delivery.receivers import Pauses
+from tests.campaigns.messages.company import choose, person, writing_workspace
 from tests.servers import free_port, postgres_server
 
 pytestmark = pytest.mark.postgres
@@ -71,6 +72,17 @@ def test_the_table_is_made_and_holds_the_list_with_its_values_as_they_are(tmp_pa
     assert (eva["city"], eva["vip"]) == ("=1+1", None)
     keys = rows(database, "select indexdef from pg_indexes where tablename = 'holdback_contacts'")
     assert "(decision_id)" in keys[0]["indexdef"]
+
+
+def test_what_is_written_becomes_columns_of_the_table_and_who_is_withheld_is_not_in_it(
+    tmp_path: Path, database: str
+) -> None:
+    workspace = writing_workspace(tmp_path, environment={"CRM_DB": database}, postgres={"url": "postgresql://$CRM_DB"})
+    choose(workspace, person("ana", called="=Ana 🙂"), person("eva", called=None), action="mail")
+    assert deliver(workspace, AS_OF, now=NOON, wait=Pauses()).table_rows == 1
+    [ana] = rows(database)
+    assert (ana["customer_id"], ana["first_name"]) == ("ana", "=Ana 🙂")
+    assert (ana["subject"], ana["offer"]) == ("un mes gratis, =Ana 🙂", "un mes gratis")
 
 
 def test_the_same_day_again_changes_no_row(tmp_path: Path, database: str) -> None:
