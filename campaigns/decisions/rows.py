@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ Objects = npt.NDArray[np.object_]
 _RULES = "2"
 #: Stands for no gain where a model expects harm, until it is written out.
 _NO_GAIN_BUT_HARM = -1
+#: How an action is worded chooses nobody: a message that is corrected leaves the rules their name.
+_WORDS: Final = {"message", "offer"}
 _SECTIONS = ("value", "fit", "actions", "holdout", "contact", "budget", "campaigns")
 
 
@@ -51,7 +53,7 @@ def policy_version(business: Business, lifts: Mapping[str, Lift], models: Mappin
     Examples:
         ``2-5f0c21e5a7b3``: the same for the same sections and measurements, whatever else the file says.
     """
-    content = business.model_dump(mode="json", include=set(_SECTIONS))
+    content = business.model_dump(mode="json", include=set(_SECTIONS), exclude={"actions": {"__all__": _WORDS}})
     measured = {name: lift.save_rate for name, lift in lifts.items() if lift.is_from_measurement}
     if measured:
         content["measured_lifts"] = measured

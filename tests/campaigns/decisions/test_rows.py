@@ -201,6 +201,8 @@ def test_the_main_reason_of_a_score_is_told_in_words_and_without_numbers_of_the_
 def test_the_policys_version_follows_the_sections_that_decide_and_nothing_else() -> None:
     version = policy_version(company(), {})
     assert version == policy_version(company(name="Another name", language="es"), {})
+    reworded = actions(call={"offer": {"en": "a month for free"}, "message": {"text": {"en": "Hello"}}})
+    assert version == policy_version(company(actions=reworded), {})
     assert version.startswith("2-")
     changed: list[dict[str, Any]] = [
         {"value": {"margin_rate": 0.4}}, {"fit": {"floor_amount": 1.0}}, {"actions": actions(call={"cost": 6})},
