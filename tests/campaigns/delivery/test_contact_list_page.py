@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.contact_columns import CONTACT_COLUMNS
+from campaigns.contact_columns import CONTACT_COLUMNS, MESSAGE_COLUMNS
 from campaigns.delivery import contacts
-from campaigns.delivery.contact_list import MANIFEST, REFUSED
+from campaigns.delivery.contact_list import MANIFEST, REFUSED, WITHHELD
 from campaigns.delivery.receipts import DEAD_LETTERS, Receipts
 from campaigns.delivery.signing import endpoint_of
 from campaigns.delivery.webhook import PATIENCE, Clock, Window, send
+from campaigns.messages.fields import LONGEST_VALUE, OWN_FIELDS
+from campaigns.messages.templates import FILTERS, LONGEST_TEXT
 from campaigns.reconciliation.findings import MEANINGS
 from tests.campaigns.delivery.company import AS_OF, NOON, delivery, make_workspace, stock
 from tests.campaigns.delivery.receivers import Pauses, receiver
@@ -61,7 +63,14 @@ def test_the_page_names_every_column_file_and_finding(tmp_path: Path, page: str)
     workspace = make_workspace(tmp_path)
     stock(workspace, "ana")
     assert contacts(workspace, AS_OF).column_names[: len(CONTACT_COLUMNS)] == list(CONTACT_COLUMNS)
-    for name in (*CONTACT_COLUMNS, *MEANINGS, MANIFEST, REFUSED, DEAD_LETTERS):
+    named = (*CONTACT_COLUMNS, *MESSAGE_COLUMNS, *OWN_FIELDS, *MEANINGS, MANIFEST, REFUSED, WITHHELD, DEAD_LETTERS)
+    for name in named:
+        assert f"`{name}`" in page, name
+
+
+def test_the_page_states_what_a_template_can_do(page: str) -> None:
+    assert (LONGEST_VALUE, LONGEST_TEXT) == (200, 20_000)
+    for name in set(FILTERS) - {"d", "e"}:
         assert f"`{name}`" in page, name
 
 
