@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 from features.clocks import ORDER, Clock, known_rows
 from features.corrections import corrected_tables
@@ -12,7 +13,7 @@ from holdback.business import Business
 from holdback.warehouse import Warehouse
 from monitoring.causes.days import groups_of
 from monitoring.causes.results import Group, Saying
-from monitoring.cells import hidden
+from monitoring.cells import hidden, hidden_grid
 from monitoring.proportions import Share, wilson
 
 CANCELLED_DAYS = 365
@@ -65,21 +66,32 @@ def reasons_given(
             "group by all order by part, n desc, reason",
             frames={"gone": gone, "groups": groups},
         ).to_pylist()
-        totals: dict[str, int] = {}
-        for row in counted:
-            totals[row["part"]] = totals.get(row["part"], 0) + row["n"]
-        for (value, everybody), is_hidden in zip(totals.items(), hidden(list(totals.values())), strict=True):
-            told = [(row["reason"], row["n"]) for row in counted if row["part"] == value and row["reason"] is not None]
-            if told and not is_hidden:
-                found[(name, value)] = _told(feed, told, everybody, about)
+        found.update({(name, value): told for value, told in _by_value(feed, counted, about).items()})
     return found
 
 
-def _told(
-    feed: str, told: list[tuple[str, int]], everybody: int, about: Callable[[str, str], str | None]
-) -> tuple[Share, list[Saying]]:
-    given = sum(n for _, n in told)
-    hides = hidden([n for _, n in told])
-    shown = [pair for pair, is_hidden in zip(told, hides, strict=True) if not is_hidden][:MOST_REASONS]
-    reasons = [Saying("reason", feed, reason, about(feed, reason), wilson(n, given)) for reason, n in shown]
-    return wilson(given, everybody), reasons
+def _by_value(
+    feed: str, counted: list[dict[str, Any]], about: Callable[[str, str], str | None]
+) -> dict[str, tuple[Share, list[Saying]]]:
+    """What those of each value gave as reasons; no cell is shown that could be worked out to be small."""
+    counts = {(row["part"], row["reason"]): int(row["n"]) for row in counted}
+    values = list(dict.fromkeys(part for part, _ in counts))
+    reasons = list(dict.fromkeys(reason for _, reason in counts if reason is not None))
+    grid = [[counts.get((value, reason), 0) for reason in reasons] for value in values]
+    hides = hidden_grid(grid)
+    totals = [sum(line) + counts.get((value, None), 0) for line, value in zip(grid, values, strict=True)]
+    found = {}
+    for row, (value, is_hidden) in enumerate(zip(values, hidden(totals), strict=True)):
+        given = sum(grid[row])
+        if is_hidden or not given:
+            continue
+        shown = [at for at in range(len(reasons)) if grid[row][at] and not hides[row][at]]
+        shown.sort(key=lambda at: (-grid[row][at], reasons[at]))
+        found[value] = (
+            wilson(given, totals[row]),
+            [
+                Saying("reason", feed, reasons[at], about(feed, reasons[at]), wilson(grid[row][at], given))
+                for at in shown[:MOST_REASONS]
+            ],
+        )
+    return found

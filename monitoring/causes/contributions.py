@@ -33,7 +33,7 @@ class Contributions:
 
     Attributes:
         customer_ids: Whose, shape (n,).
-        frame: The features as the model saw them (rare categories folded), n rows.
+        frame: The features as the model saw them (rare categories folded, texts as numbers), n rows.
         logits: What each shown feature adds to the logit (its SHAP value), each of shape (n,).
         by_feature: Percentage points of probability that it adds.
         by_family: The same of each family, taken together.
@@ -85,6 +85,10 @@ def contributions_of(
     logit = np.asarray(base + raw.sum(axis=1))
     names = model.encoding.names
     shown = {feature.name: feature for feature in declared if not feature.protected and feature.name in names}
+    for name, feature in shown.items():
+        if feature.kind == "text":
+            # Who wrote nothing said nothing, whatever the model makes of the silence.
+            raw[frame[name].isna().to_numpy(), names.index(name)] = 0.0
     position = {name: names.index(name) for name in shown}
     families: dict[str, list[int]] = {}
     for name, feature in shown.items():

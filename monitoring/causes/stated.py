@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from features.clocks import Clock, known_rows, timestamp
 from features.corrections import corrected_tables
@@ -24,7 +24,7 @@ from holdback.warehouse import Warehouse
 from monitoring.causes.cancellations import reasons_given
 from monitoring.causes.days import groups_of
 from monitoring.causes.results import Group, Saying, SayingKind
-from monitoring.cells import MINIMUM_CELL
+from monitoring.cells import MINIMUM_CELL, hidden
 from monitoring.proportions import Share, newcombe, wilson
 from training.snapshot_days import matured_days
 
@@ -238,26 +238,37 @@ class _Reader:
         grouped = f'"{name}"' if name else "''"
         counted = self.warehouse.query(
             f"with said as ({said}), sides as (\n"
-            f"    select {grouped} as g, count(*) filter (where churned) as left_of,\n"
+            f"    select {grouped} as part, count(*) filter (where churned) as left_of,\n"
             "        count(*) filter (where not churned) as stayed_of from compared group by all\n)\n"
-            f"select {grouped} as g, value, any_value(left_of) as left_of, any_value(stayed_of) as stayed_of,\n"
+            f"select {grouped} as part, value, any_value(left_of) as left_of, any_value(stayed_of) as stayed_of,\n"
             "    count(*) filter (where churned) as left_asked, count(*) filter (where not churned) as stayed_asked,\n"
             "    count(*) filter (where churned and did) as left_did,\n"
             "    count(*) filter (where not churned and did) as stayed_did\n"
-            f"from said inner join compared using (customer_id) inner join sides on sides.g = {grouped}\n"
-            "group by all order by g, left_did + stayed_did desc, value",
+            f"from said inner join compared using (customer_id) inner join sides on sides.part = {grouped}\n"
+            "group by all order by part, left_did + stayed_did desc, value",
             frames={"compared": self.compared},
         ).to_pylist()
-        shown: dict[str, int] = {}
-        for row in counted:
+        kept: dict[str, int] = {}
+        for row, is_hidden in zip(counted, _hidden(counted), strict=True):
             # Anybody can contact the company; only who was asked can score, write a remark or stay silent.
             of = ("left_of", "stayed_of") if kind == "topic" else ("left_asked", "stayed_asked")
             counts = (row["left_did"], row[of[0]], row["stayed_did"], row[of[1]])
-            few = any(0 < count < MINIMUM_CELL for count in (counts[0], counts[2]))
-            is_known = min(counts[1], counts[3]) >= MINIMUM_CELL
-            shown[row["g"]] = shown.get(row["g"], 0) + (not few and is_known)
-            if not few and is_known and shown[row["g"]] <= MOST_VALUES:
-                yield (name, row["g"]), Heard(kind, feed, row["value"], counts)
+            if is_hidden or min(counts[1], counts[3]) < MINIMUM_CELL:
+                continue
+            kept[row["part"]] = kept.get(row["part"], 0) + 1
+            if kept[row["part"]] <= MOST_VALUES:
+                yield (name, row["part"]), Heard(kind, feed, row["value"], counts)
+
+
+def _hidden(counted: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Say which rows must not be shown: small cells, and those by which one could be worked out from the total."""
+    marks = [False] * len(counted)
+    for value in {row["value"] for row in counted}:
+        own = [at for at, row in enumerate(counted) if row["value"] == value]
+        for side in ("left_did", "stayed_did"):
+            for at, is_hidden in zip(own, hidden([counted[at][side] for at in own]), strict=True):
+                marks[at] |= is_hidden
+    return marks
 
 
 def _with(business: Business, role: str, column: str) -> tuple[str, ...]:

@@ -52,7 +52,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "shows what does.",
         "interval_note": "Intervals cover 95 % of what other customers of the same kind would show with the same "
         "model; another model would differ by more.",
-        "trend_note": "The intervals of all changes hold together; customers of both days are drawn together.",
+        "trend_note": "The intervals of all changes hold together; customers of both days are drawn together. "
+        "When everybody’s risk grows, the points of every family do.",
         "nobody_note": "What the model sees is not told: fewer than {least} customers are described.",
         "few_note": "No intervals: {n} customers are too few.",
         "sample_note": "{sample} of {all} customers were asked about, chosen by the hash of their key.",
@@ -128,7 +129,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "interval_note": "Los intervalos cubren el 95 % de lo que mostrarían otros clientes iguales con el mismo "
         "modelo; otro modelo diferiría más.",
         "trend_note": "Los intervalos de todos los cambios valen a la vez; los clientes de ambos días se sortean "
-        "juntos.",
+        "juntos. Cuando crece el riesgo de todos, crecen los puntos de cada familia.",
         "nobody_note": "No se cuenta lo que ve el modelo: hay menos de {least} clientes.",
         "few_note": "Sin intervalos: {n} clientes son muy pocos.",
         "sample_note": "Se preguntó por {sample} de {all} clientes, elegidos por el resumen de su clave.",
