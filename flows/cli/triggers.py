@@ -176,7 +176,8 @@ def _interval(share: Share) -> str:
 def _standings(found: tuple[TriggerStanding, ...], day: date, currency: str) -> Iterator[Any]:
     """Write where the triggers stand for people."""
     table = table_of(
-        f"triggers on {day}", "trigger", "campaign", "#today", "#30 days", "#expected", "volume", "evaluated (UTC)", "last fired (UTC)",
+        f"triggers on {day}", "trigger", "campaign", "#today", "#30 days", "#expected", "volume", "evaluated (UTC)",
+        "last fired (UTC)",
         f"#worth, {currency} per customer", "state",
     )  # fmt: skip
     for one in found:

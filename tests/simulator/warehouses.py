@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,14 @@ def business_of(project_root: Path, kind: str, feeds: Collection[str], **changes
     return Business.model_validate(content | changes)
 
 
-def live(company: Company, days: int, workspace: Workspace, *, history: date | None = None) -> date:
+def live(
+    company: Company,
+    days: int,
+    workspace: Workspace,
+    *,
+    history: date | None = None,
+    watch: Callable[[Company], None] = lambda _: None,
+) -> date:
     """Play some days and store what the feeds of the business tell of them; the day after the last is returned.
 
     Args:
@@ -40,11 +47,13 @@ def live(company: Company, days: int, workspace: Workspace, *, history: date | N
         days: How many.
         workspace: Where to; only the feeds that its business declares, and the customers.
         history: What is told on this day is taken to have been loaded a day after it happened.
+        watch: Called after each day.
     """
     business = workspace.business
     told: dict[str, list[pa.Table]] = defaultdict(list)
     for _ in range(days):
         play_on(company, 1)
+        watch(company)
         loaded_at = business.instant(company.played_until + DAY)
         for name, table in company.feeds(company.played_until).items():
             if name in business.feeds or name == "customers":
