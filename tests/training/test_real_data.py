@@ -270,3 +270,17 @@ def test_where_recency_alone_has_an_auc_of_830_the_model_has_more(groceries: Wor
     rule = found.league.baselines[0]
     assert rule.evaluation.auc.estimate == pytest.approx(0.830, abs=0.002)
     assert rule.auc_gain.estimate > 0
+
+
+@pytest.mark.slow
+def test_groceries_learn_who_breaks_the_rhythm_of_his_shopping(groceries: Workspace) -> None:
+    content = groceries.business.model_dump(mode="json", exclude_none=True)
+    rhythm = {"name": "out_of_rhythm", "kind": "rhythm", "feed": "purchases", "times": 3, "least_purchases": 8,
+              "least_days": 14, "outcome_days": 90}  # fmt: skip
+    business = Business.model_validate({**content, "churn": [rhythm], "training": {"snapshots": 2}})
+    workspace = Workspace(groceries.root, business, threads=2)
+    dataset = build_dataset(workspace, business.churn[0], date(2018, 1, 1))
+    fitted = fit(dataset.training, threads=2, recipe=QUICK)
+    league = League.of(business, business.churn[0], date(2018, 1, 1), fitted, dataset)
+    assert len(dataset.holdout) > 1_000
+    assert league.evaluation.auc.low > 0.6
