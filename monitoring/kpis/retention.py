@@ -102,6 +102,11 @@ def retention_curve(
         )
     if by == "all":
         curve = _curve("all", _together(list(cohorts.values())))
+        unseen = curve.points[0].month - 1 if curve.points else 0
+        if unseen:
+            notes.append(
+                f"nobody was watched over the first {unseen} months of a life: it is of those still there then"
+            )
         return Retention(churn.name, as_of, (curve,), 0, tuple(notes))
     shown = {number: one for number, one in sorted(cohorts.items()) if one.entered >= MINIMUM_CELL}
     curves = tuple(_curve(_month(number), one) for number, one in shown.items())

@@ -91,7 +91,7 @@ def revenue_churn(
             "intervals are too narrow"
         )
     if unknown:
-        notes.append(f"{unknown:,} customers are left out: their outcome is not known, or they left within the lead")
+        notes.append(f"left out: {unknown:,} whose outcome is not known, or who left within the lead")
     if end is None:
         notes.append("the churn definition has no later day: only what was lost with those who left can be told")
     return RevenueChurn(
