@@ -32,14 +32,16 @@ Floats = npt.NDArray[np.float64]
 
 #: Fewer customers who write are no themes.
 FEWEST_CUSTOMERS: Final = 40
-#: One theme for so many customers, at least two and at most twelve.
-CUSTOMERS_PER_THEME: Final = 40
-MOST_THEMES: Final = 12
+#: One theme for so many customers, at least two and at most fifteen.
+CUSTOMERS_PER_THEME: Final = 25
+MOST_THEMES: Final = 15
 #: Of more remarks only the newest are read.
 MOST_REMARKS: Final = 50_000
 RECENT_DAYS: Final = 30
 _MOST_SHARE: Final = 0.5
 _WORDS_SHOWN: Final = 8
+#: A word that weighs less than this share of the heaviest one says nothing of the theme.
+_LIGHTEST: Final = 0.1
 _EXAMPLES: Final = 3
 
 
@@ -88,7 +90,7 @@ class Themes:
         themes: The most frequent first.
         remarks: Remarks that were read.
         customers: Who wrote them.
-        other: Remarks of no theme.
+        other: Remarks of no theme: they use none of its words.
         notes: What a reader must know.
     """
 
@@ -126,7 +128,7 @@ def themes(
         as_of: The day of knowledge.
         days: How many days back.
         kind: nps, csat, ces, rating, review, remark or ticket; all by default.
-        count: How many themes; one for every 40 customers who write by default, at least 2 and at most 12.
+        count: How many themes; one for every 25 customers who write by default, at least 2 and at most 15.
         seed: Of the factorisation.
         level: Coverage of the intervals.
 
@@ -156,16 +158,17 @@ def themes(
             f"was used by {MINIMUM_CELL} of them. Look back on more days. Nothing was computed."
         )
     weights, heaviest = _factorised(terms, vocabulary, min(chosen, len(vocabulary), len(frame)), seed)
-    is_any = weights.max(axis=1) > 0
-    theme_of = np.where(is_any, weights.argmax(axis=1), -1)
+    words = [_top_words(vocabulary, heaviness) for heaviness in heaviest]
+    weights = np.where(_uses(terms, words), weights, 0.0)
+    theme_of = np.where(weights.max(axis=1) > 0, weights.argmax(axis=1), -1)
     recent = np.array(is_since(business, frame["event_at"], as_of, RECENT_DAYS), dtype=bool)
     found = [
-        _theme(frame, weights[:, number], theme_of == number, recent, vocabulary, heaviest[number], level)
-        for number in range(weights.shape[1])
+        _theme(frame, weights[:, number], theme_of == number, recent, words[number], level)
+        for number in range(len(words))
     ]
     told = sorted((one for one in found if one is not None), key=lambda one: (-one.remarks, one.words))
     notes = [f"one theme for {CUSTOMERS_PER_THEME} customers who wrote" if count is None else "as many as asked for"]
-    if len(told) < weights.shape[1]:
+    if len(told) < len(words):
         notes.append(f"themes of fewer than {MINIMUM_CELL} customers are left out")
     if len(frame) == MOST_REMARKS:
         notes.append(f"only the newest {MOST_REMARKS:,} remarks were read")
@@ -218,19 +221,29 @@ def _as_given(terms: list[str]) -> list[str]:
     return terms
 
 
+def _uses(terms: Sequence[list[str]], words: Sequence[tuple[str, ...]]) -> npt.NDArray[np.bool_]:
+    """Say which remark uses a word of which theme, shape (n, k): one that uses none is not about it."""
+    themes_of: dict[str, list[int]] = {}
+    for number, own in enumerate(words):
+        for word in own:
+            themes_of.setdefault(word, []).append(number)
+    found = np.zeros((len(terms), len(words)), dtype=bool)
+    for row, remark in enumerate(terms):
+        found[row, [number for term in remark for number in themes_of.get(term, ())]] = True
+    return found
+
+
 def _theme(
     frame: pd.DataFrame,
     weight: Floats,
     is_it: npt.NDArray[np.bool_],
     recent: npt.NDArray[np.bool_],
-    vocabulary: list[str],
-    heaviness: Floats,
+    words: tuple[str, ...],
     level: float,
 ) -> Theme | None:
     """Tell one theme; None when too few customers wrote of it."""
     rows = frame[is_it]
     customers = rows["customer_id"].nunique()
-    words = _top_words(vocabulary, heaviness)
     if customers < MINIMUM_CELL or not words:
         return None
     scores = rows.groupby("customer_id", sort=True)["score_share"].last().dropna().to_numpy(dtype=np.float64)
@@ -250,7 +263,7 @@ def _top_words(vocabulary: list[str], heaviness: Floats) -> tuple[str, ...]:
     """Return the heaviest terms; a pair whose words, or a word whose pair, stands there already adds nothing."""
     shown: list[str] = []
     for position in np.argsort(-heaviness, kind="stable"):
-        if heaviness[position] <= 0 or len(shown) == _WORDS_SHOWN:
+        if heaviness[position] <= _LIGHTEST * heaviness.max() or len(shown) == _WORDS_SHOWN:
             break
         term = vocabulary[position]
         said = {word for one in shown for word in one.split()}
