@@ -16,6 +16,7 @@ from features.clocks import Clock, newest_versions
 from features.corrections import corrected_tables
 from features.spine import build_spine
 from features.steps import with_steps
+from features.triggers import evaluate
 from holdback.business import Action, Audience, Business, Campaign, Churn
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
@@ -148,8 +149,6 @@ def _fired(warehouse: Warehouse, business: Business, campaign: Campaign, day: da
     """For whom the condition of the campaign's trigger holds on a day; None without a trigger."""
     if campaign.trigger is None:
         return None
-    from features.triggers import evaluate
-
     trigger = business.trigger_named(campaign.trigger)
     return meant(trigger, evaluate(warehouse, business, trigger, day)).select(["customer_id"])
 

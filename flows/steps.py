@@ -180,7 +180,7 @@ def score_step(workspace: Workspace, as_of: date, *, churn: str | None = None, w
 def fire_step(
     workspace: Workspace, as_of: date, *, seen_at: datetime | None = None, wait_seconds: float = 0
 ) -> Outcome | None:
-    """Ask every trigger for whom it fires; None without triggers. ``seen_at``: an instant of the day, else its start."""
+    """Ask every trigger for whom it fires; None without triggers. ``seen_at``: an instant inside the day."""
     from features.triggers import fire
 
     if not workspace.business.triggers:

@@ -207,7 +207,7 @@ def _since(warehouse: Warehouse, asked: Asked, trigger: Trigger, before: datetim
     From hour to hour, the day until now counts: what a day's file brings fires in the one hour in which it came.
     """
     if before is None:
-        return float(_reach_days(trigger)), 0
+        return float(reach_days(trigger)), 0
     days = max(1.0, (asked.now - before) / timedelta(days=1))
     since, now = asked.now - timedelta(days=days), timestamp(asked.now)
     counted = warehouse.query(
@@ -217,7 +217,7 @@ def _since(warehouse: Warehouse, asked: Asked, trigger: Trigger, before: datetim
     return days, int(counted["fired"][0].as_py())
 
 
-def _reach_days(trigger: Trigger) -> int:
+def reach_days(trigger: Trigger) -> int:
     """On how many days a condition looks at once: so many days' firings are there when it is first asked."""
     match trigger:
         case OverdueTrigger():

@@ -9,6 +9,7 @@ from typing import Any
 from flows.cli.decisions import why
 from flows.cli.learned import tell_learn, tell_train_value, tell_uplift, tell_value
 from flows.cli.options import bold, interval, print_json, show, table_of
+from flows.cli.signals import tell_segments, tell_triggers
 from flows.runs import Outcome
 
 Receipt = Any  # a receipt is JSON: each teller below knows the keys of its own flow
@@ -230,4 +231,6 @@ _TELLERS: dict[str, Callable[[Receipt], Iterator[Any]]] = {
     "value_daily": tell_value,
     "learn": tell_learn,
     "uplift_daily": tell_uplift,
+    "triggers": tell_triggers,
+    "segments": tell_segments,
 }

@@ -9,7 +9,23 @@ import sys
 
 import typer
 
-from flows.cli import business, campaigns, data, decisions, earnings, fit, learning, loop, measurement, models, policies
+from flows.cli import (
+    business,
+    campaigns,
+    causes,
+    data,
+    decisions,
+    earnings,
+    feedback,
+    fit,
+    journey,
+    learning,
+    loop,
+    measurement,
+    models,
+    policies,
+    triggers,
+)
 from holdback.errors import HoldbackError
 
 _EXIT_CODES = """\b
@@ -35,6 +51,10 @@ data.add_to(app)
 models.add_to(app)
 learning.add_to(app)
 policies.add_to(app)
+journey.add_to(app)
+causes.add_to(app)
+feedback.add_to(app)
+triggers.add_to(app)
 campaigns.add_to(app)
 measurement.add_to(campaigns.campaigns)
 earnings.add_to(campaigns.campaigns)
