@@ -176,21 +176,24 @@ def _interval(share: Share) -> str:
 def _standings(found: tuple[TriggerStanding, ...], day: date, currency: str) -> Iterator[Any]:
     """Write where the triggers stand for people."""
     table = table_of(
-        f"triggers on {day}", "trigger", "campaign", "#today", "#30 days", "#expected", "volume", "evaluated (UTC)",
-        "last fired (UTC)",
-        f"#worth, {currency} per customer", "state",
+        f"triggers on {day}; worth in {currency} per customer", "trigger", "campaign", "state", "#today", "#30 days",
+        "#expected", "#worth",
     )  # fmt: skip
     for one in found:
         table.add_row(
-            one.trigger, one.campaign or "none acts", f"{one.fired_today:,}", f"{one.fired_lately:,}",
-            "" if one.expected_per_day is None else f"{one.expected_per_day:g} a day", one.volume,
-            "never" if one.last_evaluated_at is None else f"{one.last_evaluated_at:%Y-%m-%d %H:%M}",
-            "never" if one.last_fired_at is None else f"{one.last_fired_at:%Y-%m-%d %H:%M}", _worth(one),
-            "retired" if one.is_retired else one.campaign_state or "watched only",
+            one.trigger, one.campaign or "none acts", "retired" if one.is_retired else one.campaign_state or "watched",
+            f"{one.fired_today:,}", f"{one.fired_lately:,}",
+            "" if one.expected_per_day is None else f"{one.expected_per_day:g} a day", _worth(one),
         )  # fmt: skip
     yield table
-    yield from (f"{one.trigger}: fires when {one.condition}" for one in found)
-    yield from (f"{one.trigger}: halted: {one.why_halted}" for one in found if one.why_halted is not None)
+    evaluated = max((one.last_evaluated_at for one in found if one.last_evaluated_at is not None), default=None)
+    yield f"last evaluated: {'never' if evaluated is None else f'{evaluated:%Y-%m-%d %H:%M} UTC'}"
+    for one in found:
+        yield f"{one.trigger}: fires when {one.condition}"
+        if one.volume in ("flooded", "more than expected"):
+            yield f"{one.trigger}: {one.volume} today"
+        if one.why_halted is not None:
+            yield f"{one.trigger}: halted: {one.why_halted}"
 
 
 def _worth(one: TriggerStanding) -> str:

@@ -172,7 +172,7 @@ def _record(
         lift=lift_of(precision, rest, tally.judged_count / tally.described_count) if precision and rest else None,
         lead=_lead(tally.lead_days),
         branches=_branches(tally),
-        notes=(*_notes(business, trigger, judgement, every_days, tally), *recall_notes),
+        notes=(*_notes(business, trigger, judgement, every_days, tally), *recall_notes, *_news_notes(news)),
     )
 
 
@@ -196,6 +196,14 @@ def _recall(judgement: Judgement, days: tuple[date, ...], tally: _Tally) -> tupl
 
 def _is_label_of_silence(judgement: Judgement) -> bool:
     return judgement.churn.kind == "inactivity" and judgement.is_label
+
+
+def _news_notes(news: float) -> tuple[str, ...]:
+    if news >= 1:
+        return ()
+    return (
+        f"the same customers are described day after day: n of the base rate counts {news:.0%} of customers and days",
+    )
 
 
 def _lead(days: list[int]) -> LeadTime | None:

@@ -78,7 +78,8 @@ class TriggerRecord:
         expected_per_day: What the business file expects.
         volume: What the volume says of it.
         precision: Of the firings, those whose customer left.
-        base: Of all described customers on the same days, those who left.
+        base: Of all described customers on the same days, those who left; ``n`` is an effective number, because the
+            same customers are described day after day and their judged days overlap.
         rest: The same without the firings.
         recall: Of all who left, those for whom it had fired in the judged window before.
         lift: ``precision / base``.

@@ -36,7 +36,8 @@ def bank() -> tuple[Company, dict[str, list[dict[str, Any]]]]:
 
 def fallen(company: Company) -> list[dict[str, Any]]:
     assert isinstance(company.trade, Bank)
-    return falls_of(company.trade.falls, company.people).to_pylist()
+    found: list[dict[str, Any]] = falls_of(company.trade.falls, company.people).to_pylist()
+    return found
 
 
 def test_a_fall_stands_in_the_balances_of_its_day_to_the_cent(

@@ -90,11 +90,11 @@ def _names(business: Business, name: str) -> Mapping[str, str]:
     """Return their column by ours."""
     if name != "customers":
         feed = business.feeds[name]
-        return {column.name: feed.columns[column.key] for column in feed.mapped_columns}
+        return {column.name: str(feed.columns[column.key]) for column in feed.mapped_columns}
     section = business.customers
     assert section is not None
     own = {attribute: attribute for attribute in section.attributes}
-    return {"customer_id": section.key, "signed_up_at": section.columns["signed_up_at"], **own}
+    return {"customer_id": section.key, "signed_up_at": str(section.columns["signed_up_at"]), **own}
 
 
 def _utc(local: pa.ChunkedArray, zone: str) -> pa.ChunkedArray:

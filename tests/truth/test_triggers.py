@@ -91,7 +91,8 @@ def bank(tmp_path_factory: pytest.TempPathFactory, project_root: Path) -> World:
 @pytest.fixture(scope="module")
 def falls(bank: World) -> list[dict[str, Any]]:
     assert isinstance(bank.company.trade, Bank)
-    return falls_of(bank.company.trade.falls, bank.company.people).to_pylist()
+    found: list[dict[str, Any]] = falls_of(bank.company.trade.falls, bank.company.people).to_pylist()
+    return found
 
 
 def test_every_planted_fall_is_found_the_day_after_by_the_right_branch(

@@ -111,7 +111,7 @@ def random_shop(seed: int, *, customers: int = 120, days: int = 200) -> Shop:
     for number in range(customers):
         who = f"c{number:03d}"
         shop.region[who] = "north" if rng.random() < 0.5 else "south"
-        ends = days
+        ends = float(days)
         if rng.random() < 0.4:
             burst = rng.uniform(20, days - 40)
             shop.tickets[who] = [_at(burst + back) for back in sorted(rng.uniform(0, 10, rng.integers(1, 5)))]
