@@ -147,7 +147,7 @@ def design_of(business: Business, campaign: Campaign, plan: Plan, *, forced_reas
         holdout_count=own.sample.holdout if own.sample else None,
         treatment_count=own.sample.treatment if own.sample else None,
         forced_reason=forced_reason,
-        trigger=_trigger_of(business, campaign),
+        trigger=trigger_rule(business, campaign),
     )
 
 
@@ -189,7 +189,7 @@ def check_unchanged(business: Business, design: Design) -> tuple[str, ...]:
         "actions": campaign.actions,
         "audience": campaign.audience.model_dump(mode="json"),
         "churn": business.churn_named(campaign.churn).model_dump(mode="json"),
-        "trigger": _trigger_of(business, campaign),
+        "trigger": trigger_rule(business, campaign),
     }
     then = {name: getattr(design, name) for name in FIXED}
     # Read again by today's rules: a key that a later release adds, with a default, is no change of the company's.
@@ -206,7 +206,8 @@ def check_unchanged(business: Business, design: Design) -> tuple[str, ...]:
     return tuple(_moves(design, campaign, campaign_shares(business, campaign)))
 
 
-def _trigger_of(business: Business, campaign: Campaign) -> dict[str, Any] | None:
+def trigger_rule(business: Business, campaign: Campaign) -> dict[str, Any] | None:
+    """Return what a launch fixes of a campaign's trigger; None for a campaign without one."""
     return None if campaign.trigger is None else _rule(business.trigger_named(campaign.trigger))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from campaigns.designs import Design
+from campaigns.designs.design import trigger_rule
 from campaigns.holdout import campaign_layer
 from campaigns.ledger import record
 from holdback.business import Audience, Business
@@ -177,6 +178,7 @@ def design_of(business: Business, name: str, on: date) -> Design:
         holdout_share=layer.holdout_share, explore_share=business.holdout.explore_share,
         starts_on=campaign.starts_on or on, ends_on=campaign.ends_on, last_entry_on=None, reads_on=None, base_rate=0.2,
         lift=0.1, effect=0.02, holdout_count=None, treatment_count=None, forced_reason="a test of something else",
+        trigger=trigger_rule(business, campaign),
     )  # fmt: skip
 
 
