@@ -105,7 +105,7 @@ def retention_curve(
         unseen = curve.points[0].month - 1 if curve.points else 0
         if unseen:
             notes.append(
-                f"nobody was watched over the first {unseen} months of a life: it is of those still there then"
+                f"nobody was watched over the first {unseen} months of a life: the curve is of those still there then"
             )
         return Retention(churn.name, as_of, (curve,), 0, tuple(notes))
     shown = {number: one for number, one in sorted(cohorts.items()) if one.entered >= MINIMUM_CELL}

@@ -28,8 +28,8 @@ def regional(sizes: dict[str, tuple[int, int]]) -> Memory:
     return world(deals=deals, customers=customers)
 
 
-def rates(warehouse: Memory, by: str, **options: date) -> ChurnRates:
-    return churn_rates(warehouse, company(), CANCELLED, options.pop("as_of", AS_OF), by=by, **options)
+def rates(warehouse: Memory, by: str, *, as_of: date = AS_OF, on: date | None = None) -> ChurnRates:
+    return churn_rates(warehouse, company(), CANCELLED, as_of, by=by, on=on)
 
 
 def told(found: ChurnRates) -> dict[str, tuple[float, float] | None]:

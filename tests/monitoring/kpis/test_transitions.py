@@ -71,9 +71,8 @@ def test_few_who_moved_cannot_be_worked_out_from_the_totals() -> None:
 
 
 def test_days_that_were_not_written_are_computed_as_they_were_known() -> None:
-    deals = [start(who, at(2025, 1, 5)) for who in names("c", 12)] + [
-        start(who, at(2025, 5, 3)) for who in names("d", 9)
-    ]
+    deals = [start(who, at(2025, 1, 5)) for who in names("c", 12)]
+    deals += [start(who, at(2025, 5, 3)) for who in names("d", 9)]
     found = transitions(world(deals=deals), company(), CANCELLED, AS_OF, since=date(2025, 4, 20))
     assert found.groups == ("new", "steady")
     assert found.move("steady", "steady").customer_count == 12
@@ -88,9 +87,8 @@ def test_the_first_day_everyone_left_and_nobody_at_all() -> None:
     deals = [start(who, at(2025, 5, 20)) for who in names("c", 12)]
     first = transitions(world(deals=deals), company(), CANCELLED, AS_OF)
     assert [move.customer_count for move in first.moves if move.came_from == ARRIVED] == [12]
-    gone = [start(who, at(2025, 1, 5)) for who in names("c", 12)] + [
-        cancel(who, at(2025, 6, 1)) for who in names("c", 12)
-    ]
+    gone = [start(who, at(2025, 1, 5)) for who in names("c", 12)]
+    gone += [cancel(who, at(2025, 6, 1)) for who in names("c", 12)]
     last = transitions(world(deals=gone), company(), CANCELLED, AS_OF)
     assert last.move("steady", GONE).share == wilson(12, 12)
     with pytest.raises(DataError, match="nobody is described on 2025-05-15 or on 2025-06-15"):
@@ -123,9 +121,8 @@ def test_sizes_of_groups_and_what_they_bring() -> None:
 def test_what_was_written_is_what_is_told(tmp_path: Path) -> None:
     tables = company().tables
     lake = Lake(tmp_path, tables, threads=1)
-    deals = [start(who, at(2025, 1, 5)) for who in names("c", 12)] + [
-        start(who, at(2025, 5, 3)) for who in names("d", 9)
-    ]
+    deals = [start(who, at(2025, 1, 5)) for who in names("c", 12)]
+    deals += [start(who, at(2025, 5, 3)) for who in names("d", 9)]
     lake.append("deals", arrow(tables["deals"], deals), batch="b")
     computed = transitions(lake, company(), CANCELLED, AS_OF, since=AS_OF - timedelta(days=50))
     for day in (AS_OF - timedelta(days=50), AS_OF):
