@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ FEWEST_FOR_AN_INTERVAL = 30
 FEWEST_FOR_A_COURSE = 10
 _MIXED_BELOW = 0.2  # a rank correlation this small names no direction
 _FLAT = 1e-9
+_BLOCK = 50  # resamples multiplied at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +104,12 @@ def contributions_of(
     )
 
 
-def weights_of(customer_ids: npt.NDArray[Any], *, seed: int, resamples: int = RESAMPLES) -> Floats:
-    """How often each customer is drawn in each resample, shape (resamples, n)."""
-    n = customer_ids.size
+def drawn_again(n: int, *, resamples: int, seed: int) -> Iterator[Floats]:
+    """Yield how often each of n customers is drawn, one row per resample, shape (at most _BLOCK, n)."""
     rng = np.random.default_rng(seed)
-    return np.asarray(rng.multinomial(n, np.full(n, 1 / n), size=resamples), dtype=np.float64)
+    for begin in range(0, resamples, _BLOCK):
+        rows = min(_BLOCK, resamples - begin)
+        yield np.array([np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(rows)], dtype=np.float64)
 
 
 def sizes(found: Contributions, *, seed: int = 0) -> dict[str, tuple[Figure, Figure]]:
@@ -126,7 +128,8 @@ def sizes(found: Contributions, *, seed: int = 0) -> dict[str, tuple[Figure, Fig
     if len(absolute) < FEWEST_FOR_AN_INTERVAL:
         pairs = zip(families, means, shares, strict=True)
         return {f: (Figure(float(m), None, None), Figure(float(s), None, None)) for f, m, s in pairs}
-    drawn = weights_of(found.customer_ids, seed=seed) @ absolute / len(absolute)
+    n = len(absolute)
+    drawn = np.vstack([weights @ absolute / n for weights in drawn_again(n, resamples=RESAMPLES, seed=seed)])
     drawn_shares = drawn / np.where(drawn.sum(axis=1) > 0, drawn.sum(axis=1), 1.0)[:, None]
     return {
         family: (_figure(means[at], drawn[:, at]), _figure(shares[at], drawn_shares[:, at]))
@@ -156,12 +159,11 @@ def changes(old: Contributions, new: Contributions, *, seed: int = 0, resamples:
     estimate = after.mean(axis=0) - before.mean(axis=0)
     if min(len(before), len(after)) < FEWEST_FOR_AN_INTERVAL:
         return {family: Figure(float(value), None, None) for family, value in zip(families, estimate, strict=True)}
-    drawn = np.empty((resamples, len(families)))
-    rng = np.random.default_rng(seed)
-    for row in range(resamples):
-        weights = rng.multinomial(everybody.size, np.full(everybody.size, 1 / everybody.size))[codes]
-        first, second = weights[:split], weights[split:]
-        drawn[row] = (second @ after) / max(second.sum(), 1) - (first @ before) / max(first.sum(), 1)
+    parts = []
+    for weights in drawn_again(everybody.size, resamples=resamples, seed=seed):
+        first, second = np.split(weights[:, codes], [split], axis=1)
+        parts.append(second @ after / _total(second) - first @ before / _total(first))
+    drawn = np.vstack(parts)
     error = drawn.std(axis=0, ddof=1)
     scaled = np.abs(drawn - estimate) / np.where(error > 0, error, np.inf)
     reach = float(np.quantile(scaled.max(axis=1), 0.95)) * error
@@ -212,6 +214,11 @@ def extremes(values: pd.Series[Any], points: Floats) -> tuple[Level, Level] | No
 def _level(told: pd.DataFrame, value: Any) -> Level:
     row = told.loc[value]
     return Level(str(value), float(row["mean"]), int(row["size"]))
+
+
+def _total(weights: Floats) -> Floats:
+    """How many are drawn in each resample, as a column; at least 1."""
+    return np.asarray(np.maximum(weights.sum(axis=1, keepdims=True), 1.0))
 
 
 def _figure(estimate: float, drawn: Floats) -> Figure:
