@@ -1,4 +1,4 @@
-"""What the study does. Settled on trial worlds (seeds 1, 5, 901 and 902); the study plays others, from 101 on."""
+"""What the study does. Settled on trial worlds (seeds 1, 5, 101 to 110, 901 and 902); the study plays others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bench.year.oracle import HORIZON_DAYS
 
 #: Seed of the study's first world: none of those that its design was settled on.
-FIRST_SEED = 101
+FIRST_SEED = 201
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -53,7 +53,7 @@ class Plan:
     action: str = "retention_call"
     capacity_share: float = 0.20
     first_share: float = 1.0
-    first_weeks: int = 26
+    first_weeks: int = 35
     second_share: float = 0.5
     second_weeks: int = 30
     explore_share: float = 0.05

@@ -31,7 +31,7 @@ Flags = npt.NDArray[np.bool_]
 BY_VALUE = "value"
 #: Smaller boosters than the default, so that twenty worlds can be learned in.
 LIGHT = Recipe(outcome_trees=100, effect_trees=60, learning_rate=0.08)
-OUTER_FOLDS = 2
+OUTER_FOLDS = 3
 
 
 @dataclass(frozen=True, eq=False)
