@@ -231,6 +231,9 @@ def measure_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) 
 def decide_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome:
     """Decide whom to contact today, within holdouts, suppression, capacities and budget, once and for ever."""
     from campaigns.decisions import decide
+    from campaigns.messages import refuse_faulty_messages
+
+    refuse_faulty_messages(workspace.business)  # before anybody is chosen whom nothing could be written to
 
     def work() -> Receipt:
         return _receipt(decide(workspace, as_of, progress=tell))
