@@ -177,3 +177,28 @@ def test_levels_of_few_customers_are_nobodys() -> None:
     assert told[1].value == "b"
     assert extremes(pd.Series(["a"] * 30), np.arange(30.0)) is None
     assert extremes(values, np.zeros(44)) is None
+
+
+def test_what_customers_wrote_is_a_driver_and_silence_is_not() -> None:
+    n, rng = 1500, np.random.default_rng(5)
+    is_angry, wrote = rng.random(n) < 0.4, rng.random(n) < 0.5
+    said = np.where(is_angry, "too expensive and slow, very angry", "all is well, thank you")
+    frame, texts = customers(n)[["price", "noise"]], pd.DataFrame({"remarks": np.where(wrote, said, None)})
+    rows = rows_sorted(
+        frame,
+        customer_ids=[f"c{i:05d}" for i in range(n)],
+        as_ofs=np.full(n, np.datetime64("2025-01-01")),
+        churned=rng.uniform(size=n) < np.where(is_angry, 0.7, 0.1),
+        texts=texts,
+    )
+    model = fit(rows, threads=1, recipe=Recipe(learning_rate=0.2, seed_count=1)).model
+    remarks = Feature(
+        "remarks", feed="nps", role="feedback", family="remarks", aggregate="texts", unit="text",
+        meaning=Meaning("Remarks", "Comentarios"), kind="text",
+    )  # fmt: skip
+    declared = (feature("price"), feature("noise"), remarks)
+    found = contributions_of(model, frame.assign(remarks=texts["remarks"]), np.arange(n), declared, threads=1)
+    assert max(sizes(found), key=lambda family: sizes(found)[family][0].estimate) == "remarks"
+    assert np.all(found.by_family["remarks"][~wrote] == 0)
+    assert found.by_family["remarks"][wrote & is_angry].mean() > 5
+    assert found.frame["remarks"].dtype == np.float64  # the words themselves go no further
