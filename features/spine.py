@@ -108,8 +108,11 @@ def _regulars(churn: RhythmChurn, clock: Clock, corrected: Collection[str]) -> l
 def _holders(business: Business, churn: BalanceDropChurn, clock: Clock, corrected: Collection[str]) -> list[Step]:
     columns, account = level_columns(business, churn), ("customer_id", *account_key(business, churn))
     rows = known_rows(churn.feed, columns, clock, corrected=churn.feed in corrected, also=counts(churn), spine=False)
-    accounts = select([*account, f"{level()} as balance_cents"], f"from _levels\n    group by {', '.join(account)}")
+    newest = [*account, f"{level()} as balance_cents", *(["max(event_at) as reported_at"] if churn.active_days else [])]
+    accounts = select(newest, f"from _levels\n    group by {', '.join(account)}")
     enough = f"from _accounts\n    group by customer_id\n    having {is_held(churn, 'sum(balance_cents)')}"
+    if churn.active_days:
+        enough += f"\n        and max(reported_at) >= {clock.days_ago(churn.active_days)}"
     return [
         Step("_levels", "balances that were visible at as_of", rows),
         Step("_accounts", "the newest balance of each account", accounts),

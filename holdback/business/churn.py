@@ -82,6 +82,11 @@ class BalanceDropChurn(_ChurnDefinition):
     least_amount: Annotated[float, Field(ge=0)] = Field(
         100.0, description="Who holds less has nothing to take away; in the business' currency"
     )
+    active_days: Annotated[int, Field(ge=1, le=1830)] | None = Field(
+        None,
+        description="Only who had a balance reported in so many days: for feeds that fall silent when somebody has "
+        "left; everybody whose last balance is enough by default",
+    )
     outcome_days: Annotated[int, Field(ge=1, le=730)]
 
 

@@ -104,3 +104,7 @@ def test_a_drop_of_the_balance_describes_who_holds_enough_over_all_accounts() ->
     assert described("drain", {"levels": rows}) == ["enough", "same_instant", "together"]
     without = ("levels.account_kind",)
     assert described("drain", {"levels": rows}, without=without) == ["enough", "same_instant"]
+    business = company()
+    lately = business.churn_named("drain").model_copy(update={"active_days": 6})
+    spine = build_spine(Memory(business, {"levels": rows}), business, lately, AS_OF)
+    assert spine["customer_id"].to_pylist() == ["same_instant"]
