@@ -183,7 +183,7 @@ def test_what_customers_wrote_is_a_driver_and_silence_is_not() -> None:
     n, rng = 1500, np.random.default_rng(5)
     is_angry, wrote = rng.random(n) < 0.4, rng.random(n) < 0.5
     said = np.where(is_angry, "too expensive and slow, very angry", "all is well, thank you")
-    frame, texts = customers(n)[["price", "noise"]], pd.DataFrame({"remarks": np.where(wrote, said, None)})
+    frame, texts = customers(n)[["price", "noise"]], pd.DataFrame({"remarks": pd.Series(said).where(wrote, None)})
     rows = rows_sorted(
         frame,
         customer_ids=[f"c{i:05d}" for i in range(n)],
