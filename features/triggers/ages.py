@@ -10,7 +10,8 @@ are at risk who were watched at that age.
   is left out, so that a wrong date in the past does not pretend to years of watching). Whether a row was loaded as
   history or from day to day does not matter: a full history has early replacements, a list of what is owned has none.
 - *Watched until*: the day of knowledge; for a customer who has left by the business' first definition of kind
-  ``inactivity``, until its ``active_days`` after the last purchase: who drives another make replaces nothing here.
+  ``inactivity``, until its ``active_days`` after the last purchase: who drives another make replaces nothing here. Who
+  never bought anything in that definition's feed is watched to the end.
 - Ages at which fewer than :data:`LEAST_AT_RISK` are at risk say nothing (Lai & Ying, 1991): one early replacement among
   three old things would else end the curve.
 """
@@ -26,13 +27,7 @@ from features.triggers.asking import Asked
 from holdback.business import DueTrigger, InactivityChurn
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from holdback.warehouse import Warehouse
-
-    Counts = NDArray[np.int64]
-
 #: Ages with fewer at risk leave the curve as it is.
 LEAST_AT_RISK = 10
 
@@ -166,8 +161,9 @@ def _counts_sql(asked: Asked, trigger: DueTrigger) -> str:
             ["customer_id", "max(event_at) as bought_at"], f"from ({seen}) as bought\n    group by customer_id"
         )
         steps.append(Step("_last_bought", "when each customer last bought anything", newest))
-        since = "greatest(started_at, coalesce(bought_at, started_at))"
-        last_seen = f"least({asked.clock.now}, {since} + to_days({active.population_days}))"
+        # Null for who never bought anything there: least() passes over it.
+        since = f"greatest(started_at, bought_at) + to_days({active.population_days})"
+        last_seen = f"least({asked.clock.now}, case when bought_at is not null then {since} end)"
         joined = "\n    left join _last_bought using (customer_id)"
     rank = "row_number() over (order by ended_at)"
     told = "count(*) filter (where ended_at is not null) over ()"

@@ -107,7 +107,10 @@ def _sums(asked: Asked, trigger: DropTrigger, feed: str) -> list[Step]:
 
 def _attributes(asked: Asked, trigger: DropTrigger) -> Held:
     before, after = f'"{trigger.before}"', f'"{trigger.after}"'
-    steps = newest_versions(asked.clock, (f"{before} as before_level", f"{after} as after_level"), asked.corrected)
+    # The attributes that branches ask for come along: the customers are read once.
+    asked_for = dict.fromkeys(f'"{name}"' for branch in trigger.then for name in branch.when)
+    columns = (f"{before} as before_level", f"{after} as after_level", *asked_for)
+    steps = newest_versions(asked.clock, columns, asked.corrected)
     levels = ["customer_id", *(f"cast(round({name}_level * 1e2) as bigint) as {name}_cents" for name in _SIDES)]
     known = " and ".join(f"abs({name}_level) < 9e14" for name in _SIDES)
     fallen = ["customer_id", "before_cents", "after_cents", "(before_cents - after_cents) / 100e0 as size"]

@@ -34,6 +34,9 @@ from holdback.warehouse import Warehouse
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: Where the steps of :func:`features.clocks.newest_versions` end.
+CUSTOMERS_ROWS = "_customers_rows"
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -107,11 +110,12 @@ def trigger_sql(asked: Asked, trigger: Trigger, learned: Sequence[LearnedAge] = 
             detail["went"] = f"json_object({pairs})"
     attributes = dict.fromkeys(key for branch in trigger.then for key in branch.when if key not in shown)
     if attributes:
-        steps.append(Step("spine", "those whose attributes decide", select(["customer_id"], f"from {HELD}")))
-        named = tuple(f'"{name}"' for name in attributes)
-        steps += newest_versions(asked.clock, named, asked.corrected, spine=True)
-        joins += f"\nleft join _customers_rows on _customers_rows.customer_id = {HELD}.customer_id"
-        shown |= {name: f'cast(_customers_rows."{name}" as varchar)' for name in attributes}
+        if all(step.name != CUSTOMERS_ROWS for step in steps):
+            steps.append(Step("spine", "those whose attributes decide", select(["customer_id"], f"from {HELD}")))
+            named = tuple(f'"{name}"' for name in attributes)
+            steps += newest_versions(asked.clock, named, asked.corrected, spine=True)
+        joins += f"\nleft join {CUSTOMERS_ROWS} on {CUSTOMERS_ROWS}.customer_id = {HELD}.customer_id"
+        shown |= {name: f'cast({CUSTOMERS_ROWS}."{name}" as varchar)' for name in attributes}
     selected = [
         f"cast({HELD}.customer_id as varchar) as customer_id",
         f"cast({HELD}.size as double) as size",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,14 @@ _EVENT = {"customer_id": "who", "event_at": "at"}
 _FEEDS: dict[str, dict[str, Any]] = {
     "moves": {
         "role": "transactions",
-        "columns": {**_EVENT, "amount": "a", "category": "c", "channel": "ch", "direction": "dir", "destination": "dest"},
+        "columns": {
+            **_EVENT,
+            "amount": "a",
+            "category": "c",
+            "channel": "ch",
+            "direction": "dir",
+            "destination": "dest",
+        },
     },
     "visits": {"role": "transactions", "columns": {**_EVENT, "amount": "a", "category": "c"}},
     "levels": {"role": "balances", "columns": {**_EVENT, "account_kind": "k", "balance": "b"}},
@@ -43,7 +51,7 @@ _BRANCHES = [
 #: One of each kind, and of each way in which a kind can be asked.
 TRIGGERS: tuple[dict[str, Any], ...] = (
     {"name": "fall", "kind": "drop", "feed": "levels", "at_least": 100, "went": "moves", "then": _BRANCHES},
-    {"name": "fall_share", "kind": "drop", "feed": "levels", "at_least_share": 0.5, "where": {"account_kind": "savings"}},
+    {"name": "share", "kind": "drop", "feed": "levels", "at_least_share": 0.5, "where": {"account_kind": "savings"}},
     {"name": "outflow", "kind": "drop", "feed": "moves", "at_least": 100, "at_least_share": 0.2, "then": _BRANCHES},
     {"name": "told_fall", "kind": "drop", "before": "was", "after": "is", "at_least": 100},
     {"name": "late", "kind": "overdue", "feed": "visits", "times": 2.5, "least_events": 4, "only_open_days": 30},
@@ -78,7 +86,9 @@ def company(
                 "attributes": {"segment": "category", "vip": "flag", "was": "number", "is": "number"},
             },
             "feeds": everything,
-            "churn": [{"name": "lapse", "kind": "inactivity", "feed": "visits", "outcome_days": 60, "active_days": 400}],
+            "churn": [
+                {"name": "lapse", "kind": "inactivity", "feed": "visits", "outcome_days": 60, "active_days": 400}
+            ],
             "actions": [
                 {"name": "call", "channel": "phone", "cost": 5},
                 {"name": "offer", "channel": "email", "cost": 1},
@@ -95,7 +105,12 @@ def trigger(**declared: Any) -> dict[str, Any]:
 
 def instant(days: float = 0, day: date = AS_OF) -> datetime:
     """Return the start of a day of the company, moved by days of 24 hours."""
-    return company(()).instant(day) + timedelta(days=days)
+    return _starts(day) + timedelta(days=days)
+
+
+@cache
+def _starts(day: date) -> datetime:
+    return company(()).instant(day)
 
 
 def row(customer: str, days: float, **values: Any) -> Row:
