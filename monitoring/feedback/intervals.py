@@ -77,7 +77,7 @@ def mean_score(scores: npt.NDArray[np.float64], *, lowest: float, highest: float
         level: Coverage of the interval.
 
     Examples:
-        >>> found = mean_score(np.array([7.0, 8.0, 10.0, 3.0]), lowest=0, highest=10)
+        >>> found = mean_score(np.array([7.0, 8.0, 10.0, 3.0]), lowest=0.0, highest=10.0)
         >>> round(found.estimate, 2), round(found.low, 2), round(found.high, 2)
         (7.0, 2.32, 10.0)
     """

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from features.clocks import ORDER
 from features.steps import Step, select
+from holdback.business import Feed
+from holdback.scales import scale_spans
 from monitoring.outcomes.asking import Asked
 
 _PROMOTER, _DETRACTOR = 9, 6
 
 
 def feedback_feed(asked: Asked) -> str | None:
-    """Return the feed that is measured: the first on the NPS scale, else the first of all; None without any."""
+    """Return the feed that is measured: the first on the NPS scale now, else the first of all; None without any."""
     feeds = asked.business.feeds_with_role("feedback")
-    return next((name for name, feed in feeds.items() if feed.scale == "nps"), next(iter(feeds), None))
+    return next((name for name, feed in feeds.items() if _is_nps(feed)), next(iter(feeds), None))
+
+
+def _is_nps(feed: Feed) -> bool:
+    spans = scale_spans(feed)
+    return bool(spans) and spans[-1].scale == "nps"
 
 
 def answer_steps(asked: Asked, near: str) -> list[Step]:
@@ -26,7 +33,9 @@ def answer_steps(asked: Asked, near: str) -> list[Step]:
         nothing = "select null::bigint as who, 0 as answered, 0 as nps, 0e0 as score where false"
         return [Step("_answers", "nobody is asked", nothing)]
     shape = asked.business.feeds[feed]
-    is_nps = shape.scale == "nps"
+    is_nps, spans = _is_nps(shape), scale_spans(shape)
+    if len(spans) > 1:  # scores of two scales have no mean: those on the newest one count
+        near += f" and {spans[-1].condition(asked.business.instant)}"
     also = near + (" and coalesce(kind, 'nps') = 'nps'" if is_nps and shape.has("kind") else "")
     order = ", ".join(ORDER)
     points = f"case when last_score >= {_PROMOTER} then 100 when last_score <= {_DETRACTOR} then -100 else 0 end"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from holdback.business import Business
+from holdback.business.sections import ScaleSince
 from holdback.errors import BusinessFileError, DataError
 from monitoring.outcomes import Cohort, Outcomes, cohort_of, programme, read_outcomes
 from tests.campaigns.test_designs import DESIGN
@@ -356,6 +357,19 @@ def test_the_last_answer_of_each_counts(score: int, points: int) -> None:
     surveys = [{"customer_id": who, "event_at": noon(day(at)), "score": told} for who, at, told in asked]
     treated = read(company(), ledger=people, deals=[LATER], surveys=surveys).groups["treatment"]
     assert [treated.total(name) for name in ("asked", "answered", "nps", "score")] == [2, 1, points, score]
+
+
+def test_only_answers_on_the_newest_scale_count_where_the_scale_changed() -> None:
+    """A 5 of 1 to 5 is no detractor: points are for the scale of 0 to 10, and scores of two scales have no mean."""
+    business = company()
+    scales = (ScaleSince(scale="five"), ScaleSince(scale="nps", since=day(8)))
+    changed = business.feeds["surveys"].model_copy(update={"scale": scales})
+    business = business.model_copy(update={"feeds": {**business.feeds, "surveys": changed}})
+    people = [assigned(name, "treatment", ENTRY) for name in ("ana", "bob")]
+    said = [("ana", 3, 5), ("ana", 9, 10), ("bob", 4, 5)]
+    surveys = [{"customer_id": who, "event_at": noon(day(at)), "score": told} for who, at, told in said]
+    treated = read(business, ledger=people, deals=[LATER], surveys=surveys).groups["treatment"]
+    assert [treated.total(name) for name in ("asked", "answered", "nps", "score")] == [1, 1, 100, 10]
 
 
 # What was assigned elsewhere
