@@ -61,3 +61,13 @@ def test_history_and_days_of_every_business_are_loaded(kind: CompanyKind, tmp_pa
     ).to_pylist()
     assert row["n"] == row["decisions"]
     assert 50 <= row["customers"] <= row["n"] <= 62
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["bank", "resort", "dealer"])
+def test_planted_incidents_are_clean_rows(kind: CompanyKind, tmp_path: Path, project_root: Path) -> None:
+    workspace = workspace_of(tmp_path, kind, project_root)
+    company = company_after(0, kind, customers=200, scenario="incidents")
+    spoiled = company.write_history(tmp_path / "files", STARTS_ON + timedelta(days=120))
+    result = load(workspace, company, history=True)
+    assert {batch.feed: batch.quarantined for batch in result.new_batches} == spoiled

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from features.labels import build_labels
 from holdback.business import Business, load_business
 from holdback.errors import NotKnowableYet
 from holdback.ingest import ingest
@@ -190,6 +191,27 @@ def test_a_snapshot_is_judged_on_its_day(tmp_path: Path) -> None:
     assert (record.base, record.rest) == (wilson(18, 98), wilson(8, 78))
     assert record.lead is None
     assert any("one snapshot" in note for note in record.notes)
+
+
+@pytest.mark.parametrize("judged_days", [None, 40])
+def test_a_kind_of_churn_without_a_day_of_leaving_is_judged_by_its_labels(
+    tmp_path: Path, judged_days: int | None
+) -> None:
+    rhythm = {"name": "off_beat", "kind": "rhythm", "feed": "tills", "outcome_days": 60, "lead_days": 3}
+    content = business_of(judged_days=judged_days).model_dump(mode="json", exclude_none=True)
+    business = Business.model_validate(content | {"churn": [rhythm]})
+    workspace = random_shop(9).write(tmp_path, business)
+    record = tried(workspace, every_days=28)
+    assert record.judged_days == record.known_after_days == (judged_days or 63)
+    window = {} if judged_days is None else {"lead_days": 0, "outcome_days": judged_days}
+    asked = Business.model_validate(content | {"churn": [rhythm | window]})
+    days = [record.last_on - back * 28 * DAY for back in range(record.day_count)]
+    labels = [build_labels(workspace.warehouse, asked, asked.churn[0], day, known_on=AS_OF)["churned"] for day in days]
+    known = [value for column in labels for value in column.to_pylist() if value is not None]
+    assert record.described_count == len(known) > 100
+    assert record.base is not None
+    assert record.base.share == pytest.approx(sum(known) / len(known))
+    assert record.lead is None
 
 
 @pytest.mark.slow
