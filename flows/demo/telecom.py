@@ -1,9 +1,9 @@
 """``holdback demo telecom``: a simulated telephone company whose next 90 days are lived, decided and measured.
 
-A year of its history is loaded and a first model trained. Then a campaign is launched, later a second one, and every
-day goes as in a real company: the files of the day before come in, everybody is scored, the day is decided, the contact
-lists leave, the (simulated) CRM works them off, and customers answer, stay or go. The platform sees only the files;
-what would have happened otherwise is the simulator's secret.
+A year of its history is loaded and a first model trained. Then a campaign is launched, later one for contracts that
+end and one more, and every day goes as in a real company: the files of the day before come in, everybody is scored, the
+day is decided, the contact lists leave, the (simulated) CRM works them off, and customers answer, stay or go. The
+platform sees only the files; what would have happened otherwise is the simulator's secret.
 """
 
 from __future__ import annotations
@@ -31,11 +31,14 @@ from simulator import Company, open_company
 BUSINESS_FILE = Path(__file__).resolve().parents[2] / "businesses" / "telecom.yaml"
 STARTS_ON, FIRST_DAY, DAYS = date(2024, 7, 1), date(2025, 7, 2), 90
 LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)  # a Monday: the week's use came in the day before
-#: Who calls was hired in September.
-_LAUNCHES = {"loyalty_offers": FIRST_DAY, "save_calls": date(2025, 9, 24)}
+#: Contracts that end are watched from the middle of September on; who calls was hired a week later.
+_WATCHED_FROM = date(2025, 9, 15)
+_LAUNCHES = {"loyalty_offers": FIRST_DAY, "before_contract_end": _WATCHED_FROM, "save_calls": date(2025, 9, 24)}
 _CUSTOMERS, _SEED = 2_500, 20
 _REASON = "a demo of 90 days: the programme runs on, and is read when enough customers have entered"
-_SHOWN_FLOWS = ("retrain", "score_daily", "value_daily", "reconcile", "measure", "decide_daily", "deliver", "report")
+_SHOWN_FLOWS = (
+    "retrain", "score_daily", "value_daily", "triggers", "reconcile", "measure", "decide_daily", "deliver", "report",
+)  # fmt: skip
 _SHOWN_CONTACTS = 8
 _OPENS = timedelta(hours=8)  # when the lists of a day leave
 
@@ -103,6 +106,8 @@ def _live(workspace: Workspace, day: date) -> None:
         steps.reconcile_step(workspace, day)
         steps.measure_step(workspace, day)
         scored.result()
+    if day >= _WATCHED_FROM:
+        steps.fire_step(workspace, day)
     steps.decide_step(workspace, day)
     steps.deliver_step(workspace, day, now=workspace.business.instant(day) + _OPENS)
 
