@@ -168,18 +168,18 @@ def rate(
 
 def _rated(frame: pd.DataFrame, kind: str, scale: str | None, by: str | None, level: float) -> list[Rating]:
     """Rate everybody, then each group of one kind of question on one scale."""
-    cells = {EVERYBODY: _Answers.of(frame)}
-    everybody = cells[EVERYBODY]
+    everybody = _Answers.of(frame)
+    cells = [(EVERYBODY, everybody)]
     marks = [hidden([everybody.asked])[0] or hidden([everybody.answered])[0]]
     if by is not None:
         parts = {str(group): _Answers.of(rows) for group, rows in frame.groupby("group", sort=True)}
         ordered = sorted(parts, key=lambda group: (group == NOT_KNOWN, group))
         too_few = hidden([parts[group].asked for group in ordered])
-        cells |= {group: parts[group] for group in ordered}
+        cells += [(group, parts[group]) for group in ordered]
         marks += completed([parts[group].answered for group in ordered], too_few)
     return [
         Rating(group, kind, scale, True) if is_hidden else _rating(group, kind, scale, answers, level)
-        for (group, answers), is_hidden in zip(cells.items(), marks, strict=True)
+        for (group, answers), is_hidden in zip(cells, marks, strict=True)
     ]
 
 

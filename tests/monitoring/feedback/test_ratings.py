@@ -111,6 +111,15 @@ def test_small_groups_are_hidden_also_when_many_were_asked() -> None:
     assert [found[g].is_hidden for g in ("all", "many", "some")] == [False, False, True]
 
 
+def test_a_group_that_is_called_all_is_a_group() -> None:
+    rows = [asked(f"c{i}", 9.0, channel="all" if i < 8 else "web") for i in range(20)]
+    assert [(r.group, r.asked) for r in rated(by="channel", survey=rows).ratings] == [
+        ("all", 20),
+        ("all", 8),
+        ("web", 12),
+    ]
+
+
 def test_one_customer_is_hidden() -> None:
     found = rated(survey=[asked("alone", 3.0)])
     assert [rating.is_hidden for rating in found.ratings] == [True]
