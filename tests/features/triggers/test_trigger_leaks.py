@@ -167,11 +167,9 @@ def test_no_future_changes_what_a_trigger_finds(name: str, seen_at: datetime) ->
 @given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(NAMES), seen_at=st.sampled_from(SEEN))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_random_future_changes_what_a_random_trigger_finds(seed: int, name: str, seen_at: datetime) -> None:
-    test_no_future = with_future(np.random.default_rng(seed), seen_at, count=9)
+    future = with_future(np.random.default_rng(seed), seen_at, count=9)
     known = examine(Memory(BUSINESS, PAST), BUSINESS, by_name(name), AS_OF, seen_at=seen_at)
-    assert examine(Memory(BUSINESS, test_no_future), BUSINESS, by_name(name), AS_OF, seen_at=seen_at).rows.equals(
-        known.rows
-    )
+    assert examine(Memory(BUSINESS, future), BUSINESS, by_name(name), AS_OF, seen_at=seen_at).rows.equals(known.rows)
 
 
 def statements() -> Iterator[tuple[str, str]]:
