@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -27,37 +28,67 @@ _BALANCE_DAYS: Final = 90
 _MONTHS_PER_YEAR: Final = 12
 
 
-def monthly_revenue(warehouse: Warehouse, business: Business, as_of: date, spine: pa.Table) -> pa.Table:
+def monthly_revenue(
+    warehouse: Warehouse, business: Business, as_of: date, spine: pa.Table, *, known_on: date | None = None
+) -> pa.Table:
     """Return ``customer_id, revenue_cents`` of each customer of a spine, ordered; 0 for those who bring nothing.
+
+    Args:
+        warehouse: Where the feeds are.
+        business: The company.
+        as_of: What happened before this day counts.
+        spine: ``customer_id`` of those asked for.
+        known_on: The day of knowledge, for looking back; ``as_of`` by default.
 
     Raises:
         BusinessFileError: no feed says what a customer brings.
     """
     revenue_feed(business)
-    steps = revenue_steps(business, Clock.of(business, as_of), corrected_tables(warehouse))
+    known = None if known_on is None else Clock.of(business, known_on)
+    steps = revenue_steps(business, Clock.of(business, as_of), corrected_tables(warehouse), known=known)
     columns = ["spine.customer_id", "cast(coalesce(revenue_cents, 0) as bigint) as revenue_cents"]
     rest = "from spine left join _revenue on _revenue.customer_id = spine.customer_id\norder by spine.customer_id"
     return warehouse.query(f"{with_steps(steps)}\n{select(columns, rest)}", frames={"spine": spine})
 
 
-def revenue_steps(business: Business, clock: Clock, corrected: Collection[str]) -> list[Step]:
+@dataclass(frozen=True)
+class _Asked:
+    """The revenue of one day, as known on the same day or a later one."""
+
+    business: Business
+    feed: str
+    clock: Clock
+    known: Clock | None
+    is_corrected: bool
+
+    def rows(self, columns: tuple[str, ...], also: str | None = None) -> str:
+        """SQL of the customers' rows of the feed."""
+        if self.known is None:
+            return known_rows(self.feed, columns, self.clock, corrected=self.is_corrected, also=also)
+        happened = f"event_at < {self.clock.now}" + (f" and {also}" if also else "")
+        return known_rows(self.feed, columns, self.known, corrected=self.is_corrected, also=happened, event_clock=False)
+
+
+def revenue_steps(
+    business: Business, clock: Clock, corrected: Collection[str], *, known: Clock | None = None
+) -> list[Step]:
     """Return the steps that end in ``_revenue``: ``customer_id, revenue_cents``; none when no feed tells."""
     try:
         feed = revenue_feed(business)
     except BusinessFileError:
         return []
-    return _BY_ROLE[business.feeds[feed].role](business, feed, clock, feed in corrected)
+    return _BY_ROLE[business.feeds[feed].role](_Asked(business, feed, clock, known, feed in corrected))
 
 
-def _subscriptions(business: Business, feed: str, clock: Clock, corrected: bool) -> list[Step]:
+def _subscriptions(asked: _Asked) -> list[Step]:
     order = f"row({', '.join(ORDER)})"
-    columns = (f"{contract_key(business, feed)} as contract_id", "kind", "price_cents", *ORDER)
+    columns = (f"{contract_key(asked.business, asked.feed)} as contract_id", "kind", "price_cents", *ORDER)
     contracts = [
         "customer_id",
         f"arg_max(kind, {order}) as last_kind",
         f"arg_max(price_cents, {order}) filter (where price_cents is not null) as price_cents",
     ]
-    rows = known_rows(feed, columns, clock, corrected=corrected)
+    rows = asked.rows(columns)
     prices = select(contracts, "from _priced_events\n    group by customer_id, contract_id")
     paid = select(
         ["customer_id", "sum(price_cents) filter (where last_kind not in ('cancel', 'pause')) as revenue_cents"],
@@ -70,20 +101,19 @@ def _subscriptions(business: Business, feed: str, clock: Clock, corrected: bool)
     ]
 
 
-def _transactions(_business: Business, feed: str, clock: Clock, corrected: bool) -> list[Step]:
-    recently = f"event_at >= {clock.days_ago(REVENUE_DAYS)}"
-    rows = known_rows(feed, ("amount_cents",), clock, corrected=corrected, also=recently)
+def _transactions(asked: _Asked) -> list[Step]:
+    rows = asked.rows(("amount_cents",), f"event_at >= {asked.clock.days_ago(REVENUE_DAYS)}")
     paid = select(["customer_id", "sum(amount_cents) as revenue_cents"], f"from ({rows})\n    group by customer_id")
     return [Step("_revenue", f"paid in the last {REVENUE_DAYS} days, less what went back", paid)]
 
 
-def _balances(business: Business, feed: str, clock: Clock, corrected: bool) -> list[Step]:
-    account = "account_kind" if business.feeds[feed].has("account_kind") else "'one' as account_kind"
-    recent = f"filter (where event_at >= {clock.days_ago(_BALANCE_DAYS)})"
+def _balances(asked: _Asked) -> list[Step]:
+    account = "account_kind" if asked.business.feeds[asked.feed].has("account_kind") else "'one' as account_kind"
+    recent = f"filter (where event_at >= {asked.clock.days_ago(_BALANCE_DAYS)})"
     newest = f"arg_max(balance_cents, row({', '.join(ORDER)}))"
-    rows = known_rows(feed, (account, "balance_cents", *ORDER), clock, corrected=corrected)
+    rows = asked.rows((account, "balance_cents", *ORDER))
     means = ["customer_id", f"coalesce(avg(balance_cents) {recent}, {newest}) as mean_cents"]
-    monthly = f"{business.value.margin_rate!r} / {_MONTHS_PER_YEAR}"
+    monthly = f"{asked.business.value.margin_rate!r} / {_MONTHS_PER_YEAR}"
     total = ["customer_id", f"round(sum(mean_cents) * {monthly}) as revenue_cents"]
     accounts = select(means, f"from ({rows})\n    group by customer_id, account_kind")
     return [
@@ -92,7 +122,7 @@ def _balances(business: Business, feed: str, clock: Clock, corrected: bool) -> l
     ]
 
 
-_BY_ROLE: Mapping[str, Callable[[Business, str, Clock, bool], list[Step]]] = {
+_BY_ROLE: Mapping[str, Callable[[_Asked], list[Step]]] = {
     "subscriptions": _subscriptions,
     "transactions": _transactions,
     "balances": _balances,

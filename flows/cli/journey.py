@@ -283,7 +283,7 @@ def _told_transitions(found: Transitions) -> Iterator[Any]:
             move = found.move(row, column)
             if move.customer_count is None:
                 cells.append("·")
-            elif move.share is None or row == ARRIVED:
+            elif move.share is None or row == ARRIVED or move.customer_count == 0:
                 cells.append(f"{move.customer_count:,}")
             else:
                 cells.append(f"{move.customer_count:,} {move.share.share:.0%}")

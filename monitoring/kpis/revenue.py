@@ -47,8 +47,9 @@ def revenue_churn(
     """Return what became of the revenue of a day's customers, with 95 % intervals.
 
     Revenue is per month, as :mod:`features.segments.revenue` says: the price of open contracts, what was paid in 30
-    days, a month's margin of the balances. Of purchases, what one customer pays less and another more within a month is
-    mostly chance: there, read ``lost`` and ``net_retention``. A customer whose refunds exceed the purchases brings 0.
+    days, a month's margin of the balances; what was loaded late counts, as far as it is known at ``as_of``. Of
+    purchases, what one customer pays less and another more within a month is mostly chance: there, read ``lost`` and
+    ``net_retention``. A customer whose refunds exceed the purchases brings 0.
 
     Args:
         warehouse: Where the feeds are.
@@ -67,7 +68,7 @@ def revenue_churn(
     churned = labels["churned"].to_numpy(zero_copy_only=False)
     is_known = np.array([value is not None for value in churned], dtype=bool)
     has_left = np.array([bool(value) for value in churned[is_known]], dtype=bool)
-    start = _cents(warehouse, business, day, spine)[is_known]
+    start = _cents(warehouse, business, day, spine, as_of)[is_known]
     count, unknown = int(is_known.sum()), int((~is_known).sum())
     if count < MINIMUM_CELL:
         raise DataError(
@@ -82,7 +83,7 @@ def revenue_churn(
     ends_on = outcome_ends_on(churn, day)
     end = None
     if not isinstance(churn, ColumnChurn):
-        end = np.where(has_left, 0.0, _cents(warehouse, business, ends_on, spine)[is_known])
+        end = np.where(has_left, 0.0, _cents(warehouse, business, ends_on, spine, as_of)[is_known])
     found = ratios(start, end, has_left)
     notes = []
     if effective_count(start) < LEAST_EFFECTIVE:
@@ -166,6 +167,6 @@ def _variance(moments: Moments, name: str) -> float:
     return unit_variance(moments, gradient(moments, name, "start")) / moments.count
 
 
-def _cents(warehouse: Warehouse, business: Business, day: date, spine: pa.Table) -> Floats:
-    found = monthly_revenue(warehouse, business, day, spine)
+def _cents(warehouse: Warehouse, business: Business, day: date, spine: pa.Table, known_on: date) -> Floats:
+    found = monthly_revenue(warehouse, business, day, spine, known_on=known_on)
     return np.maximum(np.asarray(found["revenue_cents"].to_numpy(), dtype=np.float64), 0.0)

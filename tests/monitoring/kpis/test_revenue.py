@@ -110,6 +110,19 @@ def test_purchases_count_by_the_thirty_days_before_each_end() -> None:
     assert found.lost.estimate == pytest.approx(1 / 8)
 
 
+def test_purchases_that_were_loaded_late_count_once_they_are_known() -> None:
+    business, silent = company(feeds=("tills",)), company().churn_named("silent")
+    tills = [
+        {"customer_id": who, "event_at": on, "amount_cents": 1000, "loaded_at": loaded}
+        for who in names("c", 8)
+        # The file of a month comes on the fifth of the next one.
+        for on, loaded in ((at(2025, 4, 2), at(2025, 4, 3)), (at(2025, 4, 10), at(2025, 5, 5)),
+                           (at(2025, 5, 10), at(2025, 6, 5)), (at(2025, 6, 1), at(2025, 6, 2)))
+    ]  # fmt: skip
+    found = revenue_churn(world(business, tills=tills), business, silent, AS_OF)
+    assert (found.described_on, found.start_amount, found.end_amount) == (MAY, 160.0, 80.0)
+
+
 def test_who_left_within_the_lead_is_left_out_and_counted() -> None:
     business = company().model_copy(update={"churn": (CANCELLED.model_copy(update={"lead_days": 10}),)})
     deals = [REACH, *(start(who, at(2025, 1, 10)) for who in names("c", 10)), cancel("c00", at(2025, 5, 3))]
