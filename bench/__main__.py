@@ -198,6 +198,7 @@ def page(lines: Sequence[Line]) -> str:
 
 def main() -> int:
     """Measure, print, and say whether a result was wrong."""
+    from bench.triggers import trigger_lines
     from bench.uplift import uplift_lines
 
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
@@ -210,8 +211,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="holdback-bench-") as folder:
         outcomes, wrong_outcomes = outcome_lines(customers * 10, Path(folder))
     uplifts, wrong_uplifts = uplift_lines(customers < 100_000)
-    lines += [*allocations, *outcomes, *uplifts, compile_line(), help_line()]
-    wrong += [*wrong_allocations, *wrong_outcomes, *wrong_uplifts]
+    triggers, wrong_triggers = trigger_lines(customers < 100_000)
+    lines += [*allocations, *outcomes, *uplifts, *triggers, compile_line(), help_line()]
+    wrong += [*wrong_allocations, *wrong_outcomes, *wrong_uplifts, *wrong_triggers]
     print(table(lines))
     missed = [line.what for line in lines if line.verdict == "MISSED"]
     if missed:

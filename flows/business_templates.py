@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from holdback.business import check_business
 from holdback.errors import BusinessFileError, OperatorError
 
 _HEAD = """\
@@ -90,6 +89,8 @@ def write_checked(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise OperatorError(f"{path}: cannot be written ({error.strerror}). Choose another folder.") from error
+    from holdback.business import check_business  # not at the top: `holdback --help` shows the examples
+
     faults = check_business(path)
     if faults:
         path.unlink()
