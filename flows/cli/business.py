@@ -36,10 +36,13 @@ Examples that --like knows:
 def check(business: BusinessFile = None, as_json: AsJson = False) -> None:
     """Say everything that is wrong with the business file, one line each (exit code 2 when anything is)."""
     from flows import settings
-    from holdback.business import check_business
+    from campaigns.messages import check_messages
+    from holdback.business import check_business, load_business
 
     path = business or settings.business_path()
     faults = check_business(path)
+    if not faults:  # what a message may name is known once the rest of the file is sound
+        faults = [f"{path}: {fault}" for fault in check_messages(load_business(path))]
     if as_json:
         print_json({"file": str(path), "faults": faults})
     elif faults:
