@@ -38,7 +38,8 @@ def announced(asked: Asked, trigger: AnnouncedTrigger) -> Held:
     """Return for whom something comes within ``ahead_days``; ``size`` is the days until then, the first of several.
 
     ``on: ends_on``: an open contract can end from today on; the newest date that was told counts, and ``where`` asks
-    for the contract's newest state. ``on: event_at``: an event of the future that was loaded by now.
+    for the contract's newest state. What was told before the contract's last start is over: a commitment does not
+    outlive a cancellation and a new start. ``on: event_at``: an event of the future that was loaded by now.
     """
     steps = _events_to_come(asked, trigger) if trigger.on == "event_at" else _ends(asked, trigger)
     soon = f"from _coming\n    where days_left between 0 and {trigger.ahead_days}\n    group by customer_id"
@@ -65,8 +66,14 @@ def _ends(asked: Asked, trigger: AnnouncedTrigger) -> list[Step]:
     order = ", ".join(ORDER)
     newest = [f'arg_max("{name}", row({order})) filter (where "{name}" is not null) as "{name}"' for name in told]
     allowed = asked.allowed(trigger.feed, trigger.where)
+    started = f"max(case when kind = 'start' then row({order}) end) over (partition by customer_id, contract_id)"
     return [
-        Step("_events", "events of contracts that were visible", asked.rows(trigger.feed, list(columns))),
+        Step("_told_events", "events of contracts that were visible", asked.rows(trigger.feed, list(columns))),
+        Step(
+            "_events",
+            "those since each contract's last start; all of them where none was told",
+            select(["*"], f"from _told_events\n    qualify coalesce(row({order}) >= {started}, true)"),
+        ),
         Step(
             "_contracts",
             "what was last told of each contract",

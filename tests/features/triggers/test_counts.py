@@ -61,6 +61,19 @@ def test_the_newest_word_counts_and_what_is_closed_does_not_end() -> None:
     assert held(ENDING, {}) == {}
 
 
+def test_a_contract_that_starts_again_has_left_its_old_commitment() -> None:
+    gone = [contract("ann", -300, 5), contract("ann", -60, None, kind="cancel")]
+    back = contract("ann", -30, None)
+    assert held(ENDING, {"cars": [*gone, back]}) == {}, "nobody promised to stay this time"
+    assert held(ENDING, {"cars": [contract("ann", -300, 5), back]}) == {}, "nor where the cancellation was not told"
+    promised = contract("ann", -10, 9, kind="change")
+    assert held(ENDING, {"cars": [*gone, back, promised]})["ann"]["size"] == 9.0
+    other = [contract("ann", -300, 7, subscription_id="other")]
+    assert held(ENDING, {"cars": [*gone, back, *other]})["ann"]["size"] == 7.0, "each contract by itself"
+    taken_over = [contract("bob", -20, 3, kind="renew")]
+    assert list(held(ENDING, {"cars": taken_over})) == ["bob"], "the start may lie before the records"
+
+
 def test_the_first_of_several_contracts_counts() -> None:
     rows = [contract("ann", -300, 20, subscription_id="a"), contract("ann", -300, 7, subscription_id="b")]
     assert held(ENDING, {"cars": rows})["ann"]["size"] == 7.0
