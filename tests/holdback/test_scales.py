@@ -170,16 +170,64 @@ def test_the_chance_is_the_predictive_probability_of_no_success(tmp_path: Path) 
     shape = shape_of(business, "answers")
     contract = contract_of(shape)
     name = "score_reaches_up_scale_nps"
+    found = []
     with duckdb.connect() as connection:
-        connection.execute("create table answers as select timestamp '2026-01-01' as event_at, i % 10 as score"
-                           " from range(200) t(i)")  # fmt: skip
-        connection.execute(f"create table _scores_before as {scores_before_sql(shape)}")
+        connection.execute("create table answers as select 'b' || i as customer_id,"
+                           " timestamp '2026-01-01' as event_at, i % 10 as score from range(200) t(i)")  # fmt: skip
         connection.execute("create table _drift (column_name varchar, excess double)")
         connection.execute("create table _judged as select 'c' || i as customer_id, timestamp '2026-02-01' as event_at,"
                            " 1 + i % 5 as score, true as is_clean from range(12) t(i)")  # fmt: skip
-        found = measure_batch(connection, contract)[name]
-    m, k, n = 200, 80, 12
-    assert found == pytest.approx(comb(m - k + n, n) / comb(m + 1 + n, n), rel=1e-9)
+        # Then nine low answers of five customers, of whom two answer again; then an 8 that ends the run.
+        for then in ("", "select 'c' || (10 + i % 5), timestamp '2026-01-10', 1 + i % 5 from range(9) t(i)",
+                     "select 'c77', timestamp '2026-01-20', 8"):  # fmt: skip
+            if then:
+                connection.execute(f"insert into answers {then}")
+            connection.execute(f"create or replace table _scores_before as {scores_before_sql(shape)}")
+            found.append(measure_batch(connection, contract)[name])
+    for chance, (m, k, n) in zip(found, [(200, 80, 12), (200, 80, 15), (210, 81, 12)], strict=True):
+        assert chance == pytest.approx(comb(m - k + n, n) / comb(m + 1 + n, n), rel=1e-9)
+
+
+def test_a_change_in_small_daily_files_is_refused_once_the_files_together_prove_it(tmp_path: Path) -> None:
+    workspace = survey(tmp_path)
+    answer(tmp_path, FIRST, CONTENT * 8)
+    load(workspace, FIRST)
+    m, k = 104, 80  # answers, and those of them above 5
+    proof = next(n for n in range(100) if comb(m - k + n, n) / comb(m + 1 + n, n) < 1e-6)
+    refused_on = -(-proof // 7)  # seven customers a day
+    assert 1 < refused_on <= 12
+    for number in range(1, refused_on + 1):
+        day = FIRST + timedelta(days=number)
+        rows = [[f"d{number}-{i}", f"{day} 10:00:00", str(1 + i % 5)] for i in range(7)]
+        write_csv(tmp_path / "answers" / f"{day}.csv", rows, ("customer", "at", "score"))
+        if number < refused_on:
+            assert load(workspace, day).clean == 7
+    with pytest.raises(ContractBroken, match="score_reaches_up_scale_nps"):
+        load(workspace, FIRST + timedelta(days=refused_on))
+
+
+@pytest.mark.parametrize("breaks", [9, 0], ids=["above the top", "below the lowest"])
+def test_low_days_with_an_answer_of_the_old_scale_among_them_are_let_in(tmp_path: Path, breaks: int) -> None:
+    workspace = survey(tmp_path)
+    answer(tmp_path, FIRST, CONTENT * 8)
+    load(workspace, FIRST)
+    for number in range(1, 9):
+        day = FIRST + timedelta(days=number)
+        rows = [[f"d{number}-{i}", f"{day} 10:00:00", str(1 + i % 5)] for i in range(5)]
+        if number % 2 == 0:
+            rows.append([f"d{number}", f"{day} 20:00:00", str(breaks)])
+        write_csv(tmp_path / "answers" / f"{day}.csv", rows, ("customer", "at", "score"))
+        assert load(workspace, day).clean == len(rows)
+
+
+def test_one_customer_who_answers_low_every_day_is_no_proof(tmp_path: Path) -> None:
+    workspace = survey(tmp_path)
+    answer(tmp_path, FIRST, CONTENT * 8)
+    load(workspace, FIRST)
+    for number in range(1, 8):
+        day = FIRST + timedelta(days=number)
+        answer(tmp_path, day, [2] * 7, per_customer=7)
+        assert load(workspace, day).clean == 7
 
 
 def test_an_announced_change_is_no_critical_drift(tmp_path: Path) -> None:
