@@ -24,6 +24,7 @@ from holdback.errors import BusinessFileError
 #: What only a new version may change, by the name of the key in the business file.
 FIXED = (
     "primary_outcome", "decision_metric", "horizon_days", "alpha", "actions", "audience", "churn", "trigger",
+    "trigger_days",
 )  # fmt: skip
 #: What may change within a version; the change is shown.
 MOVABLE = ("holdout_share", "explore_share", "power", "ends_on")
@@ -62,6 +63,7 @@ class Design:
         treatment_count: Customers needed in treatment.
         forced_reason: Why it was launched although it cannot be read; None when it can.
         trigger: What it acts on, as it stands in the business file; None for a campaign without a trigger.
+        trigger_days: Days for which a firing counts; None without a trigger, and in designs that did not fix it yet.
     """
 
     campaign: str
@@ -90,6 +92,7 @@ class Design:
     treatment_count: int | None
     forced_reason: str | None = None
     trigger: dict[str, Any] | None = None
+    trigger_days: int | None = None
 
     @property
     def daily_alpha(self) -> float:
@@ -104,8 +107,9 @@ class Design:
     def to_json(self) -> str:
         """Write the design as JSON: keys in order, no blanks, the same text for the same design."""
         content = {**_plain_fields(self), "audience": self.audience.model_dump(mode="json")}
-        if self.trigger is None:  # as a campaign without a trigger was always written
-            del content["trigger"]
+        for name in ("trigger", "trigger_days"):  # a design without them is written as it always was
+            if content[name] is None:
+                del content[name]
         return json.dumps(content, sort_keys=True, separators=(",", ":"), default=date.isoformat, ensure_ascii=False)
 
     @classmethod
@@ -148,6 +152,7 @@ def design_of(business: Business, campaign: Campaign, plan: Plan, *, forced_reas
         treatment_count=own.sample.treatment if own.sample else None,
         forced_reason=forced_reason,
         trigger=trigger_rule(business, campaign),
+        trigger_days=_trigger_days(campaign),
     )
 
 
@@ -190,12 +195,15 @@ def check_unchanged(business: Business, design: Design) -> tuple[str, ...]:
         "audience": campaign.audience.model_dump(mode="json"),
         "churn": business.churn_named(campaign.churn).model_dump(mode="json"),
         "trigger": trigger_rule(business, campaign),
+        "trigger_days": _trigger_days(campaign),
     }
     then = {name: getattr(design, name) for name in FIXED}
     # Read again by today's rules: a key that a later release adds, with a default, is no change of the company's.
     then["audience"] = design.audience.model_dump(mode="json")
     then["churn"] = TypeAdapter(Churn).validate_python(design.churn).model_dump(mode="json")
     then["trigger"] = None if design.trigger is None else _rule(TypeAdapter(Trigger).validate_python(design.trigger))
+    if design.trigger is not None and design.trigger_days is None:
+        then["trigger_days"] = now["trigger_days"]  # launched before it was fixed: nothing tells what it was
     changed = [name for name in FIXED if now[name] != then[name]]
     if changed:
         listed = "; ".join(f"{name} {_shown(then[name])} became {_shown(now[name])}" for name in changed)
@@ -209,6 +217,11 @@ def check_unchanged(business: Business, design: Design) -> tuple[str, ...]:
 def trigger_rule(business: Business, campaign: Campaign) -> dict[str, Any] | None:
     """Return what a launch fixes of a campaign's trigger; None for a campaign without one."""
     return None if campaign.trigger is None else _rule(business.trigger_named(campaign.trigger))
+
+
+def _trigger_days(campaign: Campaign) -> int | None:
+    """For how many days a firing counts, which decides who is chosen as the trigger itself does."""
+    return None if campaign.trigger is None else campaign.trigger_days
 
 
 def _rule(trigger: Trigger) -> dict[str, Any]:
