@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.triggers import fired, is_flooded, reach_days
+from features.triggers import fired
 from holdback.business import Business, Campaign
-from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -41,19 +40,8 @@ def triggered(warehouse: Warehouse, business: Business, campaigns: Sequence[Camp
         if campaign.trigger is None:
             continue
         trigger = business.trigger_named(campaign.trigger)
-        rows = fired(warehouse, business, trigger.name, as_of, campaign.trigger_days)
-        if not is_flooded(trigger, rows.num_rows, _days(warehouse, campaign, trigger, as_of)):
-            parts.append(meant(trigger, rows))
+        parts.append(meant(trigger, fired(warehouse, business, trigger.name, as_of, campaign.trigger_days)))
     return pa.concat_tables(parts)
-
-
-def _days(warehouse: Warehouse, campaign: Campaign, trigger: Trigger, as_of: date) -> int:
-    """Return of how many days the firings are: of all that the condition looks back on, when it was first asked now."""
-    since = as_of - timedelta(days=campaign.trigger_days)
-    earlier = warehouse.query(
-        f"select count(*) as n from firings where \"trigger\" = {literal(trigger.name)} and as_of <= date '{since}'"
-    )
-    return campaign.trigger_days if earlier["n"][0].as_py() else reach_days(trigger)
 
 
 def meant(trigger: Trigger, rows: pa.Table) -> pa.Table:

@@ -140,13 +140,22 @@ def score_daily(business: str | None = None, as_of: date | None = None, churn: s
 def triggers(business: str | None = None, as_of: date | None = None) -> list[Outcome]:
     """Load what came in and ask every trigger for whom it fires now: what the hourly schedule runs.
 
-    Nobody is contacted by it: the next decision of the day sees the firings, with holdouts, budget and capacities.
+    Nobody is contacted by it: the next decision sees the firings, with holdouts, budget and capacities. A feed that is
+    refused stops no trigger; the run fails all the same. Of a day that has passed its start is asked.
     """
     workspace, day = _opened(business, as_of)
-    now = settings.now()
-    outcomes = [_published(ingest_task(workspace, day, wait_seconds=_WAIT_SECONDS))]
-    hour = now.replace(minute=0, second=0) if day == workspace.business.day_of(now) else None
-    fired = fire_task(workspace, day, seen_at=hour, wait_seconds=_WAIT_SECONDS)
+    now = settings.now().replace(second=0)
+    starts = workspace.business.instant(day)
+    # Never at the day's start itself: that instant is the daily flow's, which knows more of the day before.
+    seen_at = max(now, starts + timedelta(minutes=1)) if day == workspace.business.day_of(now) else None
+    outcomes, fault = [], None
+    try:
+        outcomes.append(_published(ingest_task(workspace, day, seen_at=seen_at, wait_seconds=_WAIT_SECONDS)))
+    except DataError as error:
+        fault = error
+    fired = fire_task(workspace, day, seen_at=seen_at, wait_seconds=_WAIT_SECONDS)
+    if fault is not None:
+        raise fault
     return outcomes if fired is None else [*outcomes, _published(fired)]
 
 

@@ -29,15 +29,34 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-def ingest_step(workspace: Workspace, as_of: date, *, history: bool = False, wait_seconds: float = 0) -> Outcome:
-    """Land, validate, quarantine and load what is new, and write the page of the validation's results."""
+def ingest_step(
+    workspace: Workspace,
+    as_of: date,
+    *,
+    history: bool = False,
+    seen_at: datetime | None = None,
+    wait_seconds: float = 0,
+) -> Outcome:
+    """Land, validate, quarantine and load what is new, and write the page of the validation's results.
+
+    ``seen_at``: an instant inside the day, for the hourly flow: what is not there yet may still come. Once the day was
+    scored, its rows are known from that instant on: what was computed from the day's start must not change.
+    """
     from holdback.ingest import ingest
     from monitoring.validation_page import write_validation_page, write_validation_pages
 
     def work() -> Receipt:
         judged_before = workspace.warehouse.version("validations")
         try:
-            result = ingest(workspace, as_of, history=history, progress=tell, wait_seconds=wait_seconds)
+            result = ingest(
+                workspace,
+                as_of,
+                history=history,
+                known_from=seen_at if seen_at is not None and _was_scored(workspace, as_of) else None,
+                is_patient=seen_at is not None,
+                progress=tell,
+                wait_seconds=wait_seconds,
+            )
         except ContractBroken as error:
             if workspace.warehouse.version("validations") == judged_before:
                 raise  # refused before any rule was judged: there is nothing to show
@@ -258,6 +277,14 @@ def deliver_step(workspace: Workspace, as_of: date, *, now: datetime | None = No
         return _receipt(deliver(workspace, as_of, now=now or settings.now(), wait=time.sleep))
 
     return once("deliver", workspace, as_of, work, wait_seconds=wait_seconds)
+
+
+def _was_scored(workspace: Workspace, as_of: date) -> bool:
+    """True when somebody was scored on the day."""
+    count: int = workspace.warehouse.query(f"select count(*) as n from scores where as_of = date '{as_of}'")["n"][
+        0
+    ].as_py()
+    return count > 0
 
 
 def was_decided(workspace: Workspace, as_of: date) -> bool:

@@ -93,6 +93,8 @@ def ingest(
     *,
     feeds: Sequence[str] | None = None,
     history: bool = False,
+    known_from: datetime | None = None,
+    is_patient: bool = False,
     progress: Progress = silent,
     wait_seconds: float = 0,
     checkpoint: Checkpoint = lambda _step: None,
@@ -106,6 +108,9 @@ def ingest(
         workspace: The business and its places.
         as_of: The day of knowledge: rows are known from its start on.
         feeds: Feeds to load (``customers`` is one); all by default, customers first.
+        known_from: An instant inside the day from which on the rows are known, as naive UTC; the day's start by
+            default. For those who load again after the day was computed.
+        is_patient: A required file that is missing, or stale, is noted: it may still come today.
         history: The files are a history: take each row as known on the morning after it; ``batches`` says so.
         progress: Told of each offer.
         wait_seconds: How long to wait for another loader to finish.
@@ -123,15 +128,15 @@ def ingest(
         sweep(workspace.landing.glob(".incoming-*"), workspace.folder.glob("staging-*"))
         finished = finish_interrupted(workspace.warehouse, workspace.folder / "commits", checkpoint)
         history_so_far = History.read(workspace.warehouse)
-        loaded_at, notes = load_time(workspace, as_of, history_so_far)
+        loaded_at, notes = load_time(workspace, as_of, history_so_far, known_from)
         notes += [f"{batch_id}: was interrupted earlier and is now loaded" for batch_id in finished]
-        plans = [_plan(workspace, name, as_of, history_so_far, notes) for name in names]
+        plans = [_plan(workspace, name, as_of, history_so_far, notes, is_patient=is_patient) for name in names]
         with disk_errors(workspace.folder):
             workspace.folder.mkdir(parents=True, exist_ok=True)
         with lent_judge(workspace.folder, threads=workspace.threads) as judge:
             run = Run(workspace, as_of, loaded_at, history, judge, history_so_far, checkpoint)
             results = _load_all(run, plans, progress)
-        for plan in plans:
+        for plan in () if is_patient else plans:
             _refuse_stale(run, plan)
     return IngestResult(workspace.business.slug, as_of, loaded_at, tuple(results), tuple(notes))
 
@@ -153,7 +158,9 @@ def _chosen(workspace: Workspace, feeds: Sequence[str] | None) -> list[str]:
     return [name for name in known if name in feeds]
 
 
-def _plan(workspace: Workspace, feed: str, as_of: date, history: History, notes: list[str]) -> _Plan:
+def _plan(
+    workspace: Workspace, feed: str, as_of: date, history: History, notes: list[str], *, is_patient: bool
+) -> _Plan:
     """Find what a feed offers, and refuse a required file that is missing before anything is loaded."""
     shape = shape_of(workspace.business, feed)
     if shape.source.expects.known_customers and workspace.business.customers is None:
@@ -168,12 +175,12 @@ def _plan(workspace: Workspace, feed: str, as_of: date, history: History, notes:
     )
     if not offers or (is_daily and not has_yesterday):
         missing = f"{feed}: no file for {yesterday}" if is_daily else f"{feed}: no file"
-        if shape.source.is_required:
+        if shape.source.is_required and not is_patient:
             raise ContractBroken(
                 f"{missing} (looked for {place}). Put it there and run this again; if days without a file are normal,"
                 " set is_required: false. Nothing was written."
             )
-        notes.append(f"{missing} (not required)")
+        notes.append(f"{missing} ({'not there yet' if shape.source.is_required else 'not required'})")
     return _Plan(shape, contract_of(shape), offers)
 
 

@@ -137,12 +137,14 @@ def load_batch(
     return result_of(record, reasons, worst, tuple(j.sentence for j in failed))
 
 
-def load_time(workspace: Workspace, as_of: date, history: History) -> tuple[datetime, list[str]]:
-    """Return from when on rows are known, and a note when that is not the day's start.
+def load_time(
+    workspace: Workspace, as_of: date, history: History, known_from: datetime | None = None
+) -> tuple[datetime, list[str]]:
+    """Return from when on rows are known, and a note when that is not the day's start (or the instant given).
 
     It never goes back: what was computed for a day must not change.
     """
-    instant = workspace.business.instant(as_of)
+    instant = max(workspace.business.instant(as_of), known_from or datetime.min)
     newest = history.newest_load
     if newest is None or newest <= instant:
         return instant, []

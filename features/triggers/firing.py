@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -27,10 +28,7 @@ from holdback.warehouse import Warehouse
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TABLE = "firings"
-
-#: An evaluation that lies further back than this is not looked for.
-_LOOK_BACK_DAYS = 31
+TABLE, RUNS = "firings", "trigger_runs"
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class FiredDay:
         as_of: The day.
         seen_at: The instant of knowledge, as naive UTC.
         triggers: In the business file's order.
-        was_fired_already: The instant had been evaluated before: nothing was written.
+        was_fired_already: All had been asked at this instant before: nothing was written.
     """
 
     as_of: date
@@ -79,11 +77,6 @@ class FiredDay:
         return sum(trigger.fired for trigger in self.triggers)
 
 
-def batch_of(as_of: date, seen_at: datetime) -> str:
-    """Return the name of the batch that holds the firings of an instant."""
-    return f"firings/{as_of}/{seen_at.isoformat()}"
-
-
 def fire(
     warehouse: Warehouse,
     business: Business,
@@ -95,8 +88,8 @@ def fire(
     """Ask every trigger for whom it fires, and write that down, once for each instant.
 
     A trigger fires for a customer for whom its condition holds, unless it fired for the same customer within
-    ``cooldown_days``. Without a cooldown, it fires when the condition did not hold at the evaluation before. Only
-    earlier firings and evaluations count: an instant that is evaluated late, or again, says the same.
+    ``cooldown_days``. Without a cooldown, it fires when the condition did not hold when it was asked before. Firings on
+    which nobody can act (of a flood, or where no branch holds yet) start no cooldown.
 
     Args:
         warehouse: Where the feeds and the firings are.
@@ -104,6 +97,9 @@ def fire(
         as_of: The day.
         seen_at: An instant inside the day, as naive UTC; its start by default.
         progress: Told about each trigger.
+
+    Returns:
+        What each trigger did; of those that had been asked at this instant before, what they did then.
 
     Raises:
         ValueError: ``seen_at`` does not lie in the day.
@@ -113,28 +109,35 @@ def fire(
     from holdback.tables import TABLES
 
     asked = Asked.at(business, as_of, seen_at, ())
-    batch, before = batch_of(as_of, asked.now), _evaluated_before(warehouse, asked)
-    written = TABLES[TABLE].column_names
-    found, rows = [], []
-    for position, trigger in enumerate(business.triggers):
-        progress(f"trigger {trigger.name}", position, len(business.triggers))
-        result, fired = _fired_now(warehouse, asked, trigger, before)
-        found.append(result)
-        rows.append(fired.select(written))
-    progress(f"writing {sum(table.num_rows for table in rows):,} firings", len(rows), len(rows))
-    is_new = bool(rows) and warehouse.append(TABLE, pa.concat_tables(rows), batch=batch)
-    return FiredDay(as_of, asked.now, tuple(found), was_fired_already=bool(rows) and not is_new)
+    known = _runs(warehouse, asked.now)
+    found: dict[str, FiredTrigger] = dict(known)
+    rows = []
+    new = [trigger for trigger in business.triggers if trigger.name not in known]
+    for position, trigger in enumerate(new):
+        progress(f"trigger {trigger.name}", position, len(new))
+        found[trigger.name], fired = _fired_now(warehouse, asked, trigger)
+        rows.append(fired.select(TABLES[TABLE].column_names))
+    if new:
+        progress(f"writing {sum(table.num_rows for table in rows):,} firings", len(rows), len(rows))
+        batch = f"{as_of}/{asked.now.isoformat()}/{','.join(trigger.name for trigger in new)}"
+        warehouse.append(TABLE, pa.concat_tables(rows), batch=f"{TABLE}/{batch}")
+        warehouse.append(RUNS, _run_rows(asked, [found[trigger.name] for trigger in new]), batch=f"{RUNS}/{batch}")
+    told = tuple(found[trigger.name] for trigger in business.triggers)
+    return FiredDay(as_of, asked.now, told, was_fired_already=bool(told) and not new)
 
 
-def fired(warehouse: Warehouse, business: Business, name: str, as_of: date, days: int) -> pa.Table:
-    """Return for whom a trigger fired on the last ``days`` days, up to and including ``as_of``.
+def fired(
+    warehouse: Warehouse, business: Business, name: str, as_of: date, days: int, *, with_floods: bool = False
+) -> pa.Table:
+    """Return for whom a trigger fired in the ``days`` times 24 hours before the start of a day, and on the day.
 
     Args:
         warehouse: Where the firings are.
         business: The company.
         name: Name of the trigger.
         as_of: The last day.
-        days: How many days; 1 is ``as_of`` alone.
+        days: How long a firing counts; with 1, what fires in the afternoon is still there on the next morning.
+        with_floods: Return also what was found when the trigger fired far too often.
 
     Returns:
         ``customer_id, as_of, seen_at, size, branch, action, detail``: the newest firing of each customer, ordered by
@@ -144,57 +147,69 @@ def fired(warehouse: Warehouse, business: Business, name: str, as_of: date, days
         BusinessFileError: the business has no such trigger.
     """
     business.trigger_named(name)
+    since = timestamp(business.instant(as_of) - timedelta(days=days))
+    flooded = "false" if with_floods else "coalesce(asked.is_flooded, false)"
     return warehouse.query(
         f"-- the newest firing of each customer, of {days} days.\n"
-        "select customer_id, as_of, seen_at, size, branch, action, detail\n"
-        f"from {TABLE}\nwhere \"trigger\" = {literal(name)} and as_of <= date '{as_of}'\n"
-        f"    and as_of > date '{as_of - timedelta(days=days)}'\n"
-        "qualify row_number() over (partition by customer_id order by seen_at desc) = 1\norder by customer_id\n"
+        "select customer_id, seen.as_of, seen.seen_at, size, branch, action, detail\n"
+        f'from {TABLE} as seen\nleft join {RUNS} as asked on asked."trigger" = seen."trigger" '
+        "and asked.seen_at = seen.seen_at\n"
+        f"where seen.\"trigger\" = {literal(name)} and seen.as_of <= date '{as_of}' and seen.seen_at > {since}\n"
+        f"    and not {flooded}\n"
+        "qualify row_number() over (partition by customer_id order by seen.seen_at desc) = 1\norder by customer_id\n"
     )
 
 
-def _fired_now(
-    warehouse: Warehouse, asked: Asked, trigger: Trigger, before: datetime | None
-) -> tuple[FiredTrigger, pa.Table]:
+def _fired_now(warehouse: Warehouse, asked: Asked, trigger: Trigger) -> tuple[FiredTrigger, pa.Table]:
     """Return what a trigger does, and the rows of those for whom it fires."""
-    seen_at = asked.now
-    found = examine(warehouse, asked.business, trigger, asked.as_of, seen_at=seen_at)
+    import pyarrow.compute as pc
+
+    before = _asked_before(warehouse, asked, trigger)
+    found = examine(warehouse, asked.business, trigger, asked.as_of, seen_at=asked.now)
     frames = {"_found": found.rows, "_held_before": _held_before(warehouse, asked, trigger, before, found.rows)}
-    cooling = f"fired_at > {asked.clock.days_ago(trigger.cooldown_days)}" if trigger.cooldown_days else "false"
     told = warehouse.query(
         "-- for whom a condition holds, whether the trigger is still cooling for them, and whether it held before.\n"
-        "with _last as (\n"
-        f"    select customer_id, max(seen_at) as fired_at from {TABLE}\n"
-        f'    where "trigger" = {literal(trigger.name)} and seen_at < {timestamp(seen_at)}\n'
-        "    group by customer_id\n)\n"
+        f"with _cooling as (\n{_cooling(asked, trigger)}\n)\n"
         f"select\n    date '{asked.as_of}' as as_of, _found.customer_id, {literal(trigger.name)} as \"trigger\",\n"
-        f"    {timestamp(seen_at)} as seen_at, size, branch, action, detail,\n"
-        f"    coalesce({cooling}, false) as is_cooling,\n    _held_before.customer_id is not null as held_before\n"
-        "from _found\nleft join _last on _last.customer_id = _found.customer_id\n"
+        f"    {timestamp(asked.now)} as seen_at, size, branch, action, detail,\n"
+        "    _cooling.customer_id is not null as is_cooling,\n    _held_before.customer_id is not null as held_before\n"
+        "from _found\nleft join _cooling on _cooling.customer_id = _found.customer_id\n"
         "left join _held_before on _held_before.customer_id = _found.customer_id\norder by _found.customer_id\n",
         frames=frames,
     )
-    import pyarrow.compute as pc
-
     rows = told.filter(pc.invert(pc.or_(told["is_cooling"], told["held_before"])))
     days, lately = _since(warehouse, asked, trigger, before)
-    expected = trigger.expected_per_day * days if trigger.expected_per_day is not None else None
     result = FiredTrigger(
         trigger.name,
         told.num_rows,
         rows.num_rows,
         pc.sum(told["is_cooling"]).as_py() or 0,
-        expected,
+        trigger.expected_per_day * days if trigger.expected_per_day is not None else None,
         is_flooded(trigger, rows.num_rows + lately, days),
         found.note,
     )
     return result, rows
 
 
+def _cooling(asked: Asked, trigger: Trigger) -> str:
+    """SQL of those for whom a trigger fired within its cooldown, before or (of a day that has passed) after."""
+    if not trigger.cooldown_days:
+        return "    select customer_id from _found where false"
+    acted = "and seen.action is not null " if trigger.then else ""
+    return (
+        f"    select distinct seen.customer_id\n    from {TABLE} as seen\n    left join {RUNS} as asked "
+        'on asked."trigger" = seen."trigger" and asked.seen_at = seen.seen_at\n'
+        f'    where seen."trigger" = {literal(trigger.name)} and seen.seen_at <> {timestamp(asked.now)} {acted}'
+        "and not coalesce(asked.is_flooded, false)\n"
+        f"        and seen.seen_at > {asked.clock.days_ago(trigger.cooldown_days)} "
+        f"and seen.seen_at < {asked.clock.days_ago(-trigger.cooldown_days)}"
+    )
+
+
 def _held_before(
     warehouse: Warehouse, asked: Asked, trigger: Trigger, before: datetime | None, rows: pa.Table
 ) -> pa.Table:
-    """For whom the condition held at the evaluation before; nobody where a cooldown answers the question."""
+    """For whom the condition held when it was asked before; nobody where a cooldown answers the question."""
     if trigger.cooldown_days or before is None or not rows.num_rows:
         return rows.slice(0, 0).select(["customer_id"])
     held = evaluate(warehouse, asked.business, trigger, asked.business.day_of(before), seen_at=before)
@@ -217,6 +232,29 @@ def _since(warehouse: Warehouse, asked: Asked, trigger: Trigger, before: datetim
     return days, int(counted["fired"][0].as_py())
 
 
+def _asked_before(warehouse: Warehouse, asked: Asked, trigger: Trigger) -> datetime | None:
+    """Return the newest instant before this one at which the trigger was asked; None when it never was."""
+    found = warehouse.query(
+        f'select max(seen_at) as at from {RUNS} where "trigger" = {literal(trigger.name)} '
+        f"and seen_at < {timestamp(asked.now)}"
+    )
+    at: datetime | None = found["at"][0].as_py()
+    return at
+
+
+def _runs(warehouse: Warehouse, now: datetime) -> dict[str, FiredTrigger]:
+    """Return what triggers did at an instant, by name, as it was written down."""
+    rows = warehouse.query(f"select * from {RUNS} where seen_at = {timestamp(now)}").to_pylist()
+    names = ("holding", "fired", "cooling", "expected", "is_flooded", "note")
+    return {row["trigger"]: FiredTrigger(row["trigger"], *(row[name] for name in names)) for row in rows}
+
+
+def _run_rows(asked: Asked, found: Sequence[FiredTrigger]) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.Table.from_pylist([{"as_of": asked.as_of, "seen_at": asked.now, **asdict(one)} for one in found])
+
+
 def reach_days(trigger: Trigger) -> int:
     """On how many days a condition looks at once: so many days' firings are there when it is first asked."""
     match trigger:
@@ -228,21 +266,3 @@ def reach_days(trigger: Trigger) -> int:
             return trigger.ahead_days
         case DropTrigger() | ScoreTrigger() | CountTrigger():
             return trigger.over_days
-
-
-def _evaluated_before(warehouse: Warehouse, asked: Asked) -> datetime | None:
-    """Return the newest instant before this one at which triggers were evaluated; None when none is found.
-
-    An evaluation that found nobody has a batch and no rows: the starts of the last days, and the last hours, are
-    looked up by name.
-    """
-    firings = warehouse.query(f"select max(seen_at) as seen_at from {TABLE} where seen_at < {timestamp(asked.now)}")
-    seen: list[datetime] = [at for at in firings["seen_at"].to_pylist() if at is not None]
-    business, now = asked.business, asked.now
-    days = [asked.as_of - timedelta(days=count) for count in range(_LOOK_BACK_DAYS + 1)]
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    grid = [business.instant(day) for day in days] + [hour - timedelta(hours=count) for count in range(25)]
-    for at in sorted({at for at in grid if at < now and at > max(seen, default=datetime.min)}, reverse=True):
-        if warehouse.has_batch(TABLE, batch_of(business.day_of(at), at)):
-            return at
-    return max(seen, default=None)

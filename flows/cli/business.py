@@ -35,8 +35,8 @@ Examples that --like knows:
 @commands.command(epilog="\b\nExamples:\n  holdback business check\n  holdback business check -b businesses/telco.yaml")
 def check(business: BusinessFile = None, as_json: AsJson = False) -> None:
     """Say everything that is wrong with the business file, one line each (exit code 2 when anything is)."""
-    from flows import settings
     from campaigns.messages import check_messages
+    from flows import settings
     from holdback.business import check_business, load_business
 
     path = business or settings.business_path()

@@ -100,13 +100,16 @@ def triggers_show(
     name: TriggerName, business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = False
 ) -> None:
     """Show for whom a trigger fired on a day, by branch, and what it saw. Names customers: keep it among yourselves."""
+    import pyarrow.compute as pc
+
     from features.triggers import fired
     from flows import settings
 
     workspace = workspace_of(business)
     day = settings.chosen_day(workspace, as_of)
     trigger = workspace.business.trigger_named(name)
-    rows = fired(workspace.warehouse, workspace.business, name, day, 1)
+    rows = fired(workspace.warehouse, workspace.business, name, day, 1, with_floods=True)
+    rows = rows.filter(pc.equal(rows["as_of"], day))
     if as_json:
         print_json({"trigger": name, "as_of": day, "firings": rows.to_pylist()})
         return
@@ -207,7 +210,7 @@ def _worth(one: TriggerStanding) -> str:
 def _firings(rows: pa.Table, day: date) -> Iterator[Any]:
     """Write a day's firings for people, by branch."""
     if not rows.num_rows:
-        yield f"nothing fired on {day}. `holdback daily` evaluates the triggers of a day."
+        yield f"it fired for nobody on {day}; `holdback triggers list` says when it was asked last"
         return
     by_branch: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for row in rows.to_pylist():

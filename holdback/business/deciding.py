@@ -226,7 +226,7 @@ class Campaign(Section):
         None, description="Only customers for whom this trigger fired; its own campaign, so that its value is measured"
     )
     trigger_days: Annotated[int, Field(ge=1, le=90)] = Field(
-        1, description="Days for which a firing counts: a weekend's wait for Monday's calls"
+        3, description="Days for which a firing counts, so that a weekend's firings are still there on Monday"
     )
     audience: Audience = Audience(risk_tiers=("high", "medium"))
     starts_on: date | None = Field(None, description="First day of decisions; the launch by default")

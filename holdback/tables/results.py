@@ -90,6 +90,21 @@ RESULTS: tuple[Table, ...] = (
         ),
     ),
     Table(
+        "trigger_runs",
+        "one trigger asked at one instant: how often it fired, and whether that can be; never rewritten",
+        (
+            _AS_OF,
+            Column("trigger", "text", "Name of the trigger", required=True),
+            Column("seen_at", "instant", "Instant of knowledge", unit="UTC", required=True),
+            Column("holding", "integer", "Customers for whom the condition holds", required=True, minimum=0),
+            Column("fired", "integer", "Those for whom it fired", required=True, minimum=0),
+            Column("cooling", "integer", "Those for whom it fired lately already", required=True, minimum=0),
+            Column("expected", "number", "How often it should have fired since it was asked before; null: not said"),
+            Column("is_flooded", "flag", "True when it fired far too often: nobody is contacted for it", required=True),
+            Column("note", "text", "Why it can find nobody yet; else null"),
+        ),
+    ),
+    Table(
         "segments",
         "in which groups one customer is on one day; never rewritten",
         (

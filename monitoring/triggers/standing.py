@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from campaigns.designs import standings
-from features.triggers.firing import batch_of
-from holdback.business import Business
+from holdback.business import Business, Trigger
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from monitoring.measurement.metrics import DECISION
@@ -46,7 +45,7 @@ class TriggerStanding:
         is_retired: True when its campaign was halted because it earned nothing.
         why_halted: The reason in the ledger.
         last_fired_at: Instant (UTC) of knowledge of its newest firing; None when it never fired.
-        last_evaluated_at: Instant (UTC) of the newest evaluation; None when there was none in the last days.
+        last_evaluated_at: Instant (UTC) at which it was asked last; None when it never was.
         fired_today: Firings of the day.
         fired_lately: Firings of the last :data:`COUNTED_DAYS` days.
         expected_per_day: What the business file expects.
@@ -85,7 +84,7 @@ def trigger_standings(warehouse: Warehouse, business: Business, as_of: date) -> 
         f"from firings where as_of <= date '{as_of}' group by trigger"
     ).to_pylist()
     firings = {row["trigger"]: row for row in counted}
-    evaluated_at = _evaluated_at(warehouse, business, as_of, [row["last_at"] for row in counted])
+    runs = _runs(warehouse, as_of)
     states = {one.campaign: one for one in standings(warehouse, business, as_of)}
     acting = {one.trigger: one.name for one in business.campaigns if one.trigger is not None}
     found = []
@@ -104,28 +103,33 @@ def trigger_standings(warehouse: Warehouse, business: Business, as_of: date) -> 
                 is_retired=halted and state is not None and state.by == RETIRER,
                 why_halted=state.reason if halted and state is not None else None,
                 last_fired_at=row["last_at"],
-                last_evaluated_at=evaluated_at,
+                last_evaluated_at=runs.get(trigger.name, (None, False))[0],
                 fired_today=row["today"],
                 fired_lately=row["lately"],
                 expected_per_day=trigger.expected_per_day,
-                volume=volume_of(trigger, rate_of(row["today"], 1)),
+                volume=_volume(trigger, row["today"], is_flooded=runs.get(trigger.name, (None, False))[1]),
                 value=_value(warehouse, campaign, as_of) if campaign is not None else None,
             )
         )
     return tuple(found)
 
 
-def _evaluated_at(warehouse: Warehouse, business: Business, as_of: date, fired_at: list[datetime]) -> datetime | None:
-    """Return when triggers were last evaluated: an evaluation that found nobody has left a batch without rows."""
-    newest = max(fired_at, default=None)
-    for back in range(COUNTED_DAYS):
-        day = as_of - timedelta(days=back)
-        instant = business.instant(day)
-        if newest is not None and newest >= instant:
-            return newest
-        if warehouse.has_batch("firings", batch_of(day, instant)):
-            return instant
-    return newest
+def _runs(warehouse: Warehouse, as_of: date) -> dict[str, tuple[datetime, bool]]:
+    """Return when each trigger was asked last, and whether it fired far too often on the day."""
+    rows = warehouse.query(
+        "select trigger, max(seen_at) as at, "
+        f"coalesce(bool_or(is_flooded) filter (where as_of = date '{as_of}'), false) as is_flooded "
+        f"from trigger_runs where as_of <= date '{as_of}' group by trigger"
+    ).to_pylist()
+    return {row["trigger"]: (row["at"], row["is_flooded"]) for row in rows}
+
+
+def _volume(trigger: Trigger, count: int, *, is_flooded: bool) -> Volume:
+    """Say what the day's firings say: a flood is what the evaluation called one; its stock is no day's volume."""
+    if is_flooded:
+        return "flooded"
+    found = volume_of(trigger, rate_of(count, 1))
+    return "more than expected" if found == "flooded" else found
 
 
 def _value(warehouse: Warehouse, campaign: str, as_of: date) -> MeasuredValue | None:

@@ -23,7 +23,7 @@ TRIGGER: dict[str, Any] = {
              {"action": "mail"}],
 }  # fmt: skip
 CARE: dict[str, Any] = {"name": "care", "actions": ["call", "mail"], "trigger": "ends", "horizon_days": 30,
-                        "holdout_share": 0.000001}  # fmt: skip
+                        "holdout_share": 0.000001, "trigger_days": 1}  # fmt: skip
 SPRING = FILE["campaigns"][0]
 ENDS_ON = {"ends_on": "ends"}
 
@@ -81,23 +81,22 @@ def test_low_risk_is_no_obstacle_unless_the_audience_says_so(tmp_path: Path) -> 
     assert decided(workspace)["a"]["campaign"] == "care"
 
 
-def test_nobody_is_contacted_for_a_trigger_that_fires_far_too_often(tmp_path: Path) -> None:
-    names = [f"c{n:03d}" for n in range(60)]
-    seldom = with_trigger({**TRIGGER, "expected_per_day": 1.0})
-    workspace = opened(tmp_path, seldom, [customer(name) for name in names])
-    earlier = {**firing("c000", "call", days_ago=40)}
-    put(workspace, "firings", [earlier, *(firing(name, "call") for name in names)], batch="firings")
+def test_nobody_is_contacted_for_a_trigger_that_fired_far_too_often(tmp_path: Path) -> None:
+    workspace = opened(tmp_path, with_trigger(), [customer(name) for name in "ab"])
+    rows = [firing("a", "call"), firing("b", "call", days_ago=1)]
+    put(workspace, "firings", rows, batch="firings")
+    run = {"as_of": AS_OF, "trigger": "ends", "seen_at": rows[0]["seen_at"], "holding": 90, "fired": 90, "cooling": 0}
+    put(workspace, "trigger_runs", [{**run, "is_flooded": True}], batch="runs")
     decide(workspace, AS_OF)
     assert {row["campaign"] for row in decided(workspace).values()} == {"spring"}
 
 
-def test_the_first_time_a_trigger_is_asked_its_whole_stock_is_no_flood(tmp_path: Path) -> None:
-    names = [f"c{n:03d}" for n in range(60)]
-    seldom = with_trigger({**TRIGGER, "expected_per_day": 1.0})  # thirty days ahead: thirty are expected at once
-    workspace = opened(tmp_path, seldom, [customer(name) for name in names])
-    put(workspace, "firings", [firing(name, "call") for name in names], batch="firings")
+def test_what_fires_after_the_days_decision_is_acted_on_the_next_morning(tmp_path: Path) -> None:
+    workspace = opened(tmp_path, with_trigger(), [customer("a")])
+    at = {**firing("a", "call", days_ago=1)}
+    put(workspace, "firings", [{**at, "seen_at": at["seen_at"] + timedelta(hours=14)}], batch="firings")
     decide(workspace, AS_OF)
-    assert {row["campaign"] for row in decided(workspace).values()} == {"care"}
+    assert decided(workspace)["a"]["campaign"] == "care"
 
 
 def test_a_launched_trigger_is_not_changed_without_a_new_version(tmp_path: Path) -> None:
