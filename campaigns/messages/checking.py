@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from campaigns.messages.fields import possible_fields
+from campaigns.messages.fields import flag_fields, possible_fields
 from campaigns.messages.phrases import LANGUAGES
 from campaigns.messages.samples import sample_rows
 from campaigns.messages.sources import source_of
@@ -68,7 +68,7 @@ def _template_faults(business: Business, where: str, action: Action) -> Iterator
             continue
         if part == "subject" and "\n" in text.strip():
             yield f"{at}: must be one line."
-        faults = template_faults(source, known)
+        faults = template_faults(source, known, flags=flag_fields(business, action))
         yield from (f"{at}: {fault}" for fault in faults)
         if faults:
             continue

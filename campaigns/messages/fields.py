@@ -44,6 +44,14 @@ def possible_fields(business: Business, action: Action) -> dict[str, str | None]
     return {**found, **dict.fromkeys(told)}
 
 
+def flag_fields(business: Business, action: Action) -> set[str]:
+    """Return the fields of a template that hold yes or no."""
+    attributes = business.customers.attributes if business.customers else {}
+    told = _attribute_fields(business, action.channel)
+    named = {key: getattr(business.delivery, key) for key in ("first_name", "executive")}
+    return {field for field, name in {**told, **named}.items() if name and attributes[name].kind == "flag"}
+
+
 def known_values(
     business: Business, action: Action, row: Mapping[str, object], language: str
 ) -> tuple[dict[str, object], dict[str, str]]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
+from campaigns.messages.outputs import CannotBeFilled, as_written, unwritable, written
+
 if TYPE_CHECKING:
     from jinja2 import nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -41,10 +43,6 @@ class FieldMissing(Exception):
     """A field that the template asks for is not known of this customer; the message is its name."""
 
 
-class CannotBeFilled(Exception):
-    """The template fails on these values; the message says how, without any of them."""
-
-
 @dataclass(frozen=True)
 class Template:
     """A template that may be filled.
@@ -55,6 +53,7 @@ class Template:
 
     fields: frozenset[str]
     _compiled: Any
+    _language: str
 
     def fill(self, values: Mapping[str, object]) -> str:
         """Return the text with the fields in their places; surrounding blanks are cut off.
@@ -66,13 +65,15 @@ class Template:
             FieldMissing: a field that is to be written is not there.
             CannotBeFilled: the text grows too long, or the values are not what the template takes them for.
         """
-        from jinja2 import TemplateError, UndefinedError
+        from jinja2 import UndefinedError
 
         try:
-            text: str = self._compiled.render(values)
+            text: str = self._compiled.render(as_written(values, self._language))
         except UndefinedError as error:
             raise FieldMissing(str(error)) from None
-        except (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
+        except CannotBeFilled:
+            raise
+        except Exception as error:  # noqa: BLE001 - filters fail in many ways; one customer's values must stop nobody else
             raise CannotBeFilled(f"cannot be filled ({type(error).__name__})") from None
         if len(text) > LONGEST_TEXT:
             raise CannotBeFilled(f"is longer than {LONGEST_TEXT:,} characters")
@@ -98,17 +99,18 @@ def read_template(source: str, *, language: str, is_html: bool = False) -> Templ
         compiled = environment.from_string(tree)
     except (SyntaxError, RecursionError, MemoryError):
         raise ValueError(_TOO_DEEP) from None
-    return Template(frozenset(node.name for node in _named(tree)), compiled)
+    return Template(frozenset(node.name for node in _named(tree)), compiled, language)
 
 
-def template_faults(source: str, known: Mapping[str, str | None]) -> list[str]:
+def template_faults(source: str, known: Mapping[str, str | None], *, flags: Collection[str] = ()) -> list[str]:
     """Return everything that is wrong with a template, one sentence each, with its line.
 
     Args:
         source: The template.
         known: By field that there could be: None when it can be used, else what to do so that it can.
+        flags: Fields that hold yes or no: they may be asked about and not written.
     """
-    tree, faults = _parsed(source)
+    tree, faults = _parsed(source, flags)
     if tree is None or faults:
         return faults
     usable = [name for name, remedy in known.items() if remedy is None]
@@ -127,7 +129,7 @@ def template_faults(source: str, known: Mapping[str, str | None]) -> list[str]:
 _TOO_DEEP: Final = "is nested too deeply. Write it with fewer levels."
 
 
-def _parsed(source: str) -> tuple[nodes.Template | None, list[str]]:
+def _parsed(source: str, flags: Collection[str] = ()) -> tuple[nodes.Template | None, list[str]]:
     """Read a template without running or optimising any of it (constants are computed when it is compiled)."""
     from jinja2 import TemplateSyntaxError
 
@@ -135,9 +137,11 @@ def _parsed(source: str) -> tuple[nodes.Template | None, list[str]]:
         return None, [f"has {len(source):,} characters. A message has at most {LONGEST_TEXT:,}. Shorten it."]
     try:
         tree = _environment("en", False).parse(source)
-        return tree, list(dict.fromkeys(_forbidden(tree)))
+        return tree, list(dict.fromkeys([*_forbidden(tree), *unwritable(tree, flags)]))
     except TemplateSyntaxError as error:
         return None, [f"line {error.lineno}: {error.message or 'is not a template'}"]
+    except ValueError:  # Python reads no whole number of more than 4,300 digits
+        return None, ["has a number that is too long. Shorten it."]
     except (RecursionError, MemoryError):
         return None, [_TOO_DEEP]
 
@@ -153,8 +157,18 @@ def _forbidden(tree: nodes.Node) -> Iterator[str]:
             yield f"{at}: filter {name!r} is not allowed.{_near(str(name), FILTERS)}"
         elif kind == "Test" and name not in TESTS:
             yield f"{at}: test {name!r} is not allowed.{_near(str(name), TESTS)}"
+        elif kind == "Filter" and name == "truncate" and _cuts_too_short(node):
+            yield f"{at}: truncate must leave room for its three dots. Let it keep at least 3 characters."
         elif kind == "CondExpr" and getattr(node, "expr2", None) is None:
             yield f"{at}: an if inside of {{{{ }}}} needs its else."
+
+
+def _cuts_too_short(node: Any) -> bool:
+    """True when a text that is cut must be shorter than the mark that says so: Jinja fails on that."""
+    told = dict(zip(("length", "killwords", "end"), node.args, strict=False))
+    told.update({keyword.key: keyword.value for keyword in node.kwargs})
+    length, end = (getattr(told.get(name), "value", usual) for name, usual in (("length", 255), ("end", "...")))
+    return isinstance(length, int | float) and length < len(str(end))
 
 
 def _nodes(tree: nodes.Node) -> Iterator[nodes.Node]:
@@ -197,15 +211,9 @@ def _environment(language: str, is_html: bool) -> ImmutableSandboxedEnvironment:
         trim_blocks=True,
         lstrip_blocks=True,
         cache_size=0,
-        finalize=lambda value: _number(value, language) if isinstance(value, float) else value,
+        finalize=lambda value: written(value, language),
     )
     environment.globals.clear()
     environment.filters = {name: environment.filters[name] for name in FILTERS}
     environment.tests = {name: environment.tests[name] for name in TESTS}
     return environment
-
-
-def _number(value: float, language: str) -> str:
-    """Write a number for a person: at most two places, with a comma where the language is not English."""
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
-    return text if language == "en" else text.replace(".", ",")

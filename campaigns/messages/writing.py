@@ -11,8 +11,9 @@ import pyarrow as pa
 from campaigns.contact_columns import MESSAGE_COLUMNS
 from campaigns.messages.fields import known_values, tidy
 from campaigns.messages.languages import written_language
+from campaigns.messages.outputs import CannotBeFilled
 from campaigns.messages.sources import source_of
-from campaigns.messages.templates import CannotBeFilled, FieldMissing, Template, read_template
+from campaigns.messages.templates import FieldMissing, Template, read_template
 from holdback.business import Action, Business
 from holdback.errors import BusinessFileError
 

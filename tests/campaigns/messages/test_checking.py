@@ -42,6 +42,11 @@ def test_a_business_without_messages_has_no_fault(tmp_path: Path) -> None:
         ("{{ offer }}", "line 1: offer: the action 'call' has none. Write it in the action's offer."),
         ("a\n{% if %}", "line 2: Expected an expression, got 'end of statement block'"),
         ("{{ 'x' if city > 5 else 'y' }}", "text cannot be filled (TypeError), tried with sample values."),
+        ("{{ vip }}", "line 1: vip: yes or no cannot be written. Choose words with if."),
+        (
+            "{{ city|truncate(2) }}",
+            "line 1: truncate must leave room for its three dots. Let it keep at least 3 characters.",
+        ),
         ("{# nothing #}", "text is empty, tried with sample values."),
     ],
 )

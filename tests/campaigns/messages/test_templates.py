@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from campaigns.messages.outputs import CannotBeFilled
 from campaigns.messages.templates import (
     LONGEST_TEXT,
-    CannotBeFilled,
     FieldMissing,
     read_template,
     template_faults,
@@ -125,6 +125,84 @@ def test_numbers_are_written_as_the_language_writes_them() -> None:
     assert filled("{{ n }} {{ m }}", language="es", n=12.5, m=3) == "12,5 3"
     assert filled("{{ n }}", n=12.346) == "12.35"
     assert filled("{{ 'much' if n > 10 else 'little' }}", n=12.5) == "much"
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ 'total ' ~ n }}", "total 12,5"),
+        ("{{ n|upper }}{{ n|trim }}", "12,512,5"),
+        ("{{ n if n == 12.5 else 'no' }}", "12,5"),
+        ("{{ n or 3 }}", "12,5"),
+        ("{{ gone|default(n) }}", "12,5"),
+        ("{{ 'in' if n in [12.5] and n < 13 else 'out' }}", "in"),
+    ],
+)
+@pytest.mark.parametrize("is_html", [False, True])
+def test_a_number_is_written_alike_wherever_it_becomes_text(source: str, text: str, is_html: bool) -> None:
+    assert filled(source, language="es", is_html=is_html, n=12.5) == text
+
+
+def test_a_number_that_rounds_to_nothing_has_no_sign() -> None:
+    assert filled("{{ n }}", n=-0.001) == "0"
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("{{ late }}", "late: yes or no"),
+        ("{{ 'x' ~ late|upper }}", "late: yes or no"),
+        ("{{ offer or late }}", "late: yes or no"),
+        ("{{ late and offer }}", "late: yes or no"),
+        ("{{ offer|default(late) }}", "late: yes or no"),
+        ("{{ offer|default(default_value=true) }}", "yes or no"),
+        ("{{ offer if offer else false }}", "yes or no"),
+        ("{{ offer == 'a' }}", "a comparison (yes or no)"),
+        ("{{ not offer }}", "a comparison (yes or no)"),
+        ("{{ offer is defined }}", "a comparison (yes or no)"),
+        ("{{ [offer] }}", "a list"),
+        ("{{ (offer, 'x') }}", "a list"),
+        ("{{ none }}", "none"),
+    ],
+)
+def test_what_would_write_true_or_a_list_is_a_fault(source: str, fault: str) -> None:
+    told = template_faults(source, {**KNOWN, "late": None}, flags={"late"})
+    assert told == [f"line 1: {fault} cannot be written. Choose words with if."]
+
+
+def test_a_flag_may_be_asked_about() -> None:
+    source = "{% if late %}x{% endif %}{{ 'a' if late and offer in ['b', 'c'] else 'd' }}{{ offer|default('', true) }}"
+    assert template_faults(source, {**KNOWN, "late": None}, flags={"late"}) == []
+
+
+def test_a_yes_or_no_that_nobody_declared_is_withheld() -> None:
+    with pytest.raises(CannotBeFilled, match="would write yes or no"):
+        filled("{{ late }}", late=True)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["{{ offer|truncate(2) }}", "{{ offer|truncate(length=2) }}", "{{ offer|upper|truncate(3, true, '....') }}"],
+)
+def test_cutting_shorter_than_the_dots_is_a_fault(source: str) -> None:
+    assert template_faults(source, KNOWN) == [
+        "line 1: truncate must leave room for its three dots. Let it keep at least 3 characters."
+    ]
+
+
+def test_cutting_with_a_shorter_mark_is_none() -> None:
+    assert template_faults("{{ offer|truncate(2, true, '') }}", KNOWN) == []
+    assert filled("{{ offer|truncate(2, true, '', 0) }}", offer="abcdef") == "ab"
+
+
+def test_a_filter_that_fails_on_one_customer_is_told_and_no_crash() -> None:
+    assert filled("{{ offer|truncate(n) }}", offer="x" * 20, n=9) == "xxxxxx..."
+    with pytest.raises(CannotBeFilled, match=r"^cannot be filled \(AssertionError\)$"):
+        filled("{{ offer|truncate(n) }}", offer="x" * 20, n=2)
+
+
+def test_a_number_that_python_cannot_read_is_a_fault() -> None:
+    assert template_faults("{{ " + "1" * 5000 + " }}", KNOWN) == ["has a number that is too long. Shorten it."]
 
 
 def test_what_grows_too_long_or_does_not_fit_is_told_without_the_values() -> None:

@@ -104,13 +104,14 @@ def test_a_name_that_is_html_is_escaped_where_the_message_is_html(tmp_path: Path
 
 def test_attributes_of_the_channel_can_be_asked_for_also_those_called_as_ours(tmp_path: Path) -> None:
     text = (
-        "{{ city }} {{ age }} {{ vip }} {{ customer_reason }} {{ campaign }} {{ action }} {{ channel }} {{ company }}"
+        "{{ city }} {{ age }} {{ 'vip' if vip else '' }} {{ customer_reason }} {{ campaign }} {{ action }} "
+        "{{ channel }} {{ company }}"
     )
     call = {**CALL, "message": {"text": {"en": text}}}
     business = make_business(tmp_path, **words(call, MAIL))
     rows = pa.Table.from_pylist([row(action="call", reason="moved")])
     [found] = write_messages(business, rows).messages.to_pylist()
-    assert found["message"] == "Lugo 40 True moved spring call phone Carrier"
+    assert found["message"] == "Lugo 40 vip moved spring call phone Carrier"
 
 
 def test_an_action_without_a_message_carries_its_offer_alone(tmp_path: Path) -> None:
@@ -124,6 +125,18 @@ def test_an_action_without_a_message_carries_its_offer_alone(tmp_path: Path) -> 
 def test_an_action_that_the_file_has_no_more_goes_out_as_it_was_decided(business: Business) -> None:
     [found] = write_messages(business, pa.Table.from_pylist([row(action="gone")])).messages.to_pylist()
     assert set(found.values()) == {"d-c1", None}
+
+
+def test_a_template_that_fails_on_one_customer_stops_nobody_else(tmp_path: Path) -> None:
+    cut = {**CALL, "message": {"text": {"en": "{{ city|truncate(age) }}"}}}
+    business = make_business(tmp_path, **words(cut, MAIL))
+    rows = [row("a", "call", city="Villagarcía de Arosa"), row("b", "call", city="Villagarcía de Arosa", age=2.0)]
+    written = write_messages(business, pa.Table.from_pylist([*rows, row("c")]))
+    assert written.messages["decision_id"].to_pylist() == ["d-a", "d-c"]
+    [kept] = written.withheld.to_pylist()
+    assert (kept["customer_id"], kept["missing_field"], kept["withheld_because"]) == (
+        "b", "text", "cannot be filled (AssertionError)",
+    )  # fmt: skip
 
 
 def test_a_message_that_says_nothing_is_withheld(tmp_path: Path) -> None:
