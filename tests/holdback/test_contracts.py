@@ -107,8 +107,8 @@ def offer(connection: duckdb.DuckDBPyConnection, feed: dict[str, Any], rows: lis
     connection.execute("create or replace table _known_customers as select 'c' || i as customer_id from range(9) t(i)")
     connection.execute("create or replace table _drift (column_name varchar, excess double)")
     connection.execute(
-        "create or replace table _scores_before as select 0 as scale_position, 5.0 as top, 0 as answers, 0 as not_above,"
-        " cast(null as varchar[]) as run_customers"
+        "create or replace table _scores_before as select 0 as scale_position, 5.0 as top,"
+        " 0 as answers, 0 as not_above, cast(null as varchar[]) as run_customers"
     )
     map_rows(connection, shape, Original("f.csv", names, len(rows)))
     return contract_of(shape)
