@@ -6,11 +6,11 @@ header and no row says "nobody today", a day without ``manifest.json`` was not (
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,13 +22,15 @@ import pyarrow.parquet as pq
 
 from campaigns.contact_columns import CONTACT_COLUMNS, attribute_columns, message_columns
 from campaigns.delivery.outbox import outbox_errors, write_file
-from campaigns.delivery.spreadsheets import neutralised
+from campaigns.delivery.spreadsheets import neutralised, neutralised_start
 from holdback.business import Business
 
 MANIFEST = "manifest.json"
 REFUSED = "_refused.csv"  # no channel begins with an underscore
 WITHHELD = "_withheld.csv"
 
+_SENT = {"subject", "message"}
+_QUOTED = re.compile('[,"\r\n]')
 _SHOWN = 3
 _MASKED_COLUMNS = ("campaign", "action", "channel", "incentive_amount", "reason", "contact_from", "contact_until")
 
@@ -77,7 +79,7 @@ def write_lists(
     for channel in channels_of(business, contacts):
         rows = list_of(business, contacts, channel)
         counts[channel] = rows.num_rows
-        files[f"{channel}.csv"] = csv_bytes(rows)
+        files[f"{channel}.csv"] = csv_bytes(rows, sent=_SENT & set(message_columns(business, channel)))
         files[f"{channel}.parquet"] = _parquet_bytes(rows)
     files[REFUSED] = csv_bytes(refused)
     if withheld is not None:
@@ -98,17 +100,21 @@ def kept_paths(folder: Path) -> list[Path]:
     return [*sorted(path for path in folder.iterdir() if path.suffix in (".csv", ".parquet")), folder / MANIFEST]
 
 
-def csv_bytes(rows: pa.Table) -> bytes:
+def csv_bytes(rows: pa.Table, *, sent: Collection[str] = ()) -> bytes:
     """Write rows as CSV: UTF-8 without a mark, a header, CRLF line ends, null as nothing (RFC 4180).
 
     Texts are made harmless for spreadsheets (:func:`~campaigns.delivery.spreadsheets.neutralised`); numbers, flags and
     instants are written as such: an instant with its offset, ``2026-11-22T09:00:00+01:00``.
+
+    Args:
+        rows: What to write.
+        sent: Columns with texts that are sent as they stand. They are always in quotes and made harmless at their start
+            alone: an apostrophe after one of their line ends or semicolons would reach the customer.
     """
-    target = io.StringIO(newline="")
-    writer = csv.writer(target)
-    writer.writerow(rows.column_names)
-    writer.writerows([_cell(value) for value in row.values()] for row in rows.to_pylist())
-    return target.getvalue().encode()
+    lines = [",".join(_quoted(name) for name in rows.column_names)]
+    for row in rows.to_pylist():
+        lines.append(",".join(_sent(v) if name in sent else _quoted(_cell(v)) for name, v in row.items()))
+    return "".join(f"{line}\r\n" for line in lines).encode()
 
 
 def masked(contacts: pa.Table) -> pa.Table:
@@ -130,6 +136,16 @@ def masked_id(customer_id: str) -> str:
         ('…234', '…')
     """
     return f"…{customer_id[-_SHOWN:]}" if len(customer_id) >= 2 * _SHOWN else "…"
+
+
+def _sent(text: str | None) -> str:
+    return "" if text is None else _quoted(neutralised_start(text), always=True)
+
+
+def _quoted(text: str, *, always: bool = False) -> str:
+    if not always and not _QUOTED.search(text):
+        return text
+    return '"' + text.replace('"', '""') + '"'
 
 
 def _cell(value: object) -> str:

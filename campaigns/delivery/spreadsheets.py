@@ -29,6 +29,29 @@ def neutralised(text: str) -> str:
     return _marked(first + "".join(part if _BREAK.fullmatch(part) else _marked(part) for part in rest))
 
 
+def neutralised_start(text: str) -> str:
+    r"""Return a text to be sent, harmless at its start: its own lines and semicolons stay as they were written.
+
+    For cells that stand in quotes, where a spreadsheet that reads the file as it is meant looks at the start only.
+    :func:`restored_start` gives the text back.
+
+    Examples:
+        >>> neutralised_start("=1+1"), neutralised_start("Hello:\n- one&nbsp;; - two")
+        ("'=1+1", 'Hello:\n- one&nbsp;; - two')
+    """
+    return _marked(text)
+
+
+def restored_start(cell: str) -> str:
+    """Return the text that :func:`neutralised_start` was given.
+
+    Examples:
+        >>> restored_start("'=1+1"), restored_start("Ana;' =x")
+        ('=1+1', "Ana;' =x")
+    """
+    return _unmarked(cell)
+
+
 def restored(cell: str) -> str:
     r"""Return the text that :func:`neutralised` was given.
 

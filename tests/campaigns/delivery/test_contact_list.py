@@ -166,6 +166,20 @@ def test_a_short_id_is_not_shown_at_all(name: str, shown: str) -> None:
     assert masked_id(name) == shown
 
 
+def test_a_list_is_quoted_as_the_standard_library_does() -> None:
+    texts = ["", "a", "a b", "a,b", 'say "a"', "a\nb", "a\rb", "a;b", " a "]
+    rows = pa.table({"text, quoted": texts, "other": texts[::-1]})
+    wanted = io.StringIO(newline="")
+    csv.writer(wanted).writerows([rows.column_names, *zip(texts, texts[::-1], strict=True)])
+    assert csv_bytes(rows).decode() == wanted.getvalue()
+
+
+def test_an_attribute_that_is_called_message_where_nothing_is_written_gets_all_the_care() -> None:
+    rows = pa.table({"message": ["Ana; =1+1"], "other": [1]})
+    assert csv_bytes(rows).decode() == "message,other\r\nAna;' =1+1,1\r\n"
+    assert csv_bytes(rows, sent={"message"}).decode() == 'message,other\r\n"Ana; =1+1",1\r\n'
+
+
 def test_a_list_is_plain_utf8_with_the_line_ends_of_the_standard() -> None:
     rows = pa.table({"name": ["Ñandú, “Ana”", None], "count": [-1, 2], "share": [0.5, None], "is_new": [True, None]})
     assert csv_bytes(rows).decode() == 'name,count,share,is_new\r\n"Ñandú, “Ana”",-1,0.5,true\r\n,2,,\r\n'

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.delivery.spreadsheets import neutralised, restored
+from campaigns.delivery.spreadsheets import neutralised, neutralised_start, restored, restored_start
 
 # What real attacks and real customers are made of.
 PIECES = st.text(alphabet="'=+-@\t\r\n;, ab1\ufeff\u00a0\u200b\uff1d\uff0b") | st.text()
@@ -24,6 +24,22 @@ ATTACKS = [
 def test_a_formula_is_shown_and_not_run(attack: str) -> None:
     assert neutralised(attack).startswith("'")
     assert restored(neutralised(attack)) == attack
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_text_to_be_sent_is_as_harmless_at_its_start(attack: str) -> None:
+    for text in (attack, f"{attack}; and\nmore"):
+        assert neutralised_start(text).startswith("'")
+        assert restored_start(neutralised_start(text)) == text
+
+
+@given(PIECES)
+def test_no_text_to_be_sent_begins_like_a_formula_and_every_one_comes_back(text: str) -> None:
+    cell = neutralised_start(text)
+    assert cell[:1] not in set("=+-@\t\r\n")
+    assert cell.lstrip()[:1] not in set("=+-@\uff1d\uff0b\uff0d\uff20")
+    assert restored_start(cell) == text
+    assert cell in (text, f"'{text}")
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

@@ -15,7 +15,7 @@ import pytest
 from campaigns.contact_columns import CONTACT_COLUMNS, MESSAGE_COLUMNS
 from campaigns.delivery import check_contacts, contacts, deliver, resend
 from campaigns.delivery.contact_list import MANIFEST, WITHHELD, masked
-from campaigns.delivery.spreadsheets import restored
+from campaigns.delivery.spreadsheets import restored, restored_start
 from campaigns.messages import WITHHELD_COLUMNS
 from campaigns.reconciliation import reconcile
 from campaigns.reconciliation.findings import findings
@@ -121,7 +121,7 @@ def test_the_same_day_again_has_the_same_bytes(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in again.paths} == before
 
 
-@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "@sum", "-2+3", "\uff1d1", "Ana; =1+1"])
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "@sum", "-2+3", "\uff1d1"])
 def test_no_name_becomes_a_formula_in_any_column(tmp_path: Path, name: str) -> None:
     lone = {
         **CALL,
@@ -131,11 +131,36 @@ def test_no_name_becomes_a_formula_in_any_column(tmp_path: Path, name: str) -> N
     choose(workspace, person("ana", called=name))
     _, folder = sent(workspace)
     [row] = listed(folder / "phone.csv")
-    for column, text in (("subject", name), ("first_name", name), ("message", f"{name}\n{name}")):
-        assert row[column] != text
-        assert restored(row[column]) == text
+    for column, text, back in (
+        ("subject", name, restored_start),
+        ("first_name", name, restored),
+        ("message", f"{name}\n{name}", restored_start),
+    ):
+        assert row[column] == f"'{text}"
+        assert back(row[column]) == text
     [plain] = pq.read_table(folder / "phone.parquet").to_pylist()
     assert plain["message"] == f"{name}\n{name}"
+
+
+def test_a_name_is_made_harmless_after_a_semicolon_too(tmp_path: Path) -> None:
+    workspace = writing_workspace(tmp_path)
+    choose(workspace, person("ana", called="Ana; =1+1"))
+    _, folder = sent(workspace)
+    [row] = listed(folder / "phone.csv")
+    assert row["first_name"] == "Ana;' =1+1"
+    assert row["message"] == "Hola Ana; =1+1. Le habla Lucía."
+
+
+def test_a_message_is_ready_to_be_sent_and_always_in_quotes(tmp_path: Path) -> None:
+    text = "<p style='color:red; -x: 1'>Hello {{ first_name }}</p>\n- one&nbsp;+34 600\n@carrier; =) \"bye\""
+    lone = {**CALL, "message": {"subject": {"en": "For you; -10 %"}, "text": {"en": text}}}
+    workspace = writing_workspace(tmp_path, lone, MAIL)
+    choose(workspace, person("ana", called="Ana"))
+    _, folder = sent(workspace)
+    [row] = listed(folder / "phone.csv")
+    assert row["subject"] == "For you; -10 %"
+    assert row["message"] == text.replace("{{ first_name }}", "Ana")
+    assert ',"For you; -10 %","<p style=' in (folder / "phone.csv").read_text(encoding="utf-8")
 
 
 def test_faulty_templates_stop_the_delivery_before_anything_is_written(tmp_path: Path) -> None:
