@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 from features.steps import Step, select
 from holdback.business import Business
+from holdback.sql import literal
 
 MICROSECONDS_PER_SECOND = 1_000_000
 MICROSECONDS_PER_DAY = 86_400 * MICROSECONDS_PER_SECOND
@@ -74,6 +75,19 @@ def timestamp(instant: datetime) -> str:
         "timestamp '2011-09-08 23:00:00'"
     """
     return f"timestamp '{instant.isoformat(sep=' ')}'"
+
+
+def local_day(instant: str, time_zone: str) -> str:
+    """SQL of the day of a time zone in which an instant (naive UTC, a column) falls.
+
+    Days between two events are counted in these: between two local midnights lie 23 or 25 hours when clocks change, and
+    dates without a time are midnights.
+
+    Examples:
+        >>> local_day("event_at", "Europe/Madrid")
+        "cast(event_at at time zone 'UTC' at time zone 'Europe/Madrid' as date)"
+    """
+    return f"cast({instant} at time zone 'UTC' at time zone {literal(time_zone)} as date)"
 
 
 def known_rows(

@@ -5,7 +5,9 @@
 
 1. ``ARG_MAX`` over a row with tie-breakers: the first of an ordered array (PostgreSQL), ``MAX_BY`` a struct (Spark);
 2. ``DATE_DIFF('day', ...)``: both sides become dates, because Spark counts full days between timestamps;
-3. decimals: the compiler writes ``1e2`` and casts to DOUBLE; a literal such as ``30.0`` would be DECIMAL on Spark.
+3. decimals: the compiler writes ``1e2`` and casts to DOUBLE; a literal such as ``30.0`` would be DECIMAL on Spark;
+4. ``x AT TIME ZONE 'UTC' AT TIME ZONE zone``, the local time of an instant: ``FROM_UTC_TIMESTAMP`` (Spark), which any
+   other ``AT TIME ZONE`` is not, whatever ``sqlglot`` says.
 
 Besides, ``EPOCH_US`` and ``BIT_COUNT`` get each engine's own form.
 """
@@ -99,6 +101,14 @@ def _spark(node: exp.Expr) -> exp.Expr:
 
     if isinstance(node, exp.ArgMax):
         node.set("expression", exp.Anonymous(this="STRUCT", expressions=[k.copy() for k in _keys(node.expression)]))
+    if isinstance(node, exp.AtTimeZone):
+        inner = node.this
+        if not (isinstance(inner, exp.AtTimeZone) and inner.args["zone"].name == "UTC"):
+            raise OperatorError(
+                "features for spark: AT TIME ZONE is left in the SQL other than from UTC to local time. It means "
+                "something else there. Report it with the statement."
+            )
+        return exp.Anonymous(this="FROM_UTC_TIMESTAMP", expressions=[inner.this.copy(), node.args["zone"].copy()])
     if _is_call(node, "EPOCH_US"):
         return exp.Anonymous(this="UNIX_MICROS", expressions=[exp.cast(_argument(node).copy(), "timestamptz")])
     return node

@@ -169,7 +169,7 @@ def _rhythm(question: Question) -> tuple[list[Step], str]:
     churn = question.churn
     assert isinstance(churn, RhythmChurn)
     starts, ends = _window(question.as_of, churn)
-    days = purchase_days(churn, question.as_of, question.corrected, spine=True)
+    days = purchase_days(question.business, churn, question.as_of, question.corrected, spine=True)
     longest = churn.lead_days + churn.outcome_days
     own_end = question.as_of.microseconds_later(f"({churn.lead_days} + window_days)", at_most=longest)
     in_window = f"event_at >= {starts} and event_at < {ends} and amount_cents >= 0"

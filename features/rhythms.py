@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from features.clocks import MICROSECONDS_PER_DAY
+from features.clocks import local_day
 from features.steps import Step, select
 from holdback.business import RhythmChurn
 
@@ -12,12 +12,16 @@ from holdback.business import RhythmChurn
 RHYTHMS = "_rhythms"
 
 
-def days_before(instant: str) -> str:
-    """SQL of how many days before the day that begins at an instant an event's day lies; 1 is the day before.
+def days_before(day: str, time_zone: str) -> str:
+    """SQL of how many days before a day an event's day lies; 1 is the day before.
 
-    A day is 24 hours here, counted back from that instant, and one that begins it belongs to it: dates are midnights.
+    Days are those of the calendar: 24 hours would make one more of a midnight in summer that is seen from winter.
+
+    Args:
+        day: SQL of the day.
+        time_zone: Whose days.
     """
-    return f"(epoch_us({instant}) - epoch_us(event_at) + {MICROSECONDS_PER_DAY - 1}) // {MICROSECONDS_PER_DAY}"
+    return f"date_diff('day', {local_day('event_at', time_zone)}, {day})"
 
 
 def rhythm_steps(churn: RhythmChurn, days: str, *, key: str, most_days: int) -> list[Step]:

@@ -69,7 +69,7 @@ def _described(business: Business, churn: Churn, clock: Clock, corrected: Collec
         case CancellationChurn():
             return _contract_holders(business, churn, clock, corrected)
         case RhythmChurn():
-            return _regulars(churn, clock, corrected)
+            return _regulars(business, churn, clock, corrected)
         case BalanceDropChurn():
             return _holders(business, churn, clock, corrected)
         case ColumnChurn():
@@ -89,15 +89,17 @@ def _buyers(churn: InactivityChurn, clock: Clock, corrected: Collection[str]) ->
     return [Step("_described", f"purchases in the {churn.population_days} days before as_of", rows)]
 
 
-def purchase_days(churn: RhythmChurn, clock: Clock, corrected: Collection[str], *, spine: bool) -> str:
+def purchase_days(
+    business: Business, churn: RhythmChurn, clock: Clock, corrected: Collection[str], *, spine: bool
+) -> str:
     """SQL of the purchases that were visible at ``as_of``, as ``customer_id, days_ago``."""
-    columns = (f"{days_before(clock.now)} as days_ago",)
+    columns = (f"{days_before(clock.today, business.time_zone)} as days_ago",)
     bought = "amount_cents >= 0"
     return known_rows(churn.feed, columns, clock, corrected=churn.feed in corrected, also=bought, spine=spine)
 
 
-def _regulars(churn: RhythmChurn, clock: Clock, corrected: Collection[str]) -> list[Step]:
-    days = purchase_days(churn, clock, corrected, spine=False)
+def _regulars(business: Business, churn: RhythmChurn, clock: Clock, corrected: Collection[str]) -> list[Step]:
+    days = purchase_days(business, churn, clock, corrected, spine=False)
     punctual = select(["customer_id"], f"from {RHYTHMS}\n    where silent_days <= window_days")
     return [
         *rhythm_steps(churn, days, key="customer_id", most_days=churn.outcome_days),

@@ -82,7 +82,7 @@ def _rhythm(asked: Following, near: str) -> list[Step]:
     assert isinstance(churn, RhythmChurn)
     rows = asked.rows(churn.feed, ("event_at",), "amount_cents >= 0")
     days = select(
-        ["who", f"{days_before('entered_at')} as days_ago"],
+        ["who", f"{days_before('entered_on', asked.business.time_zone)} as days_ago"],
         "from _entered inner join _purchases using (customer_id)\n    where event_at < entered_at",
     )
     windows = [

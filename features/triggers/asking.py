@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from features.clocks import MICROSECONDS_PER_DAY, Clock, known_rows, timestamp
+from features.clocks import Clock, known_rows, local_day
 from features.steps import Step, select
 from holdback.business import Business
 from holdback.sql import literal
@@ -15,8 +15,6 @@ from holdback.sql import literal
 HELD = "_held"
 
 CENTS = 100
-
-_MICROSECONDS_PER_HOUR = MICROSECONDS_PER_DAY // 24
 
 
 @dataclass(frozen=True)
@@ -88,16 +86,9 @@ class Asked:
         names = {column.key: column.name for column in self.business.feeds[feed].mapped_columns}
         return " and ".join(one_of(f'"{names[key]}"', values) for key, values in where.items()) or None
 
-    @property
-    def starts(self) -> str:
-        """SQL of the start of the day, whatever the instant inside it."""
-        return timestamp(self.business.instant(self.as_of))
-
     def days_ago(self, instant: str = "event_at") -> str:
-        """SQL of how many days ago something was: 0 on the day itself, 1 on the day before, in days of 24 hours."""
-        return (
-            f"((epoch_us({self.starts}) - epoch_us({instant}) + {MICROSECONDS_PER_DAY - 1}) // {MICROSECONDS_PER_DAY})"
-        )
+        """SQL of how many days of the calendar ago something was: 0 on the day itself, 1 on the day before."""
+        return f"date_diff('day', {local_day(instant, self.business.time_zone)}, {self.clock.today})"
 
     def day(self, days_ago: str) -> str:
         """SQL of the day that lies a (whole) number of days before, as text."""
@@ -107,12 +98,14 @@ class Asked:
         """Return the steps that end in ``name``: a feed's rows, and in ``copies`` how often each really happened.
 
         A transfer that stands twice in a file, or in two files, happened once: rows that are equal in every mapped
-        column are one. Only where the instant is a whole hour (so that it may be a mere date) can equal rows be
+        column are one. Only where the instant is the start of a day (so that it may be a mere date) can equal rows be
         several events; then those of the batch that has most of them count.
         """
-        columns = [f'"{column.name}"' for column in self.business.feeds[feed].mapped_columns][1:]
+        section = self.business.feeds[feed]
+        columns = [f'"{column.name}"' for column in section.mapped_columns][1:]
         by_batch = ["customer_id", *columns]
-        at_once = f"case when epoch_us(event_at) % {_MICROSECONDS_PER_HOUR} = 0 then max(copies) else 1 end as copies"
+        is_date = starts_day("event_at", section.time_zone or self.business.time_zone)
+        at_once = f"case when {is_date} then max(copies) else 1 end as copies"
         return [
             Step(f"{name}_rows", "rows that were visible", self.rows(feed, (*columns, "batch_id"), *conditions)),
             Step(
@@ -135,6 +128,12 @@ class Asked:
         if not self.business.feeds[feed].has("direction"):
             return "amount_cents"
         return "case direction when 'in' then amount_cents when 'out' then -amount_cents else 0 end"
+
+
+def starts_day(instant: str, time_zone: str) -> str:
+    """SQL condition: an instant is what a date without a time is stored as in a time zone, the start of its day."""
+    day = f"cast({local_day(instant, time_zone)} as timestamp)"
+    return f"{instant} = {day} at time zone {literal(time_zone)} at time zone 'UTC'"
 
 
 def one_of(column: str, values: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from features.clocks import MICROSECONDS_PER_DAY, ORDER
+from features.clocks import ORDER
 from features.steps import Step, select
 from features.triggers.asking import HELD, Asked, Held
 from holdback.business import AnnouncedTrigger, CountTrigger
@@ -49,7 +49,7 @@ def announced(asked: Asked, trigger: AnnouncedTrigger) -> Held:
 
 
 def _events_to_come(asked: Asked, trigger: AnnouncedTrigger) -> list[Step]:
-    days = f"(epoch_us(event_at) - epoch_us({asked.starts})) // {MICROSECONDS_PER_DAY} as days_left"
+    days = f"-{asked.days_ago()} as days_left"
     to_come = f"event_at >= {asked.clock.now}"
     rows = asked.rows(trigger.feed, (days,), to_come, asked.allowed(trigger.feed, trigger.where), event_clock=False)
     return [Step("_coming", "events of the future that were known", rows)]

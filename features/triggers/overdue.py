@@ -1,7 +1,7 @@
 """Triggers of kind ``overdue``: nothing came although the customer's rhythm, or the calendar, says that it should have.
 
-An event is a day with a purchase; a day on which everything was given back again is none. Days are of 24 hours, counted
-back from the start of ``as_of``.
+An event is a day with a purchase; a day on which everything was given back again is none. Days are those of the
+calendar: a rhythm knows no change of clocks.
 
 ``by: rhythm``: the usual gap is the median of the gaps between one event and the next; who has fewer than
 ``least_events`` events has no rhythm. The line is ``times`` usual gaps after the last event; it holds from the first

@@ -90,6 +90,14 @@ def test_a_difference_in_days_is_one_between_dates() -> None:
     assert "CAST(b AS DATE) - CAST(a AS DATE)" in render(sql, "postgres")
 
 
+def test_the_local_time_of_an_instant_is_each_engines_own_and_the_way_back_is_refused() -> None:
+    sql = "select cast(event_at at time zone 'UTC' at time zone 'Europe/Madrid' as date) as day from t"
+    assert "CAST(FROM_UTC_TIMESTAMP(event_at, 'Europe/Madrid') AS DATE)" in render(sql, "spark")
+    assert "CAST(event_at AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Madrid' AS DATE)" in render(sql, "postgres")
+    with pytest.raises(OperatorError, match="AT TIME ZONE is left"):
+        render("select x at time zone 'Europe/Madrid' at time zone 'UTC' as day from t", "spark")
+
+
 @pytest.mark.parametrize("dialect", ["postgres", "spark"])
 def test_a_decimal_literal_is_refused_because_it_changes_the_value_on_spark(dialect: Dialect) -> None:
     with pytest.raises(OperatorError, match=r"'30\.0' is left in the SQL"):

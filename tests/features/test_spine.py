@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
+import pytest
+
 from features.spine import build_spine
 from tests.features.world import AS_OF, Memory, Row, company, instant
 
@@ -87,6 +91,30 @@ def test_a_rhythm_describes_who_has_one_and_is_not_overdue() -> None:
         *weekly("comes_back", -1, 1),
     ]
     assert described("habit", {"tills": rows}) == ["comes_back", "just_in_time", "punctual"]
+
+
+@pytest.mark.parametrize("clock", [timedelta(0), timedelta(minutes=20), timedelta(hours=23, minutes=40)])
+@pytest.mark.parametrize(
+    ("zone", "last_on"),
+    [
+        ("Europe/Madrid", date(2025, 10, 25)),
+        ("Europe/Madrid", date(2025, 3, 29)),
+        ("Pacific/Auckland", date(2025, 4, 5)),
+        ("Pacific/Auckland", date(2025, 9, 27)),
+        ("Asia/Kolkata", date(2025, 10, 25)),
+    ],
+)
+def test_a_rhythm_is_one_of_days_of_the_calendar_when_the_clocks_change(
+    zone: str, last_on: date, clock: timedelta
+) -> None:
+    # The last purchase is on the last day before the change; whoever comes every 7 days is overdue after 14.
+    business = company(time_zone=zone)
+    days = [last_on - timedelta(days=7 * week) for week in range(4)]
+    rows = [{"customer_id": "ann", "event_at": business.instant(day) + clock, "amount_cents": 100} for day in days]
+    memory, habit = Memory(business, {"tills": rows}), business.churn_named("habit")
+    for since, is_punctual in ((13, True), (14, True), (15, False)):
+        spine = build_spine(memory, business, habit, last_on + timedelta(days=since))
+        assert (spine.num_rows == 1) == is_punctual, since
 
 
 def test_a_drop_of_the_balance_describes_who_holds_enough_over_all_accounts() -> None:

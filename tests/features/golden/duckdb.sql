@@ -824,7 +824,7 @@ with
 _purchase_days as (
     select distinct customer_id, days_ago from (select
         customer_id,
-        (epoch_us(timestamp '2025-05-31 22:00:00') - epoch_us(event_at) + 86399999999) // 86400000000 as days_ago
+        date_diff('day', cast(event_at at time zone 'UTC' at time zone 'Europe/Madrid' as date), date '2025-06-01') as days_ago
     from "tills"
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
@@ -889,7 +889,7 @@ with
 _purchase_days as (
     select distinct customer_id, days_ago from (select
         customer_id,
-        (epoch_us(timestamp '2025-03-12 23:00:00') - epoch_us(event_at) + 86399999999) // 86400000000 as days_ago
+        date_diff('day', cast(event_at at time zone 'UTC' at time zone 'Europe/Madrid' as date), date '2025-03-13') as days_ago
     from "tills"
     where event_at < timestamp '2025-03-12 23:00:00'
         and loaded_at <= timestamp '2025-03-12 23:00:00'

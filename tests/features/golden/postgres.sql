@@ -1092,11 +1092,8 @@ WITH _purchase_days /* _purchase_days: two purchases on one day are one */ AS (
   FROM (
     SELECT
       customer_id,
-      DIV(
-        (
-          CAST(EXTRACT(EPOCH FROM CAST('2025-05-31 22:00:00' AS TIMESTAMP)) * 1000000 AS BIGINT) - CAST(EXTRACT(EPOCH FROM event_at) * 1000000 AS BIGINT) + 86399999999
-        ),
-        86400000000
+      (
+        CAST('2025-06-01' AS DATE) - CAST(event_at AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Madrid' AS DATE)
       ) AS days_ago
     FROM "tills"
     WHERE
@@ -1178,11 +1175,8 @@ WITH _purchase_days /* _purchase_days: two purchases on one day are one */ AS (
   FROM (
     SELECT
       customer_id,
-      DIV(
-        (
-          CAST(EXTRACT(EPOCH FROM CAST('2025-03-12 23:00:00' AS TIMESTAMP)) * 1000000 AS BIGINT) - CAST(EXTRACT(EPOCH FROM event_at) * 1000000 AS BIGINT) + 86399999999
-        ),
-        86400000000
+      (
+        CAST('2025-03-13' AS DATE) - CAST(event_at AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Madrid' AS DATE)
       ) AS days_ago
     FROM "tills"
     WHERE

@@ -1022,9 +1022,11 @@ WITH _purchase_days /* _purchase_days: two purchases on one day are one */ AS (
   FROM (
     SELECT
       customer_id,
-      (
-        UNIX_MICROS(CAST(CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ) AS TIMESTAMP)) - UNIX_MICROS(CAST(event_at AS TIMESTAMP)) + 86399999999
-      ) DIV 86400000000 AS days_ago
+      DATEDIFF(
+        DAY,
+        CAST(FROM_UTC_TIMESTAMP(event_at, 'Europe/Madrid') AS DATE),
+        CAST('2025-06-01' AS DATE)
+      ) AS days_ago
     FROM `tills`
     WHERE
       event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
@@ -1102,9 +1104,11 @@ WITH _purchase_days /* _purchase_days: two purchases on one day are one */ AS (
   FROM (
     SELECT
       customer_id,
-      (
-        UNIX_MICROS(CAST(CAST('2025-03-12 23:00:00' AS TIMESTAMP_NTZ) AS TIMESTAMP)) - UNIX_MICROS(CAST(event_at AS TIMESTAMP)) + 86399999999
-      ) DIV 86400000000 AS days_ago
+      DATEDIFF(
+        DAY,
+        CAST(FROM_UTC_TIMESTAMP(event_at, 'Europe/Madrid') AS DATE),
+        CAST('2025-03-13' AS DATE)
+      ) AS days_ago
     FROM `tills`
     WHERE
       event_at < CAST('2025-03-12 23:00:00' AS TIMESTAMP_NTZ)

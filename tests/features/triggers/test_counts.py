@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.features.triggers.world import AS_OF, held, instant, row, trigger
+from tests.features.triggers.world import AS_OF, company, held, instant, row, trigger
 from tests.features.world import Row
 
 COUNT = trigger(kind="count_over", feed="tickets", at_least=3, where={"topic": "complaint"})
@@ -28,6 +28,34 @@ def test_as_often_as_asked_within_the_days() -> None:
 def test_what_was_told_twice_happened_once() -> None:
     rows = tickets("ann", -1.1, -2.1)
     assert held(COUNT, {"tickets": [*rows, *({**one, "batch_id": "again"} for one in rows)]}) == {}
+
+
+TWICE = {**COUNT, "at_least": 2}
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Madrid", "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Auckland", "America/St_Johns", "UTC"]
+)
+def test_two_equal_dates_of_one_file_are_two_events_and_two_equal_instants_are_one(zone: str) -> None:
+    def complaints(at: datetime, *batches: str) -> dict[str, list[Row]]:
+        told = {"customer_id": "ann", "event_at": at, "topic": "complaint"}
+        return {"tickets": [{**told, "batch_id": batch, "row_number": line} for line, batch in enumerate(batches)]}
+
+    midnight = company((), time_zone=zone).instant(date(2025, 5, 20))
+    assert held(TWICE, complaints(midnight, "a", "a"), time_zone=zone)["ann"]["size"] == 2.0
+    assert held(TWICE, complaints(midnight, "a", "a", "b"), time_zone=zone)["ann"]["size"] == 2.0
+    assert held(TWICE, complaints(midnight, "a", "b"), time_zone=zone) == {}
+    for minutes in (1, 60, 14 * 60 + 30):
+        assert held(TWICE, complaints(midnight + timedelta(minutes=minutes), "a", "a"), time_zone=zone) == {}
+
+
+def test_a_date_is_one_of_the_time_zone_of_its_feed() -> None:
+    feeds = {"tickets": {"role": "interactions", "columns": {"customer_id": "who", "event_at": "at", "topic": "t"},
+                         "time_zone": "Asia/Kolkata"}}  # fmt: skip
+    midnight = datetime(2025, 5, 19, 18, 30)
+    rows = {"tickets": [{"customer_id": "ann", "event_at": midnight, "topic": "complaint"}] * 2}
+    assert held(TWICE, rows, feeds=feeds)["ann"]["size"] == 2.0
+    assert held(TWICE, rows) == {}
 
 
 def test_of_transactions_payments_count_and_refunds_do_not() -> None:
@@ -97,6 +125,24 @@ def test_an_event_of_the_future_is_announced_once_it_was_loaded() -> None:
     found = held(BOOKED, {"visits": rows})
     assert {name: one["size"] for name, one in found.items()} == {"ann": 3.0}
     assert sorted(held(BOOKED, {"visits": rows}, seen_at=instant(0.3))) == ["ann", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "as_of"),
+    [
+        ("Europe/Madrid", date(2025, 10, 20)),
+        ("Europe/Madrid", date(2025, 3, 24)),
+        ("Pacific/Auckland", date(2025, 9, 22)),
+        ("Pacific/Auckland", date(2025, 4, 1)),
+        ("Asia/Kolkata", date(2025, 10, 20)),
+    ],
+)
+def test_the_day_of_what_comes_is_its_own_when_the_clocks_change(zone: str, as_of: date) -> None:
+    starts, day = company((), time_zone=zone).instant, as_of + timedelta(days=10)
+    for clock in (timedelta(0), timedelta(hours=23, minutes=40)):
+        booked = row("ann", 0, event_at=starts(day) + clock, loaded_at=starts(as_of), amount_cents=100)
+        found = held(BOOKED, {"visits": [booked]}, as_of, time_zone=zone)
+        assert found["ann"]["detail"] == {"days_left": 10, "on": str(day)}
 
 
 def test_an_announced_event_that_was_corrected_away_does_not_come() -> None:

@@ -6,14 +6,16 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from tests.features.triggers.world import AS_OF, company, held, row, trigger
+from tests.features.triggers.world import AS_OF, company, held, instant, trigger
 from tests.features.world import Row
 
 RHYTHM = trigger(kind="overdue", feed="visits", times=2, least_events=3, only_open_days=30)
 
 
 def visits(customer: str, *days: float, cents: int = 1_000) -> list[Row]:
-    return [row(customer, -one, amount_cents=cents) for one in days]
+    """Return purchases so many days of the calendar ago, and parts of a day earlier."""
+    instants = [instant(int(one) - one, AS_OF - timedelta(days=int(one))) for one in days]
+    return [{"customer_id": customer, "event_at": at, "amount_cents": cents} for at in instants]
 
 
 def on(customer: str, *days: date) -> list[Row]:
@@ -39,6 +41,34 @@ def test_the_usual_gap_is_the_median_between_days_and_two_purchases_of_a_day_are
     # Gaps of 2, 10, 12 and 100 days: their median is 11.
     days = [25, 27, 37, 49, 149]
     assert held(RHYTHM, {"visits": visits("ann", *days, *(day - 0.3 for day in days))})["ann"]["size"] == 25 - 11
+
+
+#: The last day before the clocks change: Madrid and Auckland to winter and to summer; India has no change.
+CHANGES = [
+    ("Europe/Madrid", date(2025, 10, 25)),
+    ("Europe/Madrid", date(2025, 3, 29)),
+    ("Pacific/Auckland", date(2025, 4, 5)),
+    ("Pacific/Auckland", date(2025, 9, 27)),
+    ("Asia/Kolkata", date(2025, 10, 25)),
+    ("UTC", date(2025, 10, 25)),
+]
+
+
+@pytest.mark.parametrize("clock", [timedelta(0), timedelta(minutes=20), timedelta(hours=23, minutes=40)])
+@pytest.mark.parametrize(("zone", "last_on"), CHANGES)
+def test_a_rhythm_is_one_of_days_of_the_calendar_when_the_clocks_change(
+    zone: str, last_on: date, clock: timedelta
+) -> None:
+    starts = company((), time_zone=zone).instant
+    days = [last_on - timedelta(days=10 * visit) for visit in range(4)]
+    rows = {"visits": [{"customer_id": "ann", "event_at": starts(day) + clock, "amount_cents": 1_000} for day in days]}
+    assert held(RHYTHM, rows, last_on + timedelta(days=20), time_zone=zone) == {}
+    found = held(RHYTHM, rows, last_on + timedelta(days=21), time_zone=zone)
+    assert found["ann"]["detail"] == {"usual_gap_days": 10.0, "days_since": 21, "last_on": str(last_on)}
+    evening = starts(last_on + timedelta(days=21)) + timedelta(hours=20)
+    assert held(RHYTHM, rows, last_on + timedelta(days=21), seen_at=evening, time_zone=zone) == found
+    assert list(held(RHYTHM, rows, last_on + timedelta(days=39), time_zone=zone)) == ["ann"]
+    assert held(RHYTHM, rows, last_on + timedelta(days=50), time_zone=zone) == {}
 
 
 def test_too_few_events_are_no_rhythm() -> None:

@@ -69,7 +69,10 @@ TRIGGERS: tuple[dict[str, Any], ...] = (
 
 
 def company(
-    triggers: Sequence[Mapping[str, Any]] = TRIGGERS, *, feeds: Mapping[str, Mapping[str, Any]] | None = None
+    triggers: Sequence[Mapping[str, Any]] = TRIGGERS,
+    *,
+    feeds: Mapping[str, Mapping[str, Any]] | None = None,
+    time_zone: str = "Europe/Madrid",
 ) -> Business:
     """Return the company with some triggers; ``feeds`` change or add feeds."""
     everything = {name: {"source": f"{name}.csv", **feed} for name, feed in {**_FEEDS, **(feeds or {})}.items()}
@@ -78,7 +81,7 @@ def company(
             "slug": "acme",
             "name": "Acme",
             "currency": "EUR",
-            "time_zone": "Europe/Madrid",
+            "time_zone": time_zone,
             "customers": {
                 "source": "customers.csv",
                 "key": "who",
@@ -125,9 +128,10 @@ def held(
     *,
     seen_at: datetime | None = None,
     feeds: Mapping[str, Mapping[str, Any]] | None = None,
+    time_zone: str = "Europe/Madrid",
 ) -> dict[str, Row]:
     """Return what a trigger finds, by customer, with the detail read."""
-    business = company([declared], feeds=feeds)
+    business = company([declared], feeds=feeds, time_zone=time_zone)
     found = evaluate(Memory(business, rows), business, business.triggers[0], as_of, seen_at=seen_at).to_pylist()
     assert [one["customer_id"] for one in found] == sorted({one["customer_id"] for one in found})
     return {one["customer_id"]: {**one, "detail": json.loads(one["detail"])} for one in found}
