@@ -2,16 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from holdback.business.deciding import Audience
 from holdback.business.sections import refuse_unknown
-from holdback.business.triggers import ROLES_OF_KIND, DropTrigger, ScoreTrigger
+from holdback.business.triggers import ROLES_OF_KIND, AnnouncedTrigger, DropTrigger, ScoreTrigger
 
 if TYPE_CHECKING:
     from holdback.business.model import Business
     from holdback.business.triggers import Trigger
+
+
+#: How the two values of a flag are written where one is asked for.
+FLAG_WORDS: Final = {True: "true", False: "false"}
+#: Where flags of customers may be asked for; ``*`` is each item of a list.
+_ASKING = (("actions", "*", "eligible", "where"), ("campaigns", "*", "audience", "where"),
+           ("triggers", "*", "then", "*", "when"))  # fmt: skip
+
+
+def flags_as_words(content: Any) -> Any:
+    """Return a business file's content where YAML's ``true`` and ``false``, asked of a flag, are words.
+
+    Only of flags: a category may hold the words yes and no, which YAML takes for booleans; those need quotes.
+
+    Examples:
+        >>> asked = [{"eligible": {"where": {"vip": True}}}]
+        >>> flags_as_words({"customers": {"attributes": {"vip": "flag"}}, "actions": asked})["actions"]
+        [{'eligible': {'where': {'vip': 'true'}}}]
+    """
+    customers = content.get("customers") if isinstance(content, dict) else None
+    attributes = customers.get("attributes") if isinstance(customers, dict) else None
+    if not isinstance(attributes, dict):
+        return content
+    flags = {name for name, a in attributes.items() if (a.get("kind") if isinstance(a, dict) else a) == "flag"}
+
+    def in_words(asked: Any) -> Any:
+        if not isinstance(asked, dict):
+            return asked
+        return {name: _in_words(values) if name in flags else values for name, values in asked.items()}
+
+    for path in _ASKING:
+        content = _changed(content, path, in_words)
+    return content
+
+
+def _in_words(values: Any) -> Any:
+    if isinstance(values, list | tuple):
+        return [_in_words(value) for value in values]
+    return FLAG_WORDS[values] if isinstance(values, bool) else values
+
+
+def _changed(value: Any, path: Sequence[str], change: Callable[[Any], Any]) -> Any:
+    """Return a copy of nested lists and mappings, changed where the path leads; what is not there stays away."""
+    if not path:
+        return change(value)
+    step, rest = path[0], path[1:]
+    if step == "*" and isinstance(value, list | tuple):
+        return [_changed(item, rest, change) for item in value]
+    if isinstance(value, dict) and step in value:
+        return {**value, step: _changed(value[step], rest, change)}
+    return value
 
 
 def check_deciding(business: Business) -> None:
@@ -30,6 +81,7 @@ def _check_audiences(business: Business) -> None:
     chosen = "a category or flag of customers that may be used"
     for where, audience in _audiences(business):
         refuse_unknown(f"{where}.where", audience.where, _attributes(business, "category", "flag"), chosen)
+        _check_flags(f"{where}.where", audience.where, _attributes(business, "flag"))
         numbers = _attributes(business, "number")
         refuse_unknown(f"{where}.between", audience.between, numbers, "a number of customers that may be used")
 
@@ -98,6 +150,12 @@ def _check_trigger(business: Business, where: str, trigger: Trigger) -> None:
         refuse_unknown(f"{where}.where", trigger.where, _texts(business, feed), f"a mapped column of words of {feed}")
     elif trigger.where:
         raise ValueError(f"{where}.where: chooses among the rows of a feed, and there is none")
+    if isinstance(trigger, AnnouncedTrigger) and 0 < trigger.cooldown_days <= trigger.ahead_days:
+        raise ValueError(
+            f"{where}.cooldown_days: {trigger.cooldown_days} days are over before the day that was announced "
+            f"{trigger.ahead_days} days ahead, so it would fire twice for it; leave it out "
+            f"({trigger.ahead_days + 1} then), or write 0 (once, as it comes into sight)"
+        )
     if isinstance(trigger, ScoreTrigger):
         known = [definition.name for definition in business.churn]
         refuse_unknown(f"{where}.churn", filter(None, [trigger.churn]), known, "a churn definition")
@@ -114,7 +172,16 @@ def _check_trigger(business: Business, where: str, trigger: Trigger) -> None:
     for number, branch in enumerate(trigger.then):
         asked = "an attribute of customers, or a column of where it went"
         refuse_unknown(f"{where}.then[{number}].when", branch.when, [*went, *attributes], asked)
+        _check_flags(f"{where}.then[{number}].when", branch.when, set(_attributes(business, "flag")) - set(went))
         refuse_unknown(f"{where}.then[{number}].action", [branch.action], actions, "one of the actions")
+
+
+def _check_flags(where: str, asked: Mapping[str, Sequence[str]], flags: Collection[str]) -> None:
+    """Refuse words that no flag ever holds: the condition could not hold for anybody."""
+    for name, values in asked.items():
+        for value in values if name in flags else ():
+            if value not in FLAG_WORDS.values():
+                raise ValueError(f"{where}.{name}: {value!r} is nothing that a flag holds; write true or false")
 
 
 def _texts(business: Business, feed: str) -> list[str]:

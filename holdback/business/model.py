@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from holdback.business.checks import check_deciding
+from holdback.business.checks import check_deciding, flags_as_words
 from holdback.business.churn import CHURN_ROLES, Churn, ColumnChurn
 from holdback.business.deciding import Action, Budget, Campaign, Contact, Delivery, Fit, Holdout, Outcome
 from holdback.business.journey import Journey
@@ -178,6 +178,11 @@ class Business(Section):
         fixed = {name: table for name, table in TABLES.items() if name != CUSTOMERS.name}
         feeds = {name: ROLES[feed.role].named(name) for name, feed in self.feeds.items()}
         return {**fixed, CUSTOMERS.name: CUSTOMERS.named(CUSTOMERS.name, self.attribute_columns), **feeds}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flags_are_words(cls, content: Any) -> Any:
+        return flags_as_words(content)
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Business:

@@ -37,7 +37,8 @@ def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
 
 
 def _as_tuple(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
+    """Take one value for a list of one; what is no text in it is refused where it stands."""
+    return value if value is None or isinstance(value, list | tuple | dict) else (value,)
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", description="Lower case, digits and underscores")]

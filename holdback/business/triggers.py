@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -18,7 +18,7 @@ class Branch(Section):
     when: dict[str, Texts] = Field(
         {},
         description="Allowed values by column of the feed that tells where it went (destination) or by attribute of "
-        "customers; always holds when empty",
+        "customers (flags are true or false); always holds when empty",
     )
     action: Name = Field(description="Name of the action; 'none' leaves the customer alone")
 
@@ -123,6 +123,19 @@ class AnnouncedTrigger(_Trigger):
     feed: str = Field(description="Of role subscriptions: its ends_on; or any feed: its event_at in the future")
     on: Literal["ends_on", "event_at"] = Field("ends_on", description="Which column tells the day")
     ahead_days: Days = Field(30, description="How long before")
+    cooldown_days: Annotated[int, Field(ge=0, le=1831)] = Field(
+        31, description="Days before it can fire again for the same customer; one more than ahead_days by default"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _once_for_one_day(cls, content: Any) -> Any:
+        """Until the announced day is past, the condition holds for it: a shorter cooldown would tell it twice."""
+        if isinstance(content, dict) and "cooldown_days" not in content:
+            ahead = content.get("ahead_days", cls.model_fields["ahead_days"].default)
+            if isinstance(ahead, int) and not isinstance(ahead, bool):
+                return {**content, "cooldown_days": min(max(ahead + 1, 0), 1831)}
+        return content
 
 
 Trigger = Annotated[

@@ -138,6 +138,79 @@ def test_a_fault_of_what_decides_is_found_before_anything_is_decided(
     assert fault in found[0]
 
 
+CONTRACTS: dict[str, Any] = {
+    "role": "subscriptions", "source": "contracts.csv",
+    "columns": {"customer_id": "who", "event_at": "at", "kind": "k", "ends_on": "e"},
+}  # fmt: skip
+ENDS: dict[str, Any] = {"name": "ends", "kind": "announced", "feed": "contracts"}
+
+
+def asking(folder: Path, asked: Any, *, of: str = "member") -> tuple[Path, list[str]]:
+    """Write a file that asks for an attribute's value in each place where one can, and return it with its faults."""
+    where = {of: asked}
+    faults_found = faults(
+        folder,
+        customers=CUSTOMERS,
+        feeds__contracts=CONTRACTS,
+        actions=[{**CALL, "eligible": {"where": where}}],
+        campaigns=[{**SPRING, "audience": {"where": where}}],
+        triggers=[{**ENDS, "then": [{"when": where, "action": "call"}]}],
+    )
+    return folder / "shop.yaml", faults_found
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [(True, ("true",)), (False, ("false",)), ([True, False], ("true", "false")), ("true", ("true",))],
+)
+def test_a_flag_is_asked_for_as_yaml_writes_it(tmp_path: Path, asked: Any, words: tuple[str, ...]) -> None:
+    file, found = asking(tmp_path, asked)
+    assert found == []
+    business = load_business(file)
+    assert business.actions[0].eligible.where == {"member": words}
+    assert business.campaigns[0].audience.where == {"member": words}
+    assert business.triggers[0].then[0].when == {"member": words}
+
+
+@pytest.mark.parametrize(("asked", "word"), [("yes", "'yes'"), ("True", "'True'"), (["true", "no"], "'no'")])
+def test_a_word_that_no_flag_holds_is_refused_where_it_stands(tmp_path: Path, asked: Any, word: str) -> None:
+    _, found = asking(tmp_path, asked)
+    where = "actions[0].eligible.where.member"
+    assert found == [f"shop.yaml: {where}: {word} is nothing that a flag holds; write true or false."]
+    when = [{"when": {"member": ["true", "no"]}, "action": "call"}]
+    places: list[tuple[dict[str, Any], str]] = [
+        (
+            {"campaigns": [{**SPRING, "audience": {"where": {"member": "no"}}}]},
+            "campaigns[0].audience.where.member: 'no'",
+        ),
+        ({"triggers": [{**ENDS, "then": when}]}, "triggers[0].then[0].when.member: 'no'"),
+    ]
+    for change, path in places:
+        told_of = faults(tmp_path, customers=CUSTOMERS, feeds__contracts=CONTRACTS, actions=[CALL], **change)
+        assert [path in fault for fault in told_of] == [True]
+
+
+@pytest.mark.parametrize(("asked", "seen"), [(True, "True"), ([True], "True"), (5, "5")])
+def test_a_category_is_asked_for_in_words_and_yes_needs_quotes(tmp_path: Path, asked: Any, seen: str) -> None:
+    _, found = asking(tmp_path, asked, of="city")
+    assert len(found) == 3
+    assert all("city" in fault and f"must be text (put it in quotes) (got {seen})." in fault for fault in found)
+
+
+def test_what_is_announced_fires_once_for_its_day(tmp_path: Path) -> None:
+    faults(tmp_path, feeds__contracts=CONTRACTS, triggers=[{**ENDS, "ahead_days": 60}])
+    assert load_business(tmp_path / "shop.yaml").triggers[0].cooldown_days == 61
+    for cooldown in (0, 61, 400):
+        given = {**ENDS, "ahead_days": 60, "cooldown_days": cooldown}
+        assert faults(tmp_path, feeds__contracts=CONTRACTS, triggers=[given]) == []
+    for cooldown in (1, 60):
+        given = {**ENDS, "ahead_days": 60, "cooldown_days": cooldown}
+        [fault] = faults(tmp_path, feeds__contracts=CONTRACTS, triggers=[given])
+        assert f"triggers[0].cooldown_days: {cooldown} days are over before the day" in fault
+    [fault] = faults(tmp_path, feeds__contracts=CONTRACTS, triggers=[{**ENDS, "ahead_days": 9_999}])
+    assert "triggers[0].ahead_days: must be at most 1830 (got 9999)." in fault
+
+
 def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
     found = faults(tmp_path, currency="euro", curency="EUR", time_zone="Madrid", churn__0__outcome_days=0)
     assert len(found) == 4

@@ -179,6 +179,7 @@ def design_of(business: Business, name: str, on: date) -> Design:
         starts_on=campaign.starts_on or on, ends_on=campaign.ends_on, last_entry_on=None, reads_on=None, base_rate=0.2,
         lift=0.1, effect=0.02, holdout_count=None, treatment_count=None, forced_reason="a test of something else",
         trigger=trigger_rule(business, campaign),
+        trigger_days=None if campaign.trigger is None else campaign.trigger_days,
     )  # fmt: skip
 
 
