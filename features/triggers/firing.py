@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 TABLE, RUNS = "firings", "trigger_runs"
 
+#: However long a trigger was silent, not more days' firings are expected at once.
+_LONGEST_SILENCE_DAYS = 31
+
 
 @dataclass(frozen=True)
 class FiredTrigger:
@@ -40,8 +43,8 @@ class FiredTrigger:
         holding: Customers for whom the condition holds.
         fired: Those for whom it fires: the others are cooling, or it held for them before.
         cooling: Those for whom it fired within ``cooldown_days``.
-        expected: How often it should have fired since the evaluation before (the first time: in the time that the
-            condition looks back on); None when the business file does not say.
+        expected: How often it should have fired since it last fired for anybody (the first time: in the time that
+            the condition looks back on); None when the business file does not say.
         is_flooded: It fired far too often (:func:`features.triggers.flooding.is_flooded`): nobody is to be contacted.
         note: Why it can find nobody yet; else None.
     """
@@ -178,7 +181,7 @@ def _fired_now(warehouse: Warehouse, asked: Asked, trigger: Trigger) -> tuple[Fi
         frames=frames,
     )
     rows = told.filter(pc.invert(pc.or_(told["is_cooling"], told["held_before"])))
-    days, lately = _since(warehouse, asked, trigger, before)
+    days, lately = _since(warehouse, asked, trigger)
     result = FiredTrigger(
         trigger.name,
         told.num_rows,
@@ -216,18 +219,24 @@ def _held_before(
     return held.select(["customer_id"])
 
 
-def _since(warehouse: Warehouse, asked: Asked, trigger: Trigger, before: datetime | None) -> tuple[float, int]:
+def _since(warehouse: Warehouse, asked: Asked, trigger: Trigger) -> tuple[float, int]:
     """Return the days that firings are held against, and how often the trigger fired in them already.
 
-    From hour to hour, the day until now counts: what a day's file brings fires in the one hour in which it came.
+    They begin when it last fired for anybody, or was first asked: what comes in weekly files fires on one day for the whole week. From hour
+    to hour, the day until now counts. What fires for the first time is all that the condition looks back on.
     """
-    if before is None:
+    name, now = f'"trigger" = {literal(trigger.name)}', timestamp(asked.now)
+    found = warehouse.query(
+        f"select coalesce((select max(seen_at) from {TABLE} where {name} and seen_at < {now}), "
+        f"(select min(seen_at) from {RUNS} where {name} and seen_at < {now})) as at"
+    )
+    last: datetime | None = found["at"][0].as_py()
+    if last is None:
         return float(reach_days(trigger)), 0
-    days = max(1.0, (asked.now - before) / timedelta(days=1))
-    since, now = asked.now - timedelta(days=days), timestamp(asked.now)
+    days = min(max(1.0, (asked.now - last) / timedelta(days=1)), float(_LONGEST_SILENCE_DAYS))
+    since = timestamp(asked.now - timedelta(days=days))
     counted = warehouse.query(
-        f'select count(*) as fired from {TABLE} where "trigger" = {literal(trigger.name)} '
-        f"and seen_at > {timestamp(since)} and seen_at < {now}"
+        f"select count(*) as fired from {TABLE} where {name} and seen_at > {since} and seen_at < {now}"
     )
     return days, int(counted["fired"][0].as_py())
 

@@ -81,7 +81,7 @@ def test_the_firings_of_a_day_are_shown_by_branch(home: Path) -> None:
     business = business_of()
     workspace = random_shop(1).write(home, business)
     day = OPENS + timedelta(days=90)
-    assert "nothing fired" in told(home, "show", "complaints", on=day)
+    assert "fired for nobody" in told(home, "show", "complaints", on=day)
     fire(workspace.warehouse, business, day)
     found = json.loads(told(home, "show", "complaints", "--json", on=day))["firings"]
     assert len(found) > 0

@@ -82,13 +82,33 @@ def test_a_day_on_which_nobody_is_found_was_evaluated_too(tmp_path: Path) -> Non
     assert fire(warehouse, business, AS_OF).fired_count == 0
     assert fire(warehouse, business, AS_OF).was_fired_already
     assert only(fire(warehouse, business, AS_OF + timedelta(days=4))).expected == 4.0
-    assert only(fire(warehouse, business, AS_OF + timedelta(days=9))).expected == 5.0
+    assert only(fire(warehouse, business, AS_OF + timedelta(days=9))).expected == 9.0
 
 
-def test_a_day_that_is_evaluated_late_does_not_mind_what_fired_later(tmp_path: Path) -> None:
+def test_a_day_that_is_evaluated_late_does_not_call_again_who_was_called_since(tmp_path: Path) -> None:
     warehouse, business = opened(tmp_path, complaints(-0.5, 3.5))
     assert fire(warehouse, business, AS_OF + timedelta(days=4)).fired_count == 1
-    assert fire(warehouse, business, AS_OF).fired_count == 1
+    assert only(fire(warehouse, business, AS_OF)).cooling == 1
+
+
+def test_what_nobody_acts_on_starts_no_cooldown(tmp_path: Path) -> None:
+    many = [row for number in range(60) for row in complaints(-0.5, 8.5, customer=f"c{number}")]
+    warehouse, business = opened(tmp_path, many, expected_per_day=0.1)
+    flood = only(fire(warehouse, business, AS_OF))
+    assert (flood.is_flooded, flood.fired) == (True, 60)
+    assert fired(warehouse, business, "it", AS_OF, 1).num_rows == 0
+    assert fired(warehouse, business, "it", AS_OF, 1, with_floods=True).num_rows == 60
+    assert only(fire(warehouse, business, AS_OF + timedelta(days=9))).cooling == 0
+
+
+def test_the_morning_asks_anew_what_the_night_has_asked(tmp_path: Path) -> None:
+    warehouse, business = opened(tmp_path, [*complaints(-0.5), *complaints(0.3, customer="bob")])
+    assert fire(warehouse, business, AS_OF, seen_at=instant(0.5)).fired_count == 2
+    morning = fire(warehouse, business, AS_OF)
+    assert (morning.was_fired_already, morning.fired_count) == (False, 0), "it was asked, and all are cooling"
+    assert fire(warehouse, business, AS_OF).was_fired_already
+    next_day = fired(warehouse, business, "it", AS_OF + timedelta(days=1), 1)
+    assert next_day.num_rows == 2, "what fires in the afternoon is there on the next morning"
 
 
 def test_from_hour_to_hour_only_what_is_new_fires(tmp_path: Path) -> None:
