@@ -222,8 +222,9 @@ def _held_before(
 def _since(warehouse: Warehouse, asked: Asked, trigger: Trigger) -> tuple[float, int]:
     """Return the days that firings are held against, and how often the trigger fired in them already.
 
-    They begin when it last fired for anybody, or was first asked: what comes in weekly files fires on one day for the whole week. From hour
-    to hour, the day until now counts. What fires for the first time is all that the condition looks back on.
+    They begin when it last fired for anybody, or was first asked: what comes in weekly files fires on one day for the
+    whole week. From hour to hour, the day until now counts. What is asked for the first time finds all that the
+    condition looks back on.
     """
     name, now = f'"trigger" = {literal(trigger.name)}', timestamp(asked.now)
     found = warehouse.query(
