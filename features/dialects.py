@@ -1,4 +1,4 @@
-"""Render the compiled SQL for PostgreSQL and Spark.
+r"""Render the compiled SQL for PostgreSQL and Spark.
 
 ``sqlglot`` transpiles without complaint what then means something else, so each known trap has a rule here, and
 :func:`render` refuses to return a text in which one is left:
@@ -7,7 +7,8 @@
 2. ``DATE_DIFF('day', ...)``: both sides become dates, because Spark counts full days between timestamps;
 3. decimals: the compiler writes ``1e2`` and casts to DOUBLE; a literal such as ``30.0`` would be DECIMAL on Spark;
 4. ``x AT TIME ZONE 'UTC' AT TIME ZONE zone``, the local time of an instant: ``FROM_UTC_TIMESTAMP`` (Spark), which any
-   other ``AT TIME ZONE`` is not, whatever ``sqlglot`` says.
+   other ``AT TIME ZONE`` is not, whatever ``sqlglot`` says;
+5. ``\1`` in what stands instead of a pattern: ``$1`` (Spark).
 
 Besides, ``EPOCH_US`` and ``BIT_COUNT`` get each engine's own form.
 """
@@ -109,6 +110,9 @@ def _spark(node: exp.Expr) -> exp.Expr:
                 "something else there. Report it with the statement."
             )
         return exp.Anonymous(this="FROM_UTC_TIMESTAMP", expressions=[inner.this.copy(), node.args["zone"].copy()])
+    if isinstance(node, exp.RegexpReplace):
+        instead = re.sub(r"\\(\d)", r"$\1", node.args["replacement"].name)
+        node.set("replacement", exp.Literal.string(instead))
     if _is_call(node, "EPOCH_US"):
         return exp.Anonymous(this="UNIX_MICROS", expressions=[exp.cast(_argument(node).copy(), "timestamptz")])
     return node

@@ -84,6 +84,12 @@ def test_spark_takes_max_by_a_struct_for_the_value_at_the_maximum() -> None:
     assert "MAX_BY(x, STRUCT(event_at, x)) FILTER(WHERE x > 0)" in " ".join(render(sql, "spark").split())
 
 
+def test_a_group_of_a_pattern_is_named_as_each_engine_names_it() -> None:
+    sql = r"select regexp_replace(x, '&([a-z])acute;', '\1!', 'g') as r from t"
+    assert r"'\1!', 'g')" in render(sql, "postgres")
+    assert "'$1!')" in render(sql, "spark")
+
+
 def test_a_difference_in_days_is_one_between_dates() -> None:
     sql = "select date_diff('day', a, b) as d from t"
     assert "DATEDIFF(DAY, CAST(a AS DATE), CAST(b AS DATE))" in render(sql, "spark")

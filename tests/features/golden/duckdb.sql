@@ -174,7 +174,7 @@ _calls_rows as (
         topic,
         duration_seconds,
         is_caused_by_us,
-        case when event_at >= timestamp '2024-05-31 22:00:00' then nullif(left(trim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(lower(left(remark, 20000)), '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g'), '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g')), 2000), '') end as remark_text,
+        case when event_at >= timestamp '2024-05-31 22:00:00' then nullif(left(trim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(lower(left(remark, 20000)), '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g'), '&([a-z])acute;', '\1́', 'g'), '&([a-z])grave;', '\1̀', 'g'), '&([a-z])circ;', '\1̂', 'g'), '&([a-z])tilde;', '\1̃', 'g'), '&([a-z])uml;', '\1̈', 'g'), '&([a-z])cedil;', '\1̧', 'g'), '&([a-z])ring;', '\1̊', 'g'), '&szlig;', 'ß', 'g'), '&oslash;', 'ø', 'g'), '&([ao]e)lig;', '\1', 'g'), '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g')), 2000), '') end as remark_text,
         case when resolved_at < timestamp '2025-05-31 22:00:00' then (epoch_us(resolved_at) - epoch_us(event_at)) // 1000000 end as resolution_seconds
     from "calls"
     where event_at < timestamp '2025-05-31 22:00:00'
@@ -219,7 +219,7 @@ _surveys_known as (
         customer_id,
         event_at,
         case when abs(score) < 9e12 then cast(floor(score * 1e3 + 0.5e0) as bigint) end as score_thousandths,
-        case when event_at >= timestamp '2024-05-31 22:00:00' then nullif(left(trim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(lower(left(remark, 20000)), '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g'), '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g')), 2000), '') end as remark_text
+        case when event_at >= timestamp '2024-05-31 22:00:00' then nullif(left(trim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(lower(left(remark, 20000)), '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g'), '&([a-z])acute;', '\1́', 'g'), '&([a-z])grave;', '\1̀', 'g'), '&([a-z])circ;', '\1̂', 'g'), '&([a-z])tilde;', '\1̃', 'g'), '&([a-z])uml;', '\1̈', 'g'), '&([a-z])cedil;', '\1̧', 'g'), '&([a-z])ring;', '\1̊', 'g'), '&szlig;', 'ß', 'g'), '&oslash;', 'ø', 'g'), '&([ao]e)lig;', '\1', 'g'), '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g')), 2000), '') end as remark_text
     from "surveys"
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'

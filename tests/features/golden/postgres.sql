@@ -261,13 +261,63 @@ WITH _calls_rows /* _calls_rows: contacts visible at as_of; what was solved late
               REGEXP_REPLACE(
                 REGEXP_REPLACE(
                   REGEXP_REPLACE(
-                    LOWER(LEFT(remark, 20000)),
-                    '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
-                    ' ',
+                    REGEXP_REPLACE(
+                      REGEXP_REPLACE(
+                        REGEXP_REPLACE(
+                          REGEXP_REPLACE(
+                            REGEXP_REPLACE(
+                              REGEXP_REPLACE(
+                                REGEXP_REPLACE(
+                                  REGEXP_REPLACE(
+                                    REGEXP_REPLACE(
+                                      REGEXP_REPLACE(
+                                        LOWER(LEFT(remark, 20000)),
+                                        '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
+                                        ' ',
+                                        'g'
+                                      ),
+                                      '[' || CHR(  1) || '-' || CHR(  32) || ']+',
+                                      ' ',
+                                      'g'
+                                    ),
+                                    '&([a-z])acute;',
+                                    '\1́',
+                                    'g'
+                                  ),
+                                  '&([a-z])grave;',
+                                  '\1̀',
+                                  'g'
+                                ),
+                                '&([a-z])circ;',
+                                '\1̂',
+                                'g'
+                              ),
+                              '&([a-z])tilde;',
+                              '\1̃',
+                              'g'
+                            ),
+                            '&([a-z])uml;',
+                            '\1̈',
+                            'g'
+                          ),
+                          '&([a-z])cedil;',
+                          '\1̧',
+                          'g'
+                        ),
+                        '&([a-z])ring;',
+                        '\1̊',
+                        'g'
+                      ),
+                      '&szlig;',
+                      'ß',
+                      'g'
+                    ),
+                    '&oslash;',
+                    'ø',
                     'g'
                   ),
-                  '[' || CHR(  1) || '-' || CHR(  32) || ']+',
-                  ' ',
+                  '&([ao]e)lig;',
+                  '\1',
                   'g'
                 ),
                 '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+',
@@ -345,13 +395,63 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
               REGEXP_REPLACE(
                 REGEXP_REPLACE(
                   REGEXP_REPLACE(
-                    LOWER(LEFT(remark, 20000)),
-                    '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
-                    ' ',
+                    REGEXP_REPLACE(
+                      REGEXP_REPLACE(
+                        REGEXP_REPLACE(
+                          REGEXP_REPLACE(
+                            REGEXP_REPLACE(
+                              REGEXP_REPLACE(
+                                REGEXP_REPLACE(
+                                  REGEXP_REPLACE(
+                                    REGEXP_REPLACE(
+                                      REGEXP_REPLACE(
+                                        LOWER(LEFT(remark, 20000)),
+                                        '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
+                                        ' ',
+                                        'g'
+                                      ),
+                                      '[' || CHR(  1) || '-' || CHR(  32) || ']+',
+                                      ' ',
+                                      'g'
+                                    ),
+                                    '&([a-z])acute;',
+                                    '\1́',
+                                    'g'
+                                  ),
+                                  '&([a-z])grave;',
+                                  '\1̀',
+                                  'g'
+                                ),
+                                '&([a-z])circ;',
+                                '\1̂',
+                                'g'
+                              ),
+                              '&([a-z])tilde;',
+                              '\1̃',
+                              'g'
+                            ),
+                            '&([a-z])uml;',
+                            '\1̈',
+                            'g'
+                          ),
+                          '&([a-z])cedil;',
+                          '\1̧',
+                          'g'
+                        ),
+                        '&([a-z])ring;',
+                        '\1̊',
+                        'g'
+                      ),
+                      '&szlig;',
+                      'ß',
+                      'g'
+                    ),
+                    '&oslash;',
+                    'ø',
                     'g'
                   ),
-                  '[' || CHR(  1) || '-' || CHR(  32) || ']+',
-                  ' ',
+                  '&([ao]e)lig;',
+                  '\1',
                   'g'
                 ),
                 '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+',

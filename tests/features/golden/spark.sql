@@ -246,12 +246,52 @@ WITH _calls_rows /* _calls_rows: contacts visible at as_of; what was solved late
               REGEXP_REPLACE(
                 REGEXP_REPLACE(
                   REGEXP_REPLACE(
-                    LOWER(LEFT(remark, 20000)),
-                    '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
-                    ' '
+                    REGEXP_REPLACE(
+                      REGEXP_REPLACE(
+                        REGEXP_REPLACE(
+                          REGEXP_REPLACE(
+                            REGEXP_REPLACE(
+                              REGEXP_REPLACE(
+                                REGEXP_REPLACE(
+                                  REGEXP_REPLACE(
+                                    REGEXP_REPLACE(
+                                      REGEXP_REPLACE(
+                                        LOWER(LEFT(remark, 20000)),
+                                        '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
+                                        ' '
+                                      ),
+                                      '[' || CHR(  1) || '-' || CHR(  32) || ']+',
+                                      ' '
+                                    ),
+                                    '&([a-z])acute;',
+                                    '$1́'
+                                  ),
+                                  '&([a-z])grave;',
+                                  '$1̀'
+                                ),
+                                '&([a-z])circ;',
+                                '$1̂'
+                              ),
+                              '&([a-z])tilde;',
+                              '$1̃'
+                            ),
+                            '&([a-z])uml;',
+                            '$1̈'
+                          ),
+                          '&([a-z])cedil;',
+                          '$1̧'
+                        ),
+                        '&([a-z])ring;',
+                        '$1̊'
+                      ),
+                      '&szlig;',
+                      'ß'
+                    ),
+                    '&oslash;',
+                    'ø'
                   ),
-                  '[' || CHR(  1) || '-' || CHR(  32) || ']+',
-                  ' '
+                  '&([ao]e)lig;',
+                  '$1'
                 ),
                 '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+',
                 ' '
@@ -323,12 +363,52 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
               REGEXP_REPLACE(
                 REGEXP_REPLACE(
                   REGEXP_REPLACE(
-                    LOWER(LEFT(remark, 20000)),
-                    '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
-                    ' '
+                    REGEXP_REPLACE(
+                      REGEXP_REPLACE(
+                        REGEXP_REPLACE(
+                          REGEXP_REPLACE(
+                            REGEXP_REPLACE(
+                              REGEXP_REPLACE(
+                                REGEXP_REPLACE(
+                                  REGEXP_REPLACE(
+                                    REGEXP_REPLACE(
+                                      REGEXP_REPLACE(
+                                        LOWER(LEFT(remark, 20000)),
+                                        '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
+                                        ' '
+                                      ),
+                                      '[' || CHR(  1) || '-' || CHR(  32) || ']+',
+                                      ' '
+                                    ),
+                                    '&([a-z])acute;',
+                                    '$1́'
+                                  ),
+                                  '&([a-z])grave;',
+                                  '$1̀'
+                                ),
+                                '&([a-z])circ;',
+                                '$1̂'
+                              ),
+                              '&([a-z])tilde;',
+                              '$1̃'
+                            ),
+                            '&([a-z])uml;',
+                            '$1̈'
+                          ),
+                          '&([a-z])cedil;',
+                          '$1̧'
+                        ),
+                        '&([a-z])ring;',
+                        '$1̊'
+                      ),
+                      '&szlig;',
+                      'ß'
+                    ),
+                    '&oslash;',
+                    'ø'
                   ),
-                  '[' || CHR(  1) || '-' || CHR(  32) || ']+',
-                  ' '
+                  '&([ao]e)lig;',
+                  '$1'
                 ),
                 '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+',
                 ' '
