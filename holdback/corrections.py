@@ -63,7 +63,7 @@ def settle(
         loaded_at: From when on its rows are known.
         replaces: Earlier batches of the same file.
         history_in: For a history, a time zone: take new rows as known from the start of the day after them there,
-            instead of from ``loaded_at`` on.
+            instead of from ``loaded_at`` on; what is still to come, where a feed tells that, from ``loaded_at`` on.
     """
     names = [name for name in shape.table.column_names if name not in _LOAD_NAMES]
     mapped = set(shape.column_names)
@@ -90,6 +90,7 @@ def settle(
     loaded = at
     if history_in is not None and shape.event_column:
         morning = _next_morning(shape.event_column, history_in)
+        morning = f"least({morning}, {at})" if shape.is_announcing else morning
         loaded = f"case when is_known then {at} else coalesce({morning}, {at}) end"
     rows = connection.sql(
         f"select {ours}, {literal(batch_id)} as batch_id, row_number, {loaded} as loaded_at"

@@ -23,7 +23,7 @@ from datetime import date, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from holdback.business import Business, Feed
+from holdback.business import AnnouncedTrigger, Business, Feed
 from holdback.business.sections import Constant, Mapping_, Product, Source
 from holdback.errors import BusinessFileError, ContractBroken
 from holdback.originals import RELATION, Original, source_column
@@ -62,6 +62,7 @@ class Shape:
         key: Stored names of the columns that identify a row; empty when nothing does.
         time_zone: Of instants without an offset.
         instant: Start of a day of the business, as naive UTC.
+        is_announcing: True when a trigger waits for events of the feed that are still to come; they are no mistakes.
     """
 
     feed: str
@@ -71,6 +72,7 @@ class Shape:
     key: tuple[str, ...]
     time_zone: str
     instant: Callable[[date], datetime]
+    is_announcing: bool = False
 
     @property
     def is_customers(self) -> bool:
@@ -132,7 +134,11 @@ def _feed_shape(business: Business, name: str, section: Feed) -> Shape:
     fields = tuple(Field(column, section.columns[column.key]) for column in section.mapped_columns)
     key = tuple(column.name for column in section.mapped_columns if column.key in section.key)
     zone = section.time_zone or business.time_zone
-    return Shape(name, ROLES[section.role].named(name), fields, section, key, zone, business.instant)
+    is_announcing = any(
+        isinstance(trigger, AnnouncedTrigger) and trigger.on == "event_at" and trigger.feed == name
+        for trigger in business.triggers
+    )
+    return Shape(name, ROLES[section.role].named(name), fields, section, key, zone, business.instant, is_announcing)
 
 
 def _customers_shape(business: Business) -> Shape:

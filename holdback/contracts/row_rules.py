@@ -41,7 +41,7 @@ def row_rules(shape: Shape) -> tuple[Rule, ...]:
         *_ranges(shape),
         *_scales(shape),
         *_vocabularies(shape),
-        *(_is_not_in_the_future(f.column) for f in shape.fields if f.column.name in _IN_THE_PAST),
+        *(_is_not_in_the_future(f.column) for f in shape.fields if _is_of_the_past(shape, f.column)),
         *_orders(shape),
         *_references(shape),
     )
@@ -171,6 +171,10 @@ def _vocabularies(shape: Shape) -> Iterator[Rule]:
             f'"{column.name}" not in ({words})' if allowed else f'"{column.name}" is not null',
             Expectation("ExpectColumnValuesToBeInSet", (("column", column.name), ("value_set", allowed))),
         )
+
+
+def _is_of_the_past(shape: Shape, column: Column) -> bool:
+    return column.name in _IN_THE_PAST and not (column.name == "event_at" and shape.is_announcing)
 
 
 def _is_not_in_the_future(column: Column) -> Rule:
