@@ -12,6 +12,7 @@ from campaigns.designs.launches import (
     launched,
     launched_versions,
     resume,
+    resumed_against,
     resumed_on,
     standings,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "launched",
     "launched_versions",
     "resume",
+    "resumed_against",
     "resumed_on",
     "standings",
 ]

@@ -172,6 +172,29 @@ def resumed_on(warehouse: Warehouse, campaign: str, version: int, as_of: date) -
     return max(days, default=None)
 
 
+def resumed_against(warehouse: Warehouse, campaign: str, version: int, as_of: date, *, halter: str) -> date | None:
+    """Return the day on which a person last resumed what ``halter`` had halted, or None when nobody did.
+
+    A resumption answers the halt before it: who brings a campaign back after a holiday has not overruled a monitor.
+
+    Args:
+        warehouse: Where the ledger is.
+        campaign: Name of the campaign.
+        version: Its version.
+        as_of: The day of knowledge.
+        halter: Who halted, as the ledger names it.
+    """
+    found, halted_by = None, None
+    for fact in _facts(warehouse, as_of):
+        if (fact["campaign"], fact["version"]) != (campaign, version):
+            continue
+        if fact["kind"] == "halted":
+            halted_by = json.loads(fact["detail"])["by"]
+        elif fact["kind"] == "resumed" and halted_by == halter:
+            found = fact["as_of"]
+    return found
+
+
 def standings(warehouse: Warehouse, business: Business, as_of: date) -> tuple[Standing, ...]:
     """Return where each campaign of the business file stands on a day, as the ledger knew it then.
 

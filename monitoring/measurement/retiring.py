@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Final
 
-from campaigns.designs import halt, resumed_on
+from campaigns.designs import halt, resumed_against
 from campaigns.ledger import newest_day
+from holdback.sql import literal
+from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 from monitoring.measurement.metrics import DECISION
 from monitoring.measurement.questions import Question
@@ -20,22 +23,37 @@ def retired(workspace: Workspace, question: Question, reading: Reading) -> Readi
     """Halt the campaign of a trigger whose measured margin stays at or below zero.
 
     That is so when its planned reading found a margin of zero or less, whatever the interval: it was given its chance,
-    and nothing speaks for paying on. Before that day only an interval that lies wholly at or below zero retires it, and
-    that interval holds on all days at once. What a person resumed is not retired again.
+    and nothing speaks for paying on. That reading is taken once; where the campaign is not in force then, it retires
+    the trigger on the first measured day on which it is again. Without it only an interval that lies wholly at or
+    below zero retires, and that interval holds on all days at once. What a person brought back after a retirement is
+    not retired again; to end any other halt is no judgement of the trigger.
     """
     standing, campaign = question.standing, question.campaign
     if standing is not None and (standing.state, standing.by, standing.since) == ("halted", RETIRER, reading.as_of):
         return replace(reading, was_retired=True)  # by a measurement of this day that did not come to its end
     if standing is None or standing.state != "in force" or campaign is None or campaign.trigger is None:
         return reading
-    reason = next(filter(None, map(_reason, reading.figures)), None)
-    newest = newest_day(workspace.warehouse)
-    if reason is None or (newest is not None and newest > reading.as_of):
+    warehouse, name, version = workspace.warehouse, standing.campaign, standing.version
+    newest = newest_day(warehouse)
+    if newest is not None and newest > reading.as_of:
         return reading
-    if resumed_on(workspace.warehouse, standing.campaign, standing.version, reading.as_of) is not None:
+    told = (*map(_reason, reading.figures), _reason_of_old(warehouse, name, version, reading.as_of))
+    reason = next(filter(None, told), None)
+    if reason is None or resumed_against(warehouse, name, version, reading.as_of, halter=RETIRER) is not None:
         return reading
-    done = halt(workspace, standing.campaign, reading.as_of, reason=reason, by=RETIRER)
+    done = halt(workspace, name, reading.as_of, reason=reason, by=RETIRER)
     return replace(reading, was_retired=done)
+
+
+def _reason_of_old(warehouse: Warehouse, campaign: str, version: int, as_of: date) -> str | None:
+    """Say why the planned reading of an earlier day retires the trigger; None when it does not, or was not taken."""
+    read = warehouse.query(
+        "select estimate, low, high from effects "
+        f"where campaign = {literal(campaign)} and version = {version} and as_of < date '{as_of}' "
+        f"and reading = 'official' and metric = {literal(DECISION)} and segment = {literal(EVERYBODY)} "
+        "and withheld is null and estimate is not null order by as_of desc limit 1"
+    ).to_pylist()
+    return _reason_of("official", **read[0]) if read else None
 
 
 def _reason(figure: Figure) -> str | None:
@@ -43,9 +61,13 @@ def _reason(figure: Figure) -> str | None:
     effect = figure.effect
     if effect is None or figure.metric != DECISION or figure.segment != EVERYBODY or figure.withheld is not None:
         return None
-    found = f"{effect.estimate / 100:,.2f} per customer ({effect.low / 100:,.2f} to {effect.high / 100:,.2f})"
-    if figure.reading == "official" and effect.estimate <= 0:
+    return _reason_of(figure.reading, effect.estimate, effect.low, effect.high)
+
+
+def _reason_of(reading: str, estimate: float, low: float, high: float) -> str | None:
+    found = f"{estimate / 100:,.2f} per customer ({low / 100:,.2f} to {high / 100:,.2f})"
+    if reading == "official" and estimate <= 0:
         return f"the trigger is retired: its planned reading found an incremental margin of {found}"
-    if figure.reading == "daily" and effect.high <= 0:
+    if reading == "daily" and high <= 0:
         return f"the trigger is retired: its incremental margin is {found}, surely not above zero"
     return None
