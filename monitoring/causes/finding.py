@@ -60,7 +60,7 @@ def find_causes(
     Examples:
         >>> causes = find_causes(workspace, "cancelled", date(2026, 11, 1), months=6)  # doctest: +SKIP
         >>> causes.themes[0].text  # doctest: +SKIP
-        'Price is associated with a difference of 3.1 (2.9 to 3.3) points of probability on average ...'
+        'Price: associated with a difference of 3.1 (2.9 to 3.3) points of probability on average ...'
     """
     business, warehouse = workspace.business, workspace.warehouse
     churn = business.churn_named(churn_name)

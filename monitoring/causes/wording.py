@@ -54,7 +54,7 @@ def _associated(w: Words, title: str, driver: Driver) -> Iterator[str]:
         w.language, "associated", title=title, points=_figure(w, driver.points),
         share=w.share(driver.share.estimate, 0),
     )  # fmt: skip
-    if driver.pushed_up is not None:
+    if driver.pushed_up is not None and round(100 * driver.pushed_up.share) > 0:
         yield say(w.language, "pushed", pushed=w.share(driver.pushed_up.share, 0))
     yield from _direction(w, driver.features[0])
     trend = driver.trend

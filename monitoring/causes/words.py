@@ -1,4 +1,7 @@
-"""What the causes say, in two languages. The word "cause" stands in one sentence only: that of a measured effect."""
+"""What the causes say, in two languages. The word "cause" stands in one sentence only: that of a measured effect.
+
+Titles are of either gender and number, and some are sentences: nothing that is said of one agrees with it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ MEASURED_KEYS = ("measured_less", "measured_more", "measured_nothing")
 
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
-        "associated": "{title} is associated with a difference of {points} points of probability on average "
+        "associated": "{title}: associated with a difference of {points} points of probability on average "
         "({share} of all that the model sees).",
         "pushed": "It raises the probability of {pushed} of customers by two points or more.",
         "higher": "More of “{meaning}” is associated with more leaving.",
@@ -87,17 +90,16 @@ WORDS: dict[Language, dict[str, str]] = {
         "family_tenure": "How long they have been customers",
     },
     "es": {
-        "associated": "{title} está asociado con una diferencia media de {points} puntos de probabilidad ({share} de "
+        "associated": "{title}: asociación con una diferencia media de {points} puntos de probabilidad ({share} de "
         "todo lo que ve el modelo).",
         "pushed": "Eleva en dos puntos o más la probabilidad del {pushed} de los clientes.",
-        "higher": "Más «{meaning}» está asociado con más bajas.",
-        "lower": "Más «{meaning}» está asociado con menos bajas.",
-        "mixed": "«{meaning}» está asociado con las bajas sin una dirección única.",
-        "flag_higher": "«{meaning}: sí» está asociado con más bajas.",
-        "flag_lower": "«{meaning}: sí» está asociado con menos bajas.",
-        "flag_mixed": "«{meaning}: sí» está asociado con las bajas sin una dirección única.",
-        "levels": "De «{meaning}», {riskiest} está asociado con más bajas ({worst} puntos) y {safest} con menos "
-        "({best}).",
+        "higher": "Más «{meaning}» se asocia con más bajas.",
+        "lower": "Más «{meaning}» se asocia con menos bajas.",
+        "mixed": "«{meaning}» se asocia con las bajas sin una dirección única.",
+        "flag_higher": "«{meaning}: sí» se asocia con más bajas.",
+        "flag_lower": "«{meaning}: sí» se asocia con menos bajas.",
+        "flag_mixed": "«{meaning}: sí» se asocia con las bajas sin una dirección única.",
+        "levels": "De «{meaning}», {riskiest} se asocia con más bajas ({worst} puntos) y {safest} con menos ({best}).",
         "growing": "Pesa más que el {since}: {change} puntos.",
         "shrinking": "Pesa menos que el {since}: {change} puntos.",
         "steady": "Pesa más o menos lo mismo que el {since}: {change} puntos.",

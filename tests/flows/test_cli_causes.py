@@ -71,7 +71,7 @@ def test_a_machine_gets_everything(home: Path) -> None:
 
 def test_a_company_that_reads_spanish_reads_spanish(home: Path) -> None:
     seen = flat(told(home, file="es.yaml"))
-    assert "El precio está asociado con" in seen
+    assert "El precio: asociación con" in seen
     assert "la campaña promise (price_promise) causa menos bajas" in seen
 
 

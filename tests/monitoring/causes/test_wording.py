@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from string import Formatter
 
@@ -11,7 +12,9 @@ import pytest
 from monitoring.causes import Causes, Figure, Measured, measured_sentence
 from monitoring.causes.control import CONTROLLABLE
 from monitoring.causes.vocabulary import WORDS_OF_FAMILY, family_named, is_named_after
+from monitoring.causes.wording import sentences
 from monitoring.causes.words import MEASURED_KEYS, WORDS, Language, family_title, say
+from monitoring.proportions import wilson
 
 CAUSAL = re.compile(
     r"\bcaus|\bdue to\b|\bbecause\b|\bdrives?\b|\bleads? to\b|\bresults? in\b"
@@ -29,9 +32,29 @@ def test_only_a_measured_effect_speaks_of_causes(language: Language) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_the_model_sees_is_associated(language: Language) -> None:
-    word = {"en": "associated with", "es": "asociad"}[language]
+    word = {"en": r"\bassociated with\b", "es": r"\b(asociado|asociación|se asocia) con\b"}[language]
     for key in ("associated", "higher", "lower", "mixed", "flag_higher", "flag_lower", "flag_mixed", "levels", "note"):
-        assert word in WORDS[language][key], key
+        assert re.search(word, WORDS[language][key]), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_title_has_to_agree_with_what_is_said_of_it(language: Language) -> None:
+    """Titles are plural ("Discounts"), feminine ("La opinión") and sentences ("Cuánto gastan")."""
+    titled = {key: text for key, text in WORDS[language].items() if "{title}" in text}
+    assert titled
+    assert all(text.startswith("{title}: ") for text in titled.values())
+    assert "{title}: asociado" not in titled["associated"]
+    assert say("es", "associated", title="La opinión", points="3,1", share="4 %").startswith("La opinión: asociación ")
+    assert say("en", "associated", title="Discounts", points="3.1", share="4%").startswith("Discounts: associated ")
+
+
+@pytest.mark.parametrize(("count", "says"), [(0, None), (4, None), (6, " 1% of customers"), (120, " 12% of customers")])
+def test_nobody_is_told_that_the_probability_of_none_is_raised(found: Causes, count: int, says: str | None) -> None:
+    driver = found.themes[0].driver
+    assert driver is not None
+    told = sentences("en", "Price", replace(driver, pushed_up=wilson(count, 1_000)), (), ())
+    assert "It raises the probability of 0%" not in told
+    assert (says in told) if says else "It raises" not in told
 
 
 def test_no_theme_speaks_of_causes_but_behind_a_measured_effect(found: Causes) -> None:
