@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 from features.labels import build_labels, outcome_ends_on
 from features.spine import build_spine
 from holdback.business import Business, Churn, ColumnChurn
+from holdback.errors import NotKnowableYet
 from holdback.warehouse import Warehouse
+from monitoring.churn_records import first_cancellation_on, is_on_record
 from monitoring.proportions import Share, wilson
 
 if TYPE_CHECKING:
@@ -40,8 +42,10 @@ class MonthlyChurn:
 def churn_history(warehouse: Warehouse, business: Business, churn: Churn, as_of: date) -> tuple[MonthlyChurn, ...]:
     """Return the churn rate of up to :data:`MONTHS` months whose outcomes are over by ``as_of``, oldest first.
 
-    Months before the first data are left out; months whose outcome window is still open follow at the end without a
-    rate, with the day on which it can be known. A churn definition of kind ``column`` has one entry: the day itself.
+    Months before the first data are left out, and of contracts those before the first cancellation on record (all, when
+    there is none): what ended then is missing, so nobody would seem to have left. Months whose outcome window is still
+    open follow at the end without a rate, with the day on which it can be known. A churn definition of kind ``column``
+    has one entry: the day itself.
     """
     if isinstance(churn, ColumnChurn):
         spine = build_spine(warehouse, business, churn, as_of)
@@ -49,9 +53,15 @@ def churn_history(warehouse: Warehouse, business: Business, churn: Churn, as_of:
     first = first_event_on(warehouse, business, churn)
     if first is None:
         return ()
+    try:
+        cancelled = first_cancellation_on(warehouse, business, churn, as_of)
+    except NotKnowableYet:
+        return ()
     found: list[MonthlyChurn] = []
     for day in month_starts(as_of):
-        if day <= first or sum(month.knowable_on is None for month in found) == MONTHS:
+        if day <= first or not is_on_record(churn, day, cancelled):
+            break
+        if sum(month.knowable_on is None for month in found) == MONTHS:
             break
         spine = build_spine(warehouse, business, churn, day)
         if spine.num_rows:

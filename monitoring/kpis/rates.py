@@ -17,6 +17,7 @@ from holdback.errors import DataError, NotKnowableYet
 from holdback.warehouse import Warehouse
 from monitoring.cells import MINIMUM_CELL, hidden, shown_count
 from monitoring.churn_history import churn_history, first_event_on, month_starts
+from monitoring.churn_records import first_cancellation_on, is_on_record
 from monitoring.kpis.groups import grouped, in_order
 from monitoring.kpis.results import ChurnRates, GroupRate
 from monitoring.proportions import wilson
@@ -38,14 +39,17 @@ def churn_rates(
         as_of: The day of knowledge.
         by: ``month``, ``cohort``, ``stage``, ``rfm``, ``value``, ``plan``, or a category or flag of the customers.
         on: The day whose customers are counted; by default the newest first day of a month whose outcomes are known
-            (for kind ``column``, the day of knowledge). Not for rates by month.
+            (for kind ``column``, the day of knowledge). Not for rates by month, each of which has its own.
 
     Raises:
         BusinessFileError: customers cannot be divided so.
-        NotKnowableYet: the outcomes are not over; the message says when they will be.
-        DataError: nobody is described.
+        NotKnowableYet: the outcomes are not over (the message says when they will be), or no cancellation is on record.
+        DataError: nobody is described, or the day is before the first cancellation on record.
+        ValueError: a day for rates by month.
     """
     if by == MONTH:
+        if on is not None:
+            raise ValueError(f"churn rates by month have no day of their own (got {on}). Divide by something else.")
         return _by_month(warehouse, business, churn, as_of)
     day, labels = known_outcomes(warehouse, business, churn, as_of, on=on)
     values = grouped(warehouse, business, churn, day, by, spine=labels.select(["customer_id", "as_of"]))
@@ -92,7 +96,7 @@ def known_outcomes(
 
     Raises:
         NotKnowableYet: no outcome is known.
-        DataError: nobody is described, on that day or ever.
+        DataError: nobody is described, on that day or ever, or leaving was not on record then.
     """
     days = [on] if on is not None else _days(warehouse, business, churn, as_of)
     found_anybody = False
@@ -103,6 +107,8 @@ def known_outcomes(
                 f"{business.slug}: churn {churn.name}: the outcomes of {day} are over on {ends_on}, and the day asked "
                 f"about is {as_of}. Ask again from {ends_on + timedelta(days=1)} on, or about an earlier day."
             )
+        if on is not None:
+            _refuse_unrecorded(warehouse, business, churn, day, as_of)
         spine = build_spine(warehouse, business, churn, day)
         if not spine.num_rows:
             continue
@@ -132,14 +138,29 @@ def _days(warehouse: Warehouse, business: Business, churn: Churn, as_of: date) -
     after = [day for day in month_starts(as_of) if day > first]
     over = [day for day in after if outcome_ends_on(churn, day) <= as_of]
     if over:
-        return over[:_TRIES]
+        cancelled = first_cancellation_on(warehouse, business, churn, as_of)
+        watched = [day for day in over if is_on_record(churn, day, cancelled)]
+        if watched:
+            return watched[:_TRIES]
+        after = [day for day in after if is_on_record(churn, day, cancelled)]
     next_month = min(after) if after else (as_of.replace(day=1) + timedelta(days=32)).replace(day=1)
     return [next_month]
 
 
+def _refuse_unrecorded(warehouse: Warehouse, business: Business, churn: Churn, day: date, as_of: date) -> None:
+    cancelled = first_cancellation_on(warehouse, business, churn, as_of)
+    if cancelled is not None and not is_on_record(churn, day, cancelled):
+        raise DataError(
+            f"{business.slug}: churn {churn.name}: the first cancellation on record is of {cancelled}, the day asked "
+            f"about is {day}. Contracts that ended before are missing, so nobody would seem to have left. Ask about "
+            f"{cancelled.replace(day=1)} or a later day, or load older cancellations."
+        )
+
+
 def _by_month(warehouse: Warehouse, business: Business, churn: Churn, as_of: date) -> ChurnRates:
+    months = churn_history(warehouse, business, churn, as_of)
     groups = []
-    for month in churn_history(warehouse, business, churn, as_of):
+    for month in months:
         known_from = month.knowable_on or (outcome_ends_on(churn, month.as_of) if month.left is not None else None)
         counts = [month.customer_count] if month.left is None else [month.customer_count, month.left.n]
         is_hidden = any(0 < count < MINIMUM_CELL for count in counts)
@@ -152,12 +173,21 @@ def _by_month(warehouse: Warehouse, business: Business, churn: Churn, as_of: dat
                 known_from,
             )
         )
+    cancelled = first_cancellation_on(warehouse, business, churn, as_of)
     if not groups:
         raise DataError(
             f"{business.slug}: churn {churn.name}: nobody is described on the first day of any month up to {as_of}. A "
             "rate needs customers. Check that the data of these days are loaded."
         )
-    return ChurnRates(churn.name, MONTH, as_of, None, None, tuple(groups))
+    first, oldest = first_event_on(warehouse, business, churn), months[0].as_of
+    earlier = [day for day in month_starts(as_of) if first is not None and first < day < oldest]
+    notes: tuple[str, ...] = ()
+    if earlier and cancelled is not None and not is_on_record(churn, earlier[0], cancelled):
+        notes = (
+            f"the first cancellation on record is of {cancelled}: months whose outcomes begin before "
+            f"{cancelled:%Y-%m} are left out, as contracts that ended then are missing",
+        )
+    return ChurnRates(churn.name, MONTH, as_of, None, None, tuple(groups), notes)
 
 
 def _rate(name: str, described: int, known: int, gone: int, known_from: date) -> GroupRate:

@@ -6,6 +6,10 @@ on), and leaves at the first month's start on which he is no longer there; who c
 that began before cancellations were kept are known of those alone who stayed, so such customers enter late: at the age
 that they had when the records began (left truncation). Dividing those who are still there by all who ever started would
 call the oldest cohorts the most loyal.
+
+A rhythm needs several purchases, and a balance must have grown before it can be missed: kinds ``rhythm`` and
+``balance_drop`` watch a customer from the first month's start on which he is described. Only customers whose first
+event lies within the months looked back at are watched so: the others may have been described before.
 """
 
 from __future__ import annotations
@@ -20,15 +24,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from features.clocks import Clock, not_replaced
-from features.corrections import corrected_tables
 from features.segments import month_frame, month_number
 from features.spine import build_spine
-from holdback.business import Business, Churn, ColumnChurn
+from holdback.business import BalanceDropChurn, Business, Churn, ColumnChurn, RhythmChurn
 from holdback.errors import BusinessFileError, DataError, NotKnowableYet
 from holdback.warehouse import Warehouse
 from monitoring.cells import MINIMUM_CELL
 from monitoring.churn_history import month_starts
+from monitoring.churn_records import first_cancellation_on, known_events
 from monitoring.effects.survival import kaplan_meier, watched
 from monitoring.kpis.results import Retention, RetentionCurve, RetentionPoint
 from monitoring.proportions import wilson
@@ -68,8 +71,9 @@ def retention_curve(
 
     Raises:
         BusinessFileError: churn of kind ``column`` is one statement: there is no time in it.
-        NotKnowableYet: no two first days of months lie between the first data and ``as_of``.
-        DataError: nobody ever started.
+        NotKnowableYet: no two first days of months lie between the first data and ``as_of``, or no cancellation is on
+            record.
+        DataError: nobody ever started, or nobody is there on any first day of a month.
     """
     if isinstance(churn, ColumnChurn):
         raise BusinessFileError(
@@ -92,8 +96,22 @@ def retention_curve(
             f"first day of the month after it. Ask again on {_day(month_number(as_of) + 1)}."
         )
     there = _presence(warehouse, business, churn, days, members)
-    cohorts = _watch(started, there, days)
     notes = [f"there is whom churn {churn.name} describes, on the first day of each month"]
+    if isinstance(churn, (RhythmChurn, BalanceDropChurn)):
+        started, there, older = _since_described(started, there, first)
+        notes.append("months count from the first month's start on which a customer is described, not from his start")
+        if older:
+            notes.append(
+                f"{older:,} customers whose records begin before {_month(first)} are left out: since when they are "
+                "described is not seen"
+            )
+    cohorts = _watch(started, there, days) if started.size else {}
+    if not any(one.entered for one in cohorts.values()):
+        raise DataError(
+            f"{business.slug}: churn {churn.name}: nobody is described on the first day of any month from "
+            f"{_month(first)} to {_month(month_number(as_of))}. A curve needs some who can be watched. Check that the "
+            "data of these days are loaded."
+        )
     if (started < first).any():
         late = sum(one.entered for cohort, one in cohorts.items() if cohort < first)
         notes.append(
@@ -122,7 +140,7 @@ def _members(warehouse: Warehouse, business: Business, churn: Churn, as_of: date
     return warehouse.query(
         f"""with _first as (
             select customer_id, min(event_at) as first_at from "{churn.feed}"
-            where {_known(warehouse, business, churn.feed, as_of)} and {condition}
+            where {known_events(warehouse, business, churn.feed, as_of)} and {condition}
             group by customer_id
         )
         select customer_id, number from _first asof inner join _months on first_at >= _months.starts_at
@@ -132,19 +150,14 @@ def _members(warehouse: Warehouse, business: Business, churn: Churn, as_of: date
 
 
 def _records_since(warehouse: Warehouse, business: Business, churn: Churn, as_of: date) -> int:
-    """Return the month from which leaving is watched: that of the first cancellation, else of the first event."""
+    """Return the month from which leaving is watched: of the first cancellation, elsewhere of the first event."""
     assert not isinstance(churn, ColumnChurn)
-    known = _known(warehouse, business, churn.feed, as_of)
-    is_contract = business.feeds[churn.feed].role == "subscriptions"
-    cancelled = "min(event_at) filter (where kind = 'cancel')" if is_contract else "min(event_at)"
-    rows = warehouse.query(f'select coalesce({cancelled}, min(event_at)) as first_at from "{churn.feed}" where {known}')
+    cancelled = first_cancellation_on(warehouse, business, churn, as_of)
+    if cancelled is not None:
+        return month_number(cancelled)
+    known = known_events(warehouse, business, churn.feed, as_of)
+    rows = warehouse.query(f'select min(event_at) as first_at from "{churn.feed}" where {known}')
     return month_number(business.day_of(rows["first_at"][0].as_py()))
-
-
-def _known(warehouse: Warehouse, business: Business, feed: str, as_of: date) -> str:
-    clock = Clock.of(business, as_of)
-    known = f"event_at < {clock.now} and loaded_at <= {clock.now}"
-    return f"{known} and {not_replaced(feed, clock)}" if feed in corrected_tables(warehouse) else known
 
 
 def _presence(
@@ -161,6 +174,25 @@ def _presence(
         )
         there[number, found["position"].to_numpy()] = True
     return there
+
+
+def _since_described(
+    started: Integers, there: npt.NDArray[np.bool_], first: int
+) -> tuple[Integers, npt.NDArray[np.bool_], int]:
+    """Move starts to the month on whose first day a customer is first described.
+
+    Args:
+        started: Month of each one's first event, shape (members,).
+        there: Who was described on which first day of a month, shape (days, members).
+        first: Month of the first of these days.
+
+    Returns:
+        Starts and presence of those who are ever described and began within these months, and how many are described
+        but began before.
+    """
+    described = there.any(axis=0)
+    is_new = described & (started >= first)
+    return first + there.argmax(axis=0)[is_new], there[:, is_new], int((described & ~is_new).sum())
 
 
 def _watch(started: Integers, there: npt.NDArray[np.bool_], days: Sequence[date]) -> dict[int, _Watched]:

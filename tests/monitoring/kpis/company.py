@@ -75,5 +75,7 @@ def names(prefix: str, count: int) -> list[str]:
     return [f"{prefix}{number:02d}" for number in range(count)]
 
 
+#: The end of an old contract: from January on, leaving is on record.
+RECORDED = cancel("early", at(2025, 1, 10))
 #: Somebody whose contract proves that the data reach the day, and who starts too late to be counted.
 REACH = start("witness", at(2025, 6, 10))

@@ -11,14 +11,14 @@ from holdback.errors import BusinessFileError, DataError, NotKnowableYet
 from monitoring.churn_history import churn_history
 from monitoring.kpis import ChurnRates, GroupRate, churn_rates, group_names
 from tests.features.world import Memory, Row
-from tests.monitoring.kpis.company import AS_OF, MAY, REACH, at, cancel, company, names, start, world
+from tests.monitoring.kpis.company import AS_OF, MAY, REACH, RECORDED, at, cancel, company, names, start, world
 
 CANCELLED = company().churn_named("cancelled")
 
 
 def regional(sizes: dict[str, tuple[int, int]]) -> Memory:
     """Contracts since January; of each region so many customers, of whom so many cancel in May."""
-    deals, customers = [REACH], []
+    deals, customers = [RECORDED, REACH], []
     for region, (count, gone) in sizes.items():
         for position, who in enumerate(names(region, count)):
             deals.append(start(who, at(2025, 1, 10)))
@@ -106,7 +106,7 @@ def test_a_rate_waits_for_its_outcomes_and_says_how_long() -> None:
 
 
 def test_a_window_whose_end_the_data_do_not_reach_is_not_known() -> None:
-    warehouse = world(deals=[start(who, at(2025, 1, 10)) for who in names("c", 10)])
+    warehouse = world(deals=[RECORDED, *(start(who, at(2025, 1, 10)) for who in names("c", 10))])
     with pytest.raises(NotKnowableYet, match="no outcome is known on 2025-06-15"):
         rates(warehouse, "plan")
     assert {row.left for row in rates(warehouse, "month").groups} == {None}
@@ -178,6 +178,68 @@ def test_a_company_without_a_table_of_customers_has_stages_and_cohorts() -> None
     deals = [REACH, *(start(who, at(2025, 1, 10)) for who in names("c", 12)), cancel("c03", at(2025, 5, 9))]
     found = churn_rates(world(business, deals=deals), business, business.churn[0], AS_OF, by="cohort")
     assert told(found) == {"2025-01": (1, 12)}
-    assert group_names(business) == ("stage", "rfm", "cohort", "value", "plan")
+    assert group_names(business) == ("stage", "cohort", "value", "plan")
     with pytest.raises(BusinessFileError, match="'region': is no category"):
         churn_rates(world(business, deals=deals), business, business.churn[0], AS_OF, by="region")
+
+
+def old_and_new() -> list[Row]:
+    """Contracts of two years of which only the survivors were loaded; cancellations are kept since April 12th."""
+    deals = [start(who, at(2023, 6, 10)) for who in names("old", 40)]
+    deals += [start(who, at(2025, 2, 10)) for who in names("new", 20)]
+    return [*deals, *(cancel(who, at(2025, 4, 12)) for who in names("old", 4)), REACH]
+
+
+def test_months_before_the_first_cancellation_on_record_are_left_out() -> None:
+    warehouse = world(deals=old_and_new())
+    found = rates(warehouse, "month")
+    assert [row.value for row in found.groups] == ["2025-04", "2025-05", "2025-06"]
+    assert told(found)["2025-04"] == (4, 60)
+    assert found.notes == (
+        "the first cancellation on record is of 2025-04-12: months whose outcomes begin before 2025-04 are left out, "
+        "as contracts that ended then are missing",
+    )
+    assert [row.left for row in found.groups] == [m.left for m in churn_history(warehouse, company(), CANCELLED, AS_OF)]
+    with pytest.raises(DataError, match=r"the first cancellation on record is of 2025-04-12.*Ask about 2025-04-01 or"):
+        rates(warehouse, "plan", on=date(2025, 3, 1))
+    assert rates(warehouse, "plan", on=date(2025, 4, 1)).total is not None
+    # What is cancelled later was not on record yet, when the question is asked earlier.
+    with pytest.raises(NotKnowableYet, match="has no cancellation up to 2025-04-10"):
+        rates(warehouse, "month", as_of=date(2025, 4, 10))
+    assert churn_history(warehouse, company(), CANCELLED, date(2025, 4, 10)) == ()
+
+
+def test_a_lead_moves_the_window_into_the_time_that_is_on_record() -> None:
+    early = CANCELLED.model_copy(update={"lead_days": 20})
+    found = churn_rates(world(deals=old_and_new()), company(), early, AS_OF)
+    # The window of March 1st begins on the 21st, that of April 1st on the 21st, when four had left already.
+    assert [row.value for row in found.groups] == ["2025-04", "2025-05", "2025-06"]
+    late = CANCELLED.model_copy(update={"lead_days": 31})
+    assert churn_rates(world(deals=old_and_new()), company(), late, AS_OF).groups[0].value == "2025-03"
+
+
+def test_where_no_cancellation_is_on_record_nothing_is_known_of_leaving() -> None:
+    deals = [REACH, *(start(who, at(2024, 1, 10)) for who in names("c", 30))]
+    for by in ("month", "plan"):
+        with pytest.raises(NotKnowableYet, match=r"no cancellation up to 2025-06-15.*Load the cancellations"):
+            rates(world(deals=deals), by)
+    assert churn_history(world(deals=deals), company(), CANCELLED, AS_OF) == ()
+
+
+def test_the_first_window_on_record_is_waited_for() -> None:
+    deals = [row for row in old_and_new() if row["event_at"] < at(2025, 4, 20)]
+    with pytest.raises(NotKnowableYet, match="the outcomes of 2025-04-01 are over on 2025-05-01"):
+        rates(world(deals=deals), "plan", as_of=date(2025, 4, 25))
+
+
+def test_months_have_no_day_of_their_own() -> None:
+    with pytest.raises(ValueError, match="by month have no day of their own"):
+        rates(regional({"north": (10, 3)}), "month", on=MAY)
+
+
+def test_without_purchases_there_is_no_recency() -> None:
+    business = company(feeds=("deals",))
+    warehouse = world(business, deals=[RECORDED, REACH, *(start(who, at(2025, 1, 10)) for who in names("c", 12))])
+    assert group_names(business) == ("stage", "cohort", "value", "plan", "region", "vip")
+    with pytest.raises(BusinessFileError, match="'rfm': no feed has the role transactions"):
+        churn_rates(warehouse, business, business.churn[0], AS_OF, by="rfm")

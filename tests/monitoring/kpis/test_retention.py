@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -11,8 +11,9 @@ from statsmodels.duration.survfunc import SurvfuncRight
 from holdback.errors import BusinessFileError, DataError, NotKnowableYet
 from monitoring.kpis import Retention, retention_curve
 from monitoring.proportions import wilson
-from tests.features.world import Row
-from tests.monitoring.kpis.company import AS_OF, at, cancel, company, names, start, world
+from tests.features.world import Memory, Row, instant
+from tests.features.world import company as every_kind
+from tests.monitoring.kpis.company import AS_OF, RECORDED, at, cancel, company, names, start, world
 
 CANCELLED = company().churn_named("cancelled")
 
@@ -100,7 +101,7 @@ def test_who_comes_back_stays_lost_to_the_curve() -> None:
 
 
 def test_small_cohorts_are_withheld_and_curves_end_where_few_are_watched() -> None:
-    found = retention([*lives("a", 1, [None] * 6), *lives("b", 2, [None] * 4)], by="cohort")
+    found = retention([RECORDED, *lives("a", 1, [None] * 6), *lives("b", 2, [None] * 4)], by="cohort")
     assert [curve.cohort for curve in found.curves] == ["2025-01"]
     assert found.withheld_count == 1
     [curve] = retention(lives("a", 1, [0, 0, 1, 1, *[None] * 4]), by="cohort").curves
@@ -136,6 +137,60 @@ def test_what_cannot_be_told_says_why() -> None:
     with pytest.raises(DataError, match="has no customer up to 2025-06-15"):
         retention([])
     with pytest.raises(NotKnowableYet, match=r"Ask again on 2025-07-01\."):
-        retention(lives("a", 6, [None] * 8))
-    [curve] = retention(lives("a", 4, [None])).curves
+        retention([*lives("a", 6, [None] * 8), cancel("a00", at(2025, 6, 12))])
+    with pytest.raises(NotKnowableYet, match="has no cancellation up to 2025-06-15"):
+        retention(lives("a", 1, [None] * 8))
+    [curve] = retention([RECORDED, *lives("a", 4, [None])]).curves
     assert curve.points == ()
+    # Two years after everybody left, the data have nothing to say.
+    long_after = date(2029, 1, 1)
+    with pytest.raises(DataError, match="nobody is described on the first day of any month from 2027-01 to 2029-01"):
+        retention_curve(world(deals=lives("a", 1, [1] * 8)), company(), CANCELLED, long_after)
+
+
+def habit(who: str, first: date, until: date) -> list[Row]:
+    """A purchase every ten days from noon of the first day on."""
+    days = range(0, (until - first).days, 10)
+    return [
+        {"customer_id": who, "event_at": instant(first + timedelta(days=day), days=0.5), "amount_cents": 500}
+        for day in days
+    ]
+
+
+def test_a_newcomer_is_watched_once_he_has_a_rhythm() -> None:
+    """Four purchases make a rhythm: thirty days after the first. Nobody is gone because he has none yet."""
+    business = every_kind()
+    churn = business.churn_named("habit")
+    tills = [row for who in names("old", 6) for row in habit(who, date(2024, 12, 12), date(2025, 5, 30))]
+    for position, who in enumerate(names("new", 10)):
+        # All have a rhythm on March 1st; three buy on March 13th for the last time and are overdue 20 days later.
+        tills += habit(who, date(2025, 1, 12), date(2025, 3, 14) if position < 3 else date(2025, 5, 30))
+    tills += [row for who in names("once", 8) for row in habit(who, date(2025, 1, 20), date(2025, 1, 21))]
+    warehouse = Memory(business, {"tills": tills})
+    found = retention_curve(warehouse, business, churn, date(2025, 6, 1), by="cohort", months=5)
+    [curve] = found.curves
+    assert (curve.cohort, curve.customer_count) == ("2025-03", 10)
+    assert [(point.month, point.at_risk, point.left) for point in curve.points] == [(1, 10, 0), (2, 10, 3), (3, 7, 0)]
+    assert "months count from the first month's start on which a customer is described" in found.notes[1]
+    assert "6 customers whose records begin before 2025-01 are left out" in found.notes[2]
+    with pytest.raises(DataError, match="nobody is described on the first day of any month"):
+        retention_curve(Memory(business, {"tills": tills[-8:]}), business, churn, date(2025, 6, 1))
+
+
+def test_a_balance_is_watched_once_it_has_grown() -> None:
+    """The least balance that can be missed is 400.00: small accounts grow into the curve, and are not gone before."""
+    business = every_kind()
+    levels: list[Row] = []
+    for position, who in enumerate(names("c", 8)):
+        held = [(1, 10_000), (2, 20_000), (3, 50_000), (5, 0 if position < 2 else 60_000)]
+        levels += [
+            {"customer_id": who, "event_at": instant(date(2025, month, 9)), "account_kind": "savings",
+             "balance_cents": cents}
+            for month, cents in held
+        ]  # fmt: skip
+    found = retention_curve(
+        Memory(business, {"levels": levels}), business, business.churn_named("drain"), date(2025, 6, 2), by="cohort"
+    )
+    [curve] = found.curves
+    assert (curve.cohort, curve.customer_count) == ("2025-04", 8)
+    assert [(point.month, point.at_risk, point.left) for point in curve.points] == [(1, 8, 0), (2, 8, 2)]

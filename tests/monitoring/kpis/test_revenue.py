@@ -11,7 +11,7 @@ from holdback.errors import BusinessFileError, DataError, NotKnowableYet
 from monitoring.kpis import RevenueChurn, revenue_churn
 from monitoring.kpis.revenue import ratios
 from monitoring.proportions import wilson
-from tests.monitoring.kpis.company import AS_OF, MAY, REACH, at, cancel, company, names, start, world
+from tests.monitoring.kpis.company import AS_OF, MAY, REACH, RECORDED, at, cancel, company, names, start, world
 
 CANCELLED = company().churn_named("cancelled")
 WORLDS, CUSTOMERS = 400, 400
@@ -19,7 +19,7 @@ WORLDS, CUSTOMERS = 400, 400
 
 def contracts(**changes: float | None) -> RevenueChurn:
     """Ten contracts of 10.00; in May some change their price, or end (None)."""
-    deals = [REACH, *(start(who, at(2025, 1, 10)) for who in names("c", 10))]
+    deals = [RECORDED, REACH, *(start(who, at(2025, 1, 10)) for who in names("c", 10))]
     for who, price in changes.items():
         on = at(2025, 5, 9)
         deals.append(cancel(who, on) if price is None else start(who, on, price=price, kind="change"))
@@ -89,6 +89,7 @@ def test_the_intervals_cover_the_truth() -> None:
 
 def test_few_large_customers_are_worth_a_note() -> None:
     deals = [
+        RECORDED,
         REACH,
         *(start(who, at(2025, 1, 10)) for who in names("c", 200)),
         start("whale", at(2025, 1, 9), price=9e4),
@@ -125,7 +126,7 @@ def test_purchases_that_were_loaded_late_count_once_they_are_known() -> None:
 
 def test_who_left_within_the_lead_is_left_out_and_counted() -> None:
     business = company().model_copy(update={"churn": (CANCELLED.model_copy(update={"lead_days": 10}),)})
-    deals = [REACH, *(start(who, at(2025, 1, 10)) for who in names("c", 10)), cancel("c00", at(2025, 5, 3))]
+    deals = [RECORDED, REACH, *(start(who, at(2025, 1, 10)) for who in names("c", 10)), cancel("c00", at(2025, 5, 3))]
     found = revenue_churn(world(deals=[*deals, start("d", at(2025, 6, 12))]), business, business.churn[0], AS_OF)
     assert (found.customer_count, found.unknown_count) == (9, 1)
     assert "left out: 1" in found.notes[-1]
@@ -153,10 +154,10 @@ def test_a_column_tells_only_what_was_lost() -> None:
 
 
 def test_what_cannot_be_told_says_why() -> None:
-    few = [REACH, *(start(who, at(2025, 1, 10)) for who in names("c", 4))]
+    few = [RECORDED, REACH, *(start(who, at(2025, 1, 10)) for who in names("c", 4))]
     with pytest.raises(DataError, match="4 customers of 2025-05-01 have a known outcome"):
         revenue_churn(world(deals=few), company(), CANCELLED, AS_OF)
-    free = [REACH, *(start(who, at(2025, 1, 10), price=0) for who in names("c", 9))]
+    free = [RECORDED, REACH, *(start(who, at(2025, 1, 10), price=0) for who in names("c", 9))]
     with pytest.raises(DataError, match="brought nothing"):
         revenue_churn(world(deals=free), company(), CANCELLED, AS_OF)
     with pytest.raises(NotKnowableYet, match="are over on"):
@@ -165,3 +166,13 @@ def test_what_cannot_be_told_says_why() -> None:
     customers = [{"customer_id": who, "left": False, "loaded_at": at(2025, 1, 1)} for who in names("c", 9)]
     with pytest.raises(BusinessFileError, match="no feed says what a customer brings"):
         revenue_churn(world(bare, customers=customers), bare, bare.churn[0], AS_OF)
+
+
+def test_revenue_of_a_time_without_cancellations_on_record_is_not_told() -> None:
+    deals = [start(who, at(2024, 1, 10)) for who in names("c", 30)]
+    with pytest.raises(NotKnowableYet, match="no cancellation up to 2025-06-15"):
+        revenue_churn(world(deals=[*deals, REACH]), company(), CANCELLED, AS_OF)
+    deals = [*deals, cancel("c00", at(2025, 5, 20)), REACH]
+    assert revenue_churn(world(deals=deals), company(), CANCELLED, AS_OF).described_on == MAY
+    with pytest.raises(DataError, match="the first cancellation on record is of 2025-05-20"):
+        revenue_churn(world(deals=deals), company(), CANCELLED, AS_OF, on=date(2025, 2, 1))
