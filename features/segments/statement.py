@@ -42,7 +42,8 @@ def build_segments(
     - ``new``: with the company for less than ``journey.new_days``. Where no sign-up is known, the first event counts,
       if the records had been kept for as long before it: who stands in the first file may have been there for years;
     - ``growing``, ``cooling``: more active than before, or less;
-    - ``steady``: nothing else is known.
+    - ``steady``: none of these;
+    - null: neither a sign-up nor any event of theirs is known, so there is nothing to read a stage from.
 
     Args:
         warehouse: Where the feeds are.
@@ -81,6 +82,7 @@ def segments_sql(asked: Asked) -> str:
         "_begun.first_at",
         "coalesce(_begun.is_back, false) as is_back",
         "coalesce(_activity.trend, 0) as trend",
+        "_activity.first_at as active_since",
         "_risk.risk_tier = 'high' as is_at_risk",
         "_rfm.rfm" if has_rfm else "cast(null as varchar) as rfm",
         "_rfm.rfm_group" if has_rfm else "cast(null as varchar) as rfm_group",
@@ -125,7 +127,8 @@ def _stage(asked: Asked) -> str:
         "case\n            when is_at_risk then 'at_risk'\n            when is_back then 'returned'\n"
         f"            when {is_new} then 'new'\n"
         f"            when trend > 0 and {was_there} then 'growing'\n"
-        f"            when trend < 0 and {was_there} then 'cooling'\n            else 'steady'\n        end"
+        f"            when trend < 0 and {was_there} then 'cooling'\n"
+        "            when coalesce(signed_up_at, _facts.first_at, active_since) is not null then 'steady'\n        end"
     )
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -17,6 +17,8 @@ from holdback.progress import Progress, silent
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
+#: What customers are counted under of whom nothing says the stage.
+NO_STAGE: Final = "not known"
 #: Name of a churn definition and its counted stages.
 _Counted = tuple[str, list[dict[str, Any]]]
 
@@ -28,7 +30,7 @@ class ChurnSegments:
     Attributes:
         churn: Name of the definition.
         customer_count: Customers described.
-        stage_counts: Customers by stage, the commonest first.
+        stage_counts: Customers by stage, the commonest first; those without one under :data:`NO_STAGE`.
         rfm_count: Customers with a recency, frequency and money.
         valued_count: Customers with a tenth by value.
     """
@@ -104,8 +106,9 @@ def stored_segments(warehouse: Warehouse, churn_name: str, as_of: date) -> pa.Ta
 
 def _stored(warehouse: Warehouse, business: Business, as_of: date) -> Iterator[_Counted]:
     counted = warehouse.query(
-        "select churn, stage, count(*) as customer_count, count(rfm) as rfm_count, count(value_decile) as valued_count "
-        f"from segments where as_of = date '{as_of.isoformat()}' group by churn, stage "
+        f"select churn, coalesce(stage, {literal(NO_STAGE)}) as stage, "
+        "count(*) as customer_count, count(rfm) as rfm_count, count(value_decile) as valued_count "
+        f"from segments where as_of = date '{as_of.isoformat()}' group by all "
         "order by customer_count desc, stage"
     )
     for churn in business.churn:

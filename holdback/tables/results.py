@@ -114,8 +114,7 @@ RESULTS: tuple[Table, ...] = (
             Column(
                 "stage",
                 "text",
-                "Stage of the relationship",
-                required=True,
+                "Stage of the relationship; null when neither a sign-up nor any event says it",
                 allowed=("new", "growing", "steady", "cooling", "at_risk", "returned"),
             ),
             Column(

@@ -17,14 +17,14 @@ from features.segments import RFM_GROUPS, STAGES, build_segments, stored_segment
 from features.spine import build_spine
 from features.steps import Step, select, with_steps
 from holdback.business import Business, Churn
-from holdback.errors import BusinessFileError
+from holdback.errors import BusinessFileError, DataError
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from monitoring.cells import hidden, shown_count
 from monitoring.kpis.results import GroupSize, GroupSizes
 from monitoring.outcomes.found import UNKNOWN
 
-#: Groups that every company has, and the column of table ``segments`` that says them.
+#: Groups that every company has (``rfm``: with purchases), and the column of table ``segments`` that says them.
 _COLUMNS: Final = {
     "stage": "stage",
     "rfm": "rfm_group",
@@ -45,7 +45,8 @@ def group_names(business: Business) -> tuple[str, ...]:
     ]  # fmt: skip
     own = [*business.journey.segments, *filter(None, [business.fit.segment])]
     plan = ["plan"] if _plan_feed(business) is not None and "plan" not in usable else []
-    return (*_COLUMNS, *plan, *dict.fromkeys([*own, *usable]))
+    shared = [name for name in _COLUMNS if name != "rfm" or business.feeds_with_role("transactions")]
+    return (*shared, *plan, *dict.fromkeys([*own, *usable]))
 
 
 def in_order(by: str, values: Sequence[str]) -> list[str]:
@@ -63,6 +64,11 @@ def refuse_group(business: Business, by: str) -> None:
         raise BusinessFileError(
             f"{business.slug}: group {by!r}: is a protected attribute. What is protected is audited, never shown. "
             f"Choose one of: {', '.join(known)}."
+        )
+    if by == "rfm":
+        raise BusinessFileError(
+            f"{business.slug}: group 'rfm': no feed has the role transactions. Recency, frequency and money are those "
+            f"of purchases. Choose one of: {', '.join(known)}."
         )
     near = get_close_matches(by, known, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"Choose one of: {', '.join(known)}."
@@ -111,8 +117,15 @@ def group_sizes(
 
     Raises:
         BusinessFileError: customers cannot be divided so.
+        DataError: nobody is described on the day.
     """
+    refuse_group(business, by)
     spine = build_spine(warehouse, business, churn, as_of)
+    if not spine.num_rows:
+        raise DataError(
+            f"{business.slug}: churn {churn.name}: nobody is described on {as_of}. Groups need customers. Check that "
+            "the data of these days are loaded."
+        )
     segments, is_stored = segments_of(warehouse, business, churn, as_of, spine=spine)
     values = grouped(warehouse, business, churn, as_of, by, spine=segments.select(["customer_id", "as_of"]))
     counted = warehouse.query(

@@ -191,11 +191,25 @@ def test_revenue_is_what_a_customer_brings_a_month() -> None:
     assert described("said", levels=kept, without=("deals", "tills"))["revenue_cents"] == round(780_000 / 12)
 
 
-def test_a_company_with_nothing_but_customers_is_steady_and_says_no_more() -> None:
+def test_of_a_company_with_nothing_but_customers_no_stage_is_said() -> None:
     everything = ("tills", "calls", "surveys", "levels", "deals", "meters", "mails")
     found = described("said", customers=[{"customer_id": "ann", "left": False}], without=everything)
-    assert found["stage"] == "steady"
+    assert found["stage"] is None
     assert [found[name] for name in ("rfm", "rfm_group", "cohort", "value_decile", "revenue_cents")] == [None] * 5
+
+
+@pytest.mark.parametrize(("days", "stage"), [(30, "new"), (800, "steady")])
+def test_a_sign_up_alone_says_a_stage(days: float, stage: str) -> None:
+    everything = ("tills", "calls", "surveys", "levels", "deals", "meters", "mails")
+    assert described("said", customers=[signed("ann", days)], without=everything)["stage"] == stage
+
+
+def test_a_score_says_a_stage_of_whom_nothing_else_is_known() -> None:
+    everything = ("tills", "calls", "surveys", "levels", "deals", "meters", "mails")
+    score = {"as_of": AS_OF, "customer_id": "ann", "churn": "said", "model_version": "1", "probability": 0.9,
+             "risk_tier": "high", "is_above_capacity_line": True}  # fmt: skip
+    found = described("said", customers=[{"customer_id": "ann"}], scores=[score], without=everything)
+    assert found["stage"] == "at_risk"
 
 
 def test_every_churn_definition_of_every_kind_is_described() -> None:

@@ -75,3 +75,14 @@ def test_what_is_told_adds_up(lake: Lake) -> None:
     for one in write_segments(lake, company(), AS_OF).churns:
         assert sum(one.stage_counts.values()) == one.customer_count
         assert one.valued_count == 0
+
+
+def test_who_has_no_stage_is_written_and_counted(tmp_path: Path) -> None:
+    everything = ("tills", "calls", "surveys", "levels", "deals", "meters", "mails")
+    business = company(without=everything)
+    lake = Lake(tmp_path, business.tables, threads=1)
+    known = [{"customer_id": who, "left": False, "loaded_at": instant(days=-9)} for who in CUSTOMERS]
+    lake.append("customers", arrow(business.tables["customers"], known), batch="b1")
+    [said] = write_segments(lake, business, AS_OF).churns
+    assert said.stage_counts == {"not known": 12}
+    assert stored_segments(lake, "said", AS_OF)["stage"].null_count == 12

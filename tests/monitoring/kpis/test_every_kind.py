@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from holdback.business import Business, load_business
+from holdback.errors import DataError
 from monitoring.kpis import GONE, churn_rates, group_sizes, retention_curve, revenue_churn, transitions
 from simulator import open_company
 from tests.features.world import AS_OF, Memory, Row, company, instant
@@ -56,15 +57,25 @@ def test_every_kind_passes_through_without_a_case_of_its_own(name: str, lively: 
     months = churn_rates(lively, company(), churn, AS_OF)
     assert any(row.left is not None and row.left.count for row in months.groups)
     assert 0 <= revenue_churn(lively, company(), churn, AS_OF).lost.estimate < 0.5
-    moves = transitions(lively, company(), churn, AS_OF, since=AS_OF - timedelta(days=400)).moves
-    assert moves
     if name == "said":
-        return
+        return  # a snapshot: no moves, no curve
+    moves = transitions(lively, company(), churn, AS_OF, since=AS_OF - timedelta(days=400)).moves
     assert any(move.went_to == GONE and move.customer_count != 0 for move in moves)
     [curve] = retention_curve(lively, company(), churn, AS_OF).curves
     retained = [point.retained for point in curve.points]
     assert retained == sorted(retained, reverse=True)
     assert 0.3 < retained[-1] < 1
+
+
+@pytest.mark.parametrize("name", ["lapse", "habit"])
+def test_days_long_after_the_data_have_one_answer(name: str, lively: Memory) -> None:
+    churn, long_after = company().churn_named(name), date(2032, 6, 1)
+    for by in ("month", "stage"):
+        with pytest.raises(DataError, match="nobody is described"):
+            churn_rates(lively, company(), churn, long_after, by=by)
+    for tell in (revenue_churn, retention_curve, group_sizes, transitions):
+        with pytest.raises(DataError, match="nobody is described"):
+            tell(lively, company(), churn, long_after)
 
 
 def simulated(seed: int, business: Business) -> Memory:

@@ -13,7 +13,7 @@ from holdback.warehouse import Lake
 from monitoring.kpis import ARRIVED, GONE, group_sizes, transitions
 from monitoring.proportions import wilson
 from tests.features.world import Memory, Row, arrow
-from tests.monitoring.kpis.company import AS_OF, at, cancel, company, names, start, world
+from tests.monitoring.kpis.company import AS_OF, RECORDED, at, cancel, company, names, start, world
 
 CANCELLED = company().churn_named("cancelled")
 BEFORE = date(2025, 5, 15)
@@ -36,7 +36,7 @@ def segments(day: date, stages: dict[str, list[str]]) -> list[Row]:
 def moved() -> Memory:
     """Of 20 new customers 12 are steady a month later and 8 have gone; of 30 steady ones 25 stay so; 10 arrive."""
     new, steady, arriving = names("n", 20), names("s", 30), names("a", 10)
-    deals = [start(who, at(2024, 1, 5)) for who in (*new, *steady)]
+    deals = [RECORDED, *(start(who, at(2024, 1, 5)) for who in (*new, *steady))]
     deals += [start(who, at(2025, 6, 2)) for who in arriving] + [cancel(who, at(2025, 6, 1)) for who in new[12:]]
     stored = segments(BEFORE, {"new": new, "steady": steady})
     stored += segments(AS_OF, {"steady": [*new[:12], *steady[:25]], "at_risk": steady[25:], "new": arriving})
@@ -71,7 +71,7 @@ def test_few_who_moved_cannot_be_worked_out_from_the_totals() -> None:
 
 
 def test_days_that_were_not_written_are_computed_as_they_were_known() -> None:
-    deals = [start(who, at(2025, 1, 5)) for who in names("c", 12)]
+    deals = [RECORDED, *(start(who, at(2025, 1, 5)) for who in names("c", 12))]
     deals += [start(who, at(2025, 5, 3)) for who in names("d", 9)]
     found = transitions(world(deals=deals), company(), CANCELLED, AS_OF, since=date(2025, 4, 20))
     assert found.groups == ("new", "steady")
@@ -115,13 +115,14 @@ def test_sizes_of_groups_and_what_they_bring() -> None:
     small = group_sizes(world(deals=[start("one", at(2025, 1, 5))]), company(), CANCELLED, AS_OF, by="cohort")
     assert small.customer_count is None
     assert [(one.value, one.customer_count, one.share) for one in small.groups] == [("2025-01", None, None)]
-    assert group_sizes(world(), company(), CANCELLED, AS_OF).groups == ()
+    with pytest.raises(DataError, match=r"nobody is described on 2025-06-15\. Groups need customers"):
+        group_sizes(world(), company(), CANCELLED, AS_OF)
 
 
 def test_what_was_written_is_what_is_told(tmp_path: Path) -> None:
     tables = company().tables
     lake = Lake(tmp_path, tables, threads=1)
-    deals = [start(who, at(2025, 1, 5)) for who in names("c", 12)]
+    deals = [RECORDED, *(start(who, at(2025, 1, 5)) for who in names("c", 12))]
     deals += [start(who, at(2025, 5, 3)) for who in names("d", 9)]
     lake.append("deals", arrow(tables["deals"], deals), batch="b")
     computed = transitions(lake, company(), CANCELLED, AS_OF, since=AS_OF - timedelta(days=50))
@@ -130,3 +131,33 @@ def test_what_was_written_is_what_is_told(tmp_path: Path) -> None:
     written = transitions(lake, company(), CANCELLED, AS_OF, since=AS_OF - timedelta(days=50))
     assert written.moves == computed.moves
     assert (len(computed.notes), written.notes) == (2, ())
+
+
+def test_who_has_gone_before_cancellations_were_on_record_is_not_known() -> None:
+    deals = [start(who, at(2025, 1, 5)) for who in names("c", 12)]
+    silent = transitions(world(deals=deals), company(), CANCELLED, AS_OF)
+    assert silent.notes[-1] == "no cancellation is on record: who has gone is not known"
+    late = transitions(world(deals=[*deals, cancel("c00", at(2025, 6, 3))]), company(), CANCELLED, AS_OF)
+    assert late.notes[-1] == "the first cancellation on record is of 2025-06-03: who had gone before is not known"
+
+
+def test_a_snapshot_has_no_moves_and_no_stages() -> None:
+    bare = company(feeds=())
+    rows = [{"customer_id": who, "region": "n", "left": False, "loaded_at": at(2025, 1, 1)} for who in names("c", 12)]
+    warehouse = world(bare, customers=rows)
+    with pytest.raises(BusinessFileError, match="kind column says once who left, not when"):
+        transitions(warehouse, bare, bare.churn[0], AS_OF)
+    [group] = group_sizes(warehouse, bare, bare.churn[0], AS_OF).groups
+    assert (group.value, group.customer_count) == ("not known", 12)
+    with pytest.raises(BusinessFileError, match="'rfm': no feed has the role transactions"):
+        group_sizes(warehouse, bare, bare.churn[0], AS_OF, by="rfm")
+
+
+def test_who_has_no_stage_did_not_arrive() -> None:
+    """A stage that is not known is a group of its own, also in rows that were written."""
+    stored = segments(BEFORE, {"new": names("c", 12)}) + segments(AS_OF, {"steady": names("c", 6)})
+    stored += [{**row, "stage": None} for row in segments(AS_OF, {"": names("c", 12)[6:]})]
+    deals = [RECORDED, *(start(who, at(2024, 1, 5)) for who in names("c", 12))]
+    found = transitions(world(deals=deals, segments=stored), company(), CANCELLED, AS_OF)
+    assert found.groups == ("new", "steady", "not known")
+    assert found.move("new", "not known").customer_count == 6
