@@ -59,6 +59,7 @@ _RATE_EXAMPLES = """\b
 Examples:
   holdback churn rate                          by month
   holdback churn rate --by cohort
+  holdback churn rate --by stage --on 2026-06-01
   holdback churn rate --by stage --as-of 2026-11-01 --json
 """
 _REVENUE_EXAMPLES = """\b
@@ -102,8 +103,10 @@ def churn_rate(
     as_json: AsJson = False,
 ) -> None:
     """Tell how many left, by month or by group, with intervals; groups of fewer than five are withheld."""
-    from monitoring.kpis import churn_rates
+    from monitoring.kpis import MONTH, churn_rates
 
+    if by == MONTH and on is not None:
+        raise typer.BadParameter("--on goes with --by stage, cohort, ...: every month has its own day. Add --by.")
     warehouse, company, definition, day = _asked(business, churn_name, as_of)
     found = churn_rates(warehouse, company, definition, day, by=by, on=_day(on))
     print_json(found) if as_json else show(*_told_rates(found))

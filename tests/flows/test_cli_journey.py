@@ -126,7 +126,17 @@ def test_what_cannot_be_told_says_why(home: Path) -> None:
     assert isinstance(told(home, "churn", "rate", "--by", "plan", "--on", "2025-06-01", code=1), NotKnowableYet)
     assert isinstance(told(home, "churn", "retention", "--churn", "said", code=1), BusinessFileError)
     assert isinstance(told(home, "churn", "rate", "--churn", "silent", code=1), DataError)
+    refused = told(home, "churn", "rate", "--on", "2025-05-01", code=2)
+    assert "every month has its own day" in refused
+    assert isinstance(told(home, "segments", "transitions", "--churn", "said", code=1), BusinessFileError)
     assert "is not a day" in told(home, "segments", "transitions", "--since", "May", code=2)
+
+
+@pytest.mark.parametrize("command", [("churn", "rate"), ("churn", "rate", "--by", "plan"), ("churn", "revenue"),
+                                     ("churn", "retention"), ("segments", "show"),
+                                     ("segments", "transitions")])  # fmt: skip
+def test_days_before_the_data_have_one_answer(home: Path, command: tuple[str, ...]) -> None:
+    assert isinstance(told(home, *command, code=1, on="2024-01-01"), DataError)
 
 
 @pytest.mark.parametrize("command", [("churn", "rate"), ("churn", "revenue"), ("churn", "retention"),
