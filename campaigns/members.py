@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from features.clocks import Clock, newest_versions
 from features.corrections import corrected_tables
 from features.spine import build_spine
 from features.steps import with_steps
-from features.triggers import evaluate
-from holdback.business import Action, Audience, Business, Campaign, Churn
+from features.triggers import evaluate, fired
+from holdback.business import Action, Audience, Business, Campaign, Churn, Trigger
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
@@ -39,7 +39,7 @@ class Members:
         unit_ids: Who is contacted together (:func:`campaigns.units.contact_units`, among these customers), shape (n,).
         tiers: ``high``, ``medium``, ``low``, or empty when the day was not scored, shape (n,).
         probability: Calibrated probability of churn; nan when the day was not scored, shape (n,).
-        is_free: False for those who are in a campaign whose horizon has not ended, shape (n,).
+        is_free: False for those who cannot enter: in a campaign whose horizon has not ended, shape (n,).
         lacks_values: True when tenths by value are asked for and nobody's value was known on the day: then those who
             are here were not chosen by them.
     """
@@ -121,6 +121,31 @@ def read_members(
     )
 
 
+def read_spent(warehouse: Warehouse, business: Business, campaign: Campaign, as_of: date) -> Texts:
+    """Return for whom the campaign's trigger cannot fire on a day, whatever holds, because it fired or held before.
+
+    Decisions read only firings: for whom the trigger is cooling, or (without a cooldown) for whom it held when it was
+    asked last, nothing is decided before it fires anew. A firing that still counts on the day is waiting, not spent.
+
+    Args:
+        warehouse: Where the firings are.
+        business: The company.
+        campaign: The campaign; without a trigger nobody is spent.
+        as_of: The day of knowledge.
+    """
+    if campaign.trigger is None:
+        return np.array([], dtype=np.str_)
+    trigger = business.trigger_named(campaign.trigger)
+    if trigger.cooldown_days:
+        lately = fired(warehouse, business, trigger.name, as_of, trigger.cooldown_days)
+        if trigger.then:  # where no branch held, no cooldown began
+            lately = lately.filter(lately["action"].is_valid())
+    else:
+        lately = _held_last(warehouse, business, trigger, as_of)
+    waiting = fired(warehouse, business, trigger.name, as_of, campaign.trigger_days)
+    return np.setdiff1d(_texts(lately, "customer_id"), _texts(waiting, "customer_id"))
+
+
 def audience_condition(audience: Audience, *, of: str | None = None) -> str:
     """SQL condition of an audience's attributes over a row of ``customers``; its risk tiers are not part of it.
 
@@ -151,6 +176,18 @@ def _fired(warehouse: Warehouse, business: Business, campaign: Campaign, day: da
         return None
     trigger = business.trigger_named(campaign.trigger)
     return meant(trigger, evaluate(warehouse, business, trigger, day)).select(["customer_id"])
+
+
+def _held_last(warehouse: Warehouse, business: Business, trigger: Trigger, as_of: date) -> pa.Table:
+    """For whom a trigger's condition held when it was asked last; nobody when it never was."""
+    found = warehouse.query(
+        f'select max(seen_at) as at from trigger_runs where "trigger" = {literal(trigger.name)} '
+        f"and as_of <= date '{as_of}'"
+    )
+    at: datetime | None = found["at"][0].as_py()
+    if at is None:
+        return fired(warehouse, business, trigger.name, as_of, 1).slice(0, 0)
+    return evaluate(warehouse, business, trigger, business.day_of(at), seen_at=at)
 
 
 def _scores(warehouse: Warehouse, churn: Churn, day: date) -> pa.Table:

@@ -7,12 +7,12 @@ so).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
 
-from campaigns.members import Floats, Members, read_members
+from campaigns.members import Floats, Members, read_members, read_spent
 from features.labels import build_labels
 from features.spine import build_spine
 from holdback.business import Business, Campaign, Churn, ColumnChurn, RhythmChurn
@@ -23,6 +23,7 @@ from holdback.warehouse import Warehouse
 _FLOW_DAYS = 98
 _FLOW_STEP_DAYS = 14
 _TRIGGER_STEP_DAYS = 7
+_MOST_TRIGGER_STEPS = 28
 _MONTH_DAYS = 30
 _LABELLED_DAYS = 3
 _SCORES_STAY_FRESH_DAYS = 31
@@ -48,7 +49,8 @@ class History:
 
     Attributes:
         as_of: The day of knowledge.
-        today: The newest day that can be described: the newest scored one, if that is not too long ago.
+        today: The newest day that can be described: the newest scored one, if that is not too long ago. Of a trigger's
+            campaign, those are not free for whom it cannot fire on the day of knowledge.
         earlier: Days before it that tell who enters and leaves the audience, oldest first.
         labelled: Past days whose outcomes are known, newest first.
         described_count: Customers that the churn definition describes today, contactable or not.
@@ -87,7 +89,7 @@ def read_history(warehouse: Warehouse, business: Business, campaign: Campaign, a
         raise reader.too_early(reach)
     return History(
         as_of=as_of,
-        today=today,
+        today=reader.without_spent(today),
         earlier=reader.earlier(today, reach, scored),
         labelled=labelled,
         described_count=build_spine(warehouse, business, reader.churn, as_of).num_rows,
@@ -175,10 +177,19 @@ class _Reader:
         return self._by_value(tuple(self.members(day, by_scores=False) for day in reversed(known)))
 
     def _triggered(self, today: Members, reach: tuple[date, date] | None) -> tuple[Members, ...]:
-        """Read for whom the trigger's condition held week by week: what happens is over sooner than a month."""
-        back = [today.day - timedelta(days=days) for days in range(_TRIGGER_STEP_DAYS, _FLOW_DAYS, _TRIGGER_STEP_DAYS)]
+        """Read for whom the trigger's condition held, week by week or oftener: it is over sooner than a month."""
+        trigger = self.business.trigger_named(str(self.campaign.trigger))
+        # What looks back on fewer days than a week would miss what happened in between.
+        step = min(_TRIGGER_STEP_DAYS, getattr(trigger, "over_days", _TRIGGER_STEP_DAYS))
+        steps = list(range(step, _FLOW_DAYS, step))[:_MOST_TRIGGER_STEPS]
+        back = [today.day - timedelta(days=days) for days in steps]
         known = [day for day in back if reach is None or day >= self._earliest(reach)]
         return self._by_value(tuple(self.members(day, by_scores=False) for day in reversed(known)))
+
+    def without_spent(self, today: Members) -> Members:
+        """Mark those for whom the campaign's trigger cannot fire on the day of knowledge: they wait for nothing."""
+        spent = read_spent(self.warehouse, self.business, self.campaign, self.as_of)
+        return replace(today, is_free=today.is_free & ~np.isin(today.customer_ids, spent))
 
     def _by_value(self, past: tuple[Members, ...]) -> tuple[Members, ...]:
         """Leave out days on which nobody's value was known, when the audience asks for it: they tell of no flow."""
