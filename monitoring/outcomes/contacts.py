@@ -6,19 +6,24 @@ decision, or by a feed of role ``campaign_contacts``, which also tells of contac
 
 A decision costs what was reported for it, else what it was expected to cost without its incentive. The incentive counts
 where it was redeemed, if the action's redemptions are reported at all; else at the share of the contacted who are
-expected to take it.
+expected to take it. A decision of which nothing was reported, though reports of its action came in after the days in
+which it had to be, never left the house (it was withheld, refused, or forgotten) and costs nothing.
 """
 
 from __future__ import annotations
 
 import pyarrow as pa
 
+from campaigns.reconciliation.questions import MISSED_AFTER_DAYS
+from campaigns.reconciliation.reports import OUTCOMES
 from features.steps import Step
 from holdback.sql import literal
 from monitoring.outcomes.asking import Asked
 
 REACHED = ("sent", "delivered", "opened", "answered", "redeemed")
 
+#: Kinds of the ledger's rows that say: something was reported of this decision.
+REPORTED_SQL = ", ".join(literal(kind) for kind in (*OUTCOMES, "cost"))
 _REACHED_SQL = ", ".join(literal(kind) for kind in REACHED)
 _OUTCOME = "coalesce(nullif(lower(trim(outcome)), ''), 'sent')"
 
@@ -45,6 +50,25 @@ def action_frame(asked: Asked) -> pa.Table:
             "taken_share": pa.array([action.incentive_taken_share for action in actions], pa.float64()),
         }
     )
+
+
+def missed_step(decided: str, reports: str) -> Step:
+    """Return the step ``_missed``: ``decision_id`` of what was decided and, as far as reports go, never left.
+
+    An action of which nothing is ever reported (calls, where only the mails come back) has none of them, nor have the
+    decisions after its newest report: of those nobody knows.
+
+    Args:
+        decided: SQL of ``decision_id, action, decided_on``.
+        reports: SQL of ``decision_id, action, reported_on``.
+    """
+    missed = f"""select decision_id
+    from ({decided}) inner join (
+        select action, max(reported_on) as heard_on from ({reports}) group by action
+    ) using (action)
+    where heard_on >= decided_on + {MISSED_AFTER_DAYS}
+        and decision_id not in (select decision_id from ({reports}) where decision_id is not null)"""
+    return Step("_missed", "decisions that should have been reported, and were not", missed)
 
 
 def is_reach_known(asked: Asked) -> bool:
@@ -93,7 +117,7 @@ def _reported(asked: Asked, near: str) -> list[Step]:
 
 def _decided(asked: Asked) -> list[Step]:
     campaign = "campaign is not null" if asked.cohort.campaign is None else _own(asked)
-    decided = f"""select who, entry_id as decision_id, ledger.action, ledger.cost_cents
+    decided = f"""select who, entry_id as decision_id, ledger.action, ledger.cost_cents, ledger.as_of as decided_on
     from ledger inner join _entered on _entered.customer_id = ledger.customer_id
         and ledger.as_of >= _entered.entered_on and ledger.as_of < _entered.ends_on
     where {_standing(asked, "'decided'")} and {campaign}{_version(asked)} and ledger.action <> 'none'"""
@@ -102,16 +126,21 @@ def _decided(asked: Asked) -> list[Step]:
     from ledger
     where {_standing(asked, "'cost', 'redeemed'")} and decision_id is not null
     group by decision_id"""
+    reports = f"""select decision_id, action, as_of as reported_on
+    from ledger where {_standing(asked, REPORTED_SQL)} and {campaign}{_version(asked)}"""
     return [
         Step("_decided", "decisions to contact somebody in his horizon", decided),
         Step("_told", "what was reported for a decision", told),
+        Step("_reports", "that something was reported, by action", reports),
+        missed_step("select decision_id, action, decided_on from _decided", "select * from _reports"),
         Step(
             "_priced",
             "what each decision cost",
-            f"""select who, action,
-        greatest(coalesce(told_cents, cost_cents - coalesce(taken_share * incentive_cents, 0), 0), 0) as contact_cents,
-        {_INCENTIVE} as incentive_cents
-    from _decided left join _told using (decision_id) left join _actions using (action)""",
+            f"""select who, action, case when is_missed then 0 else greatest(
+            coalesce(told_cents, cost_cents - coalesce(taken_share * incentive_cents, 0), 0), 0) end as contact_cents,
+        case when is_missed then 0 else {_INCENTIVE} end as incentive_cents
+    from (select *, decision_id in (select decision_id from _missed) as is_missed from _decided)
+        left join _told using (decision_id) left join _actions using (action)""",
         ),
         _summed("_priced"),
     ]

@@ -2,9 +2,10 @@
 
 Costs as :mod:`monitoring.outcomes.contacts` counts them, in whole cents per decision: a decision costs what was
 reported for it, else what it was expected to cost without its incentive; the incentive counts where it was redeemed, if
-redemptions of the action are reported, else at the share of the contacted who are expected to take it. What was
-reported for a decision that was taken back was spent all the same. How the expected cost of a decision divides into
-contact and incentive follows the business file as it is now; the sum of both is what was decided.
+redemptions of the action are reported, else at the share of the contacted who are expected to take it; a decision that
+was missed, though its action is reported, costs nothing. What was reported for a decision that was taken back was spent
+all the same. How the expected cost of a decision divides into contact and incentive follows the business file as it is
+now; the sum of both is what was decided.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from holdback.business import Business
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from monitoring.outcomes import UNKNOWN, Cohort
+from monitoring.outcomes.contacts import REPORTED_SQL, missed_step
 from monitoring.pnl.lines import Spent
 
 #: Of a class and a month; both None: outside the analysis.
@@ -53,6 +55,7 @@ def spent(warehouse: Warehouse, business: Business, cohort: Cohort, as_of: date)
             "_decided", "decisions to contact somebody, with his class and month; null outside the analysis", in_cells
         ),
         Step("_told", "what was reported for a decision", _TOLD),
+        missed_step(_DECIDED, _REPORTS),
         Step("_redeeming", "actions whose redemptions are reported", _REDEEMING),
         Step("_priced", "what each decision cost", _PRICED),
     ]
@@ -87,6 +90,8 @@ def ledger_sums(warehouse: Warehouse, business: Business, cohort: Cohort, as_of:
         Step("_wanted", "decisions to contact somebody", wanted),
         Step("_redeemed", "decisions that were redeemed", f"{told} 'redeemed'"),
         Step("_paid_for", "decisions whose cost was reported", f"{told} 'cost'"),
+        missed_step(_DECIDED, _REPORTS),
+        Step("_left", "decisions that were not missed", f"select * from _wanted where {_NOT_MISSED}"),
     ]
     row = warehouse.query(
         f"""{with_steps(steps)}
@@ -99,8 +104,8 @@ def ledger_sums(warehouse: Warehouse, business: Business, cohort: Cohort, as_of:
             coalesce(sum(expected_cents) filter (where action not in (
                 select action from _wanted where entry_id in (select decision_id from _redeemed)
             )), 0) as expected_cents,
-            count(*) as decision_count
-        from _wanted left join _actions using (action)""",
+            (select count(*) from _wanted) as decision_count
+        from _left left join _actions using (action)""",
         frames={"_actions": _actions(business)},
     ).to_pylist()[0]
     return Spent(
@@ -136,7 +141,7 @@ def _known(cohort: Cohort, as_of: date) -> Step:
         "_known",
         "what the campaign decided and what came back, as known and not taken back",
         f"""select * from ledger
-    where kind in ('decided', 'cost', 'redeemed') and {_layer(cohort)} and {day} and entry_id not in (
+    where kind in ('decided', {REPORTED_SQL}) and {_layer(cohort)} and {day} and entry_id not in (
         select corrects from ledger where kind = 'corrected' and corrects is not null and {day}
     )""",
     )
@@ -144,15 +149,20 @@ def _known(cohort: Cohort, as_of: date) -> Step:
 
 _TOLD = """select decision_id, sum(cost_cents) filter (where kind = 'cost') as told_cents,
         bool_or(kind = 'redeemed') as is_redeemed
-    from _known where kind in ('cost', 'redeemed') and decision_id is not null
+    from _known where kind <> 'decided' and decision_id is not null
     group by decision_id"""
 
 _REDEEMING = """select distinct action
     from _decided inner join _told on _told.decision_id = _decided.entry_id where is_redeemed"""
 
-_PRICED = """select fit_class, entry_month,
-        coalesce(told_cents, greatest(cost_cents - coalesce(expected_cents, 0), 0)) as contact_cents,
-        coalesce(case when action in (select action from _redeeming)
+_DECIDED = "select entry_id as decision_id, action, as_of as decided_on from _known where kind = 'decided'"
+_REPORTS = "select decision_id, action, as_of as reported_on from _known where kind <> 'decided'"
+_NOT_MISSED = "entry_id not in (select decision_id from _missed)"
+
+_PRICED = f"""select fit_class, entry_month,
+        case when {_NOT_MISSED} then coalesce(told_cents, greatest(cost_cents - coalesce(expected_cents, 0), 0))
+            else 0 end as contact_cents,
+        coalesce(case when not ({_NOT_MISSED}) then 0 when action in (select action from _redeeming)
             then case when is_redeemed then offered_cents else 0 end
             else expected_cents end, 0) as incentive_cents
     from _decided left join _told on _told.decision_id = _decided.entry_id left join _actions using (action)"""

@@ -283,9 +283,15 @@ class Plain:
         for row in self.ledger:
             if row["kind"] == "cost":
                 paid[row["decision_id"]].append(row["cost_cents"])
+        reports = [r for r in self.ledger if r["kind"] in (*REACHED, "bounced", "opted_out", "complained", "cost")
+                   and r["campaign"] == self.cohort.campaign]  # fmt: skip
+        told = {r["decision_id"] for r in reports}
+        heard = {r["action"]: max(o["as_of"] for o in reports if o["action"] == r["action"]) for r in reports}
         total = 0.0
         for name, row in inside.items():
             if row["customer_id"] != person.who or row["as_of"] >= last:
+                continue
+            if name not in told and heard.get(row["action"], date.min) >= row["as_of"] + timedelta(days=3):
                 continue
             incentive = 1_000.0 if row["action"] == "gift" else 0.0
             expected = 0.3 * incentive

@@ -314,6 +314,29 @@ def test_a_decision_costs_what_was_reported_else_what_was_expected() -> None:
     assert cost(call, gift, took, undone)[0] == 400 + 350
 
 
+def test_a_decision_that_was_never_reported_costs_nothing_once_its_action_is_reported_later() -> None:
+    """Ana's gift was withheld: nothing came back within the three days that reconciliation waits, and others' did."""
+    mine, other = decision("ana", "gift", ENTRY, 350), decision("bob", "gift", day(1), 350)
+    soon, later = event("sent", other, noon(day(2))), event("sent", other, noon(day(3)))
+    assert cost(mine, other)[0] == 2 * 350  # nothing is reported: as decided
+    assert cost(mine, other, soon)[0] == 2 * 350  # it may still come
+    total, found = cost(mine, other, later)
+    assert total == 350
+    treated = found.exposure["treatment"]
+    assert (treated.incentive_cents, treated.decided_count, treated.reached_count) == (300, 2, 1)
+    assert cost(mine, other, later, event("bounced", mine, noon(day(1))))[0] == 2 * 350  # it left, and came back
+    undone = {"kind": "corrected", "corrects": later["entry_id"], "entry_id": "u", "as_of": day(5)}
+    assert cost(mine, other, later, undone)[0] == 2 * 350
+
+
+def test_an_action_that_is_never_reported_costs_what_was_decided() -> None:
+    call, gift = decision("ana", "call", ENTRY, 400), decision("bob", "gift", ENTRY, 350)
+    mailed = event("sent", gift, noon(day(6)))
+    assert cost(call, gift, mailed)[0] == 400 + 350
+    elsewhere = event("sent", decision("cai", "call", ENTRY, 400), noon(day(6)), campaign="autumn")
+    assert cost(call, gift, mailed, elsewhere)[0] == 400 + 350
+
+
 def test_what_happens_outside_the_horizon_or_to_another_campaign_costs_nothing() -> None:
     early, late = decision("ana", "call", day(-1), 400), decision("ana", "call", ENDS, 400)
     other = decision("ana", "call", day(3), 400, campaign="autumn", entry_id="a")

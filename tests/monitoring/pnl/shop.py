@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -102,8 +103,18 @@ class Shop:
         start, end = self.window(day - timedelta(days=HORIZON_DAYS))
         return sum(cents for who, at, cents in self.bought if who == customer and start <= at < end)
 
+    def is_missed(self, decision: str, told: Collection[str] | None = None) -> bool:
+        """True when nothing came back of a decision, and of its action three days later or more."""
+        told = {*self.reported, *self.redeemed} if told is None else told
+        acts = {one: (day, action) for one, _, day, action, _ in self.decided}
+        day, action = acts[decision]
+        heard = [acts[one][0] + timedelta(days=2) for one in told if acts[one][1] == action]
+        return decision not in told and any(on >= day + timedelta(days=3) for on in heard)
+
     def cost(self, decision: str, action: str, expected: int) -> tuple[int, int]:
         """Contact cost and incentive of a decision, in cents: as reported, else as expected; as redeemed."""
+        if self.is_missed(decision):
+            return 0, 0
         incentive = VOUCHER["amount"] * (decision in self.redeemed) if action == "voucher" else 0
         share = VOUCHER["expected"] if action == "voucher" else 0
         return self.reported.get(decision, expected - share), incentive
@@ -147,7 +158,7 @@ def _enter(world: Shop, names: list[str], rng: np.random.Generator) -> None:
     world.decided.append(("d-again", first, ENTRY_DAYS[0] + timedelta(days=9), "call", CALL))
     world.decided.append(("d-late", first, late, "call", CALL))
     world.decided.append(("d-stranger", "z-stranger", ENTRY_DAYS[2], "voucher", 310))
-    world.reported["d-stranger"] = 33
+    world.reported.update({"d-stranger": 33, "d-late": 417})
 
 
 def _buy(world: Shop, names: list[str], rng: np.random.Generator) -> None:
