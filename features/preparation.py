@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from features.asking import is_answered, is_asked
 from features.clocks import MICROSECONDS_PER_SECOND, ORDER, Clock, known_rows, newest_versions
 from features.declarations import FeedShape
 from features.remarks import remark_text
@@ -104,10 +105,15 @@ def _feedback(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
     score = score_expression(shape, clock)
     columns = ["event_at", *([_thousandths(score, "score")] if shape.has("score") else [])]
     columns += [remark_text(clock)] if shape.has("remark") else []
+    # A feed of nothing but scores has only requests, answered by scores: it needs no more columns.
+    tells_asking = shape.has("kind") or shape.has("remark")
+    columns += [f"{is_asked(shape)} as is_asked", f"{is_answered(shape)} as is_answered"] if tells_asking else []
     known = known_rows(shape.feed, tuple(columns), clock, corrected=corrected)
     if not shape.has("score"):
         return [Step(f"_{shape.feed}_rows", "requests that were visible at as_of", known)]
-    answered_at = "max(case when score_thousandths is not null then event_at end) over (partition by customer_id)"
+    said = "is_answered" if tells_asking else "score_thousandths is not null"
+    silent = "is_asked and not is_answered" if tells_asking else "score_thousandths is null"
+    said_at = f"max(case when {said} then event_at end) over (partition by customer_id)"
     newest = "order by event_at desc, score_thousandths desc"
     rank = f"row_number() over (partition by customer_id, score_thousandths is null {newest})"
     selected = [
@@ -115,8 +121,9 @@ def _feedback(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
         "event_at",
         "score_thousandths",
         f"case when score_thousandths is not null then {rank} end as answer_rank",
-        "score_thousandths is null\n"
-        f"            and event_at > coalesce({answered_at}, timestamp '0001-01-01 00:00:00') as is_after_last_answer",
+        f"{silent}\n            and event_at > coalesce({said_at}, timestamp '0001-01-01 00:00:00')"
+        f" as {'is_silent' if tells_asking else 'is_after_last_answer'}",
+        *(["is_asked", "is_answered"] if tells_asking else []),
         *(["remark_text"] if shape.has("remark") else []),
     ]
     return [

@@ -46,6 +46,12 @@ def remark_text(clock: Clock) -> str:
     return f"case when event_at >= {clock.days_ago(REMARK_DAYS)} then {kept} end as remark_text"
 
 
+def has_words() -> str:
+    """SQL condition: more than markup and blanks stands in ``remark``. A number is an answer too."""
+    text = _without(f"lower(left(remark, {READ_CHARACTERS}))", f"'{_MARKUP}'", "'&(nbsp|#160);'", _BLANK)
+    return f"coalesce(trim({text}), '') <> ''"
+
+
 def _without(text: str, *patterns: str) -> str:
     for pattern in patterns:
         text = f"regexp_replace({text}, {pattern}, ' ', 'g')"

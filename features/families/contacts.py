@@ -60,10 +60,13 @@ def interaction_features(shape: FeedShape, prefix: str) -> list[Feature]:
 def feedback_features(shape: FeedShape, prefix: str) -> list[Feature]:
     """Declare what a customer answers when asked, how that changes, and their silence."""
     d = Declarer(shape, prefix)
+    # Only a feed that maps a kind or a remark holds rows that nobody asked for, or answers without a score.
+    asked = "is_asked" if shape.has("kind") else None
+    tells_asking = shape.has("kind") or shape.has("remark")
     d.add("days_since_last_feedback_request", "feedback", "days_since_last", "days",
-          "Days since we last asked for feedback", "Días desde la última petición de opinión")
+          "Days since we last asked for feedback", "Días desde la última petición de opinión", filter=asked)
     d.each((90, 365), "feedback_request_count", "feedback", "count", "requests", "Times we asked for feedback",
-           "Veces que pedimos opinión")
+           "Veces que pedimos opinión", filter=asked)
     _remarks(d, "feedback", "What the customer wrote when asked", "Lo que el cliente escribió al pedirle opinión")
     if not shape.has("score"):
         return d.features
@@ -83,14 +86,20 @@ def feedback_features(shape: FeedShape, prefix: str) -> list[Feature]:
           filter="score_thousandths is not null")
     d.each((90, 365), "feedback_answer_count", "feedback", "count", "answers", "Scores given", "Puntuaciones dadas",
            filter="score_thousandths is not null")
-    d.each((365,), "feedback_answer_share", "feedback", "share", "share of requests", "Share of requests answered",
-           "Parte de las peticiones contestadas", filter="score_thousandths is not null", absent=None)
-    d.add("feedback_unanswered_count", "feedback", "count", "requests",
-          "Requests without an answer since the last score", "Peticiones sin respuesta desde la última puntuación",
-          filter="is_after_last_answer", absent=0.0)
+    if not tells_asking:
+        d.each((365,), "feedback_answer_share", "feedback", "share", "share of requests", "Share of requests answered",
+               "Parte de las peticiones contestadas", filter="score_thousandths is not null", absent=None)
+        since_en, since_es, silent = "the last score", "la última puntuación", "is_after_last_answer"
+    else:
+        d.each((365,), "feedback_answer_share", "feedback", "share", "share of requests", "Share of requests answered",
+               "Parte de las peticiones contestadas", column="case when is_asked and is_answered then 1 else 0 end",
+               over="case when is_asked then 1 else 0 end", absent=None)
+        since_en, since_es, silent = "the customer last said something", "lo último que dijo el cliente", "is_silent"
+    d.add("feedback_unanswered_count", "feedback", "count", "requests", f"Requests without an answer since {since_en}",
+          f"Peticiones sin respuesta desde {since_es}", filter=silent, absent=0.0)
     d.add("feedback_silence_days", "feedback", "days_since_first", "days",
-          "Days since the first request that stayed without an answer after the last score",
-          "Días desde la primera petición sin respuesta tras la última puntuación", filter="is_after_last_answer")
+          f"Days since the first request that stayed without an answer after {since_en}",
+          f"Días desde la primera petición sin respuesta tras {since_es}", filter=silent)
     return d.features
 
 

@@ -13,9 +13,11 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from features.asking import is_answered, is_asked
 from features.clocks import Clock, known_rows, timestamp
 from features.corrections import corrected_tables
 from features.labels import build_labels
+from features.remarks import has_words
 from features.spine import build_spine
 from holdback.business import Business, Churn, ColumnChurn, Feed
 from holdback.errors import DataError, NotKnowableYet
@@ -195,17 +197,19 @@ class _Reader:
         for feed, shape in self.business.feeds_with_role("feedback").items():
             low = self._low(shape)
             if shape.has("score"):
-                rows = self._before(feed, "score", "event_at")
+                rows = self._before(
+                    feed, "score", "event_at", f"{is_asked(shape)} as is_asked", f"{is_answered(shape)} as is_answered"
+                )
                 each = "select customer_id, {} as value, {} as did from ({}) {} group by customer_id"
                 name = literal(feed)
                 if low is not None:
                     yield "low_score", feed, each.format(name, f"bool_or({low})", rows, "where score is not null")
-                yield "silence", feed, each.format(name, "count(score) = 0", rows, "")
+                yield "silence", feed, each.format(name, "not bool_or(is_answered)", rows, "where is_asked")
             if shape.has("remark"):
-                rows = self._before(feed, "nullif(trim(remark), '') as remark")
+                rows = self._before(feed, f"{has_words()} as has_words")
                 yield (
                     "remark", feed,
-                    f"select customer_id, {literal(feed)} as value, count(remark) > 0 as did from ({rows}) "
+                    f"select customer_id, {literal(feed)} as value, bool_or(has_words) as did from ({rows}) "
                     "group by customer_id",
                 )  # fmt: skip
 

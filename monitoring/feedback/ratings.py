@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 import numpy.typing as npt
 
+from features.asking import ASKED_KINDS
 from features.clocks import Clock, newest_versions
 from features.corrections import corrected_tables
 from features.steps import with_steps
@@ -19,7 +20,7 @@ from holdback.scales import SCALE_RANGES
 from holdback.warehouse import Warehouse
 from monitoring.cells import MINIMUM_CELL, completed, hidden
 from monitoring.feedback.intervals import DETRACTOR, PROMOTER, Figure, mean_score, net_promoter_score
-from monitoring.feedback.voices import ASKED_KINDS, month_of, read_voices
+from monitoring.feedback.voices import month_of, read_voices
 from monitoring.proportions import Share, wilson
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from features.asking import ASKED_KINDS
 from features.labels import build_labels
 from features.spine import build_spine
 from holdback.business import Business, Churn, ColumnChurn
@@ -22,7 +23,7 @@ from holdback.warehouse import Warehouse
 from monitoring.cells import MINIMUM_CELL
 from monitoring.effects.moments import Moments, moments_of
 from monitoring.effects.shares import independent
-from monitoring.feedback.voices import ASKED_KINDS, read_voices
+from monitoring.feedback.voices import read_voices
 from monitoring.proportions import ShareDifference, newcombe
 from training.snapshot_days import matured_days
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from features.asking import ASKED_KINDS
 from features.clocks import Clock, known_rows
 from features.corrections import corrected_tables
 from holdback.business import Business, Feed
@@ -15,9 +16,6 @@ from holdback.scales import ScaleSpan, scale_spans
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from monitoring.feedback.plain import LONGEST_READ, plain_text
-
-#: Kinds of feedback that somebody asks for; who does not answer is silent.
-ASKED_KINDS: Final = ("nps", "csat", "ces", "rating")
 
 #: What a question is when its feed does not say, by its scale.
 _KIND_OF_SCALE: Final = {"nps": "nps", "five": "csat", "ten": "rating", "hundred": "rating"}

@@ -239,24 +239,27 @@ def remarks(rows: Sequence[Row]) -> str | None:
 def feedback(rows: Sequence[Row], day: Day) -> Values:
     answers = sorted((r for r in rows if r["score"] is not None), key=lambda r: (r["event_at"], r["score"]))
     scores = [thousandths(r["score"]) / 1000 for r in answers]
-    last_at = newest(answers)
-    silent = [r for r in rows if r["score"] is None and (last_at is None or r["event_at"] > last_at)]
+    said = [r for r in rows if r["score"] is not None or re.sub(r"<[a-z/][^<>]*>", " ", r["remark"] or "").strip()]
+    requests = [r for r in rows if r["kind"] not in ("review", "remark")]
+    answered = [r for r in requests if r in said]
+    last_at = newest(said)
+    silent = [r for r in requests if r not in answered and (last_at is None or r["event_at"] > last_at)]
     year = [thousandths(r["score"]) / 1000 for r in day.inside(answers, 365)]
     last, previous = (scores[-n] if len(scores) >= n else None for n in (1, 2))
     v: Values = {
-        "days_since_last_feedback_request": day.full_days(newest(rows)),
+        "days_since_last_feedback_request": day.full_days(newest(requests)),
         "feedback_score_last": last,
         "feedback_score_previous": previous,
         "feedback_score_change": last - previous if last is not None and previous is not None else None,
         "feedback_score_mean_365d": mean(year),
         "feedback_score_min_365d": min(year, default=None),
-        "days_since_last_feedback": day.full_days(last_at),
-        "feedback_answer_share_365d": ratio(len(year), len(day.inside(rows, 365))),
+        "days_since_last_feedback": day.full_days(newest(answers)),
+        "feedback_answer_share_365d": ratio(len(day.inside(answered, 365)), len(day.inside(requests, 365))),
         "feedback_unanswered_count": len(silent),
         "feedback_silence_days": day.full_days(oldest(silent)),
     }
     for w in (90, 365):
-        v[f"feedback_request_count_{w}d"] = len(day.inside(rows, w))
+        v[f"feedback_request_count_{w}d"] = len(day.inside(requests, w))
         v[f"feedback_answer_count_{w}d"] = len(day.inside(answers, w))
     v["feedback_remarks_365d"] = remarks(day.inside(rows, 365))
     return v

@@ -59,7 +59,11 @@ COLUMNS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "is_caused_by_us": maybe(st.booleans()),
         "remark": REMARKS,
     },
-    "surveys": {"score": maybe(st.floats(0, 10, allow_nan=False)), "remark": REMARKS},
+    "surveys": {
+        "kind": one_of("nps", "rating", "review", "remark"),
+        "score": maybe(st.floats(0, 10, allow_nan=False)),
+        "remark": REMARKS,
+    },
     "levels": {"account_kind": one_of("savings", "checking"), "balance_cents": st.integers(-5_000, 100_000)},
     "deals": {
         "kind": st.sampled_from(["start", "renew", "change", "pause", "cancel"]),

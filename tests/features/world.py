@@ -35,7 +35,11 @@ _FEEDS: dict[str, dict[str, Any]] = {
                     "duration_seconds": "s", "is_caused_by_us": "f", "remark": "w"},
         "accepts": {"channel": ["phone", "email"], "topic": ["bill"], "outcome": ["solved", "refused"]},
     },
-    "surveys": {"role": "feedback", "columns": {**_EVENT, "score": "s", "remark": "w"}, "scale": "nps"},
+    "surveys": {
+        "role": "feedback",
+        "columns": {**_EVENT, "kind": "q", "score": "s", "remark": "w"},
+        "scale": "nps",
+    },
     "levels": {
         "role": "balances",
         "columns": {**_EVENT, "account_kind": "k", "balance": "b"},

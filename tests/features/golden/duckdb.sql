@@ -219,7 +219,9 @@ _surveys_known as (
         customer_id,
         event_at,
         case when abs(score) < 9e12 then cast(floor(score * 1e3 + 0.5e0) as bigint) end as score_thousandths,
-        case when event_at >= timestamp '2024-05-31 22:00:00' then nullif(left(trim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(lower(left(remark, 20000)), '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g'), '&([a-z])acute;', '\1́', 'g'), '&([a-z])grave;', '\1̀', 'g'), '&([a-z])circ;', '\1̂', 'g'), '&([a-z])tilde;', '\1̃', 'g'), '&([a-z])uml;', '\1̈', 'g'), '&([a-z])cedil;', '\1̧', 'g'), '&([a-z])ring;', '\1̊', 'g'), '&szlig;', 'ß', 'g'), '&oslash;', 'ø', 'g'), '&([ao]e)lig;', '\1', 'g'), '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g')), 2000), '') end as remark_text
+        case when event_at >= timestamp '2024-05-31 22:00:00' then nullif(left(trim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(lower(left(remark, 20000)), '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g'), '&([a-z])acute;', '\1́', 'g'), '&([a-z])grave;', '\1̀', 'g'), '&([a-z])circ;', '\1̂', 'g'), '&([a-z])tilde;', '\1̃', 'g'), '&([a-z])uml;', '\1̈', 'g'), '&([a-z])cedil;', '\1̧', 'g'), '&([a-z])ring;', '\1̊', 'g'), '&szlig;', 'ß', 'g'), '&oslash;', 'ø', 'g'), '&([ao]e)lig;', '\1', 'g'), '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g')), 2000), '') end as remark_text,
+        coalesce(kind in ('nps', 'csat', 'ces', 'rating'), true) as is_asked,
+        (score is not null or coalesce(trim(regexp_replace(regexp_replace(regexp_replace(lower(left(remark, 20000)), '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)', ' ', 'g'), '&(nbsp|#160);', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g')), '') <> '') as is_answered
     from "surveys"
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
@@ -233,8 +235,10 @@ _surveys_rows as (
         event_at,
         score_thousandths,
         case when score_thousandths is not null then row_number() over (partition by customer_id, score_thousandths is null order by event_at desc, score_thousandths desc) end as answer_rank,
-        score_thousandths is null
-            and event_at > coalesce(max(case when score_thousandths is not null then event_at end) over (partition by customer_id), timestamp '0001-01-01 00:00:00') as is_after_last_answer,
+        is_asked and not is_answered
+            and event_at > coalesce(max(case when is_answered then event_at end) over (partition by customer_id), timestamp '0001-01-01 00:00:00') as is_silent,
+        is_asked,
+        is_answered,
         remark_text
     from _surveys_known
 ),
@@ -247,7 +251,7 @@ _surveys_measures as (
         max(score_thousandths) filter (where answer_rank = 1) as "feedback_score_last",
         max(score_thousandths) filter (where answer_rank = 2) as "feedback_score_previous",
         min(score_thousandths) filter (where event_at >= timestamp '2024-05-31 22:00:00') as "feedback_score_min_365d",
-        min(event_at) filter (where is_after_last_answer) as "feedback_silence_days"
+        min(event_at) filter (where is_silent) as "feedback_silence_days"
     from _surveys_rows
     group by customer_id
 ),

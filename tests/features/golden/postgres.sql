@@ -467,7 +467,32 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
         ),
         ''
       )
-    END AS remark_text
+    END AS remark_text,
+    COALESCE(kind IN ('nps', 'csat', 'ces', 'rating'), TRUE) AS is_asked,
+    (
+      NOT score IS NULL
+      OR COALESCE(
+        TRIM(
+          REGEXP_REPLACE(
+            REGEXP_REPLACE(
+              REGEXP_REPLACE(
+                LOWER(LEFT(remark, 20000)),
+                '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
+                ' ',
+                'g'
+              ),
+              '&(nbsp|#160);',
+              ' ',
+              'g'
+            ),
+            '[' || CHR(  1) || '-' || CHR(  32) || ']+',
+            ' ',
+            'g'
+          )
+        ),
+        ''
+      ) <> ''
+    ) AS is_answered
   FROM "surveys"
   WHERE
     event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP)
@@ -489,11 +514,14 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
         ORDER BY event_at DESC NULLS LAST, score_thousandths DESC NULLS LAST
       )
     END AS answer_rank,
-    score_thousandths IS NULL
+    is_asked
+    AND NOT is_answered
     AND event_at > COALESCE(
-      MAX(CASE WHEN NOT score_thousandths IS NULL THEN event_at END) OVER (PARTITION BY customer_id),
+      MAX(CASE WHEN is_answered THEN event_at END) OVER (PARTITION BY customer_id),
       CAST('0001-01-01 00:00:00' AS TIMESTAMP)
-    ) AS is_after_last_answer,
+    ) AS is_silent,
+    is_asked,
+    is_answered,
     remark_text
   FROM _surveys_known
 ), _surveys_measures /* _surveys_measures: one pass: every aggregate of the feed */ AS (
@@ -513,7 +541,7 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
     MIN(score_thousandths) FILTER(WHERE
       event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP)) AS "feedback_score_min_365d",
     MIN(event_at) FILTER(WHERE
-      is_after_last_answer) AS "feedback_silence_days"
+      is_silent) AS "feedback_silence_days"
   FROM _surveys_rows
   GROUP BY
     customer_id

@@ -421,7 +421,29 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
         ),
         ''
       )
-    END AS remark_text
+    END AS remark_text,
+    COALESCE(kind IN ('nps', 'csat', 'ces', 'rating'), TRUE) AS is_asked,
+    (
+      NOT score IS NULL
+      OR COALESCE(
+        TRIM(
+          REGEXP_REPLACE(
+            REGEXP_REPLACE(
+              REGEXP_REPLACE(
+                LOWER(LEFT(remark, 20000)),
+                '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
+                ' '
+              ),
+              '&(nbsp|#160);',
+              ' '
+            ),
+            '[' || CHR(  1) || '-' || CHR(  32) || ']+',
+            ' '
+          )
+        ),
+        ''
+      ) <> ''
+    ) AS is_answered
   FROM `surveys`
   WHERE
     event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
@@ -443,11 +465,14 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
         ORDER BY event_at DESC, score_thousandths DESC
       )
     END AS answer_rank,
-    score_thousandths IS NULL
+    is_asked
+    AND NOT is_answered
     AND event_at > COALESCE(
-      MAX(CASE WHEN NOT score_thousandths IS NULL THEN event_at END) OVER (PARTITION BY customer_id),
+      MAX(CASE WHEN is_answered THEN event_at END) OVER (PARTITION BY customer_id),
       CAST('0001-01-01 00:00:00' AS TIMESTAMP_NTZ)
-    ) AS is_after_last_answer,
+    ) AS is_silent,
+    is_asked,
+    is_answered,
     remark_text
   FROM _surveys_known
 ), _surveys_measures /* _surveys_measures: one pass: every aggregate of the feed */ AS (
@@ -465,7 +490,7 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
     MIN(score_thousandths) FILTER(WHERE
       event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)) AS `feedback_score_min_365d`,
     MIN(event_at) FILTER(WHERE
-      is_after_last_answer) AS `feedback_silence_days`
+      is_silent) AS `feedback_silence_days`
   FROM _surveys_rows
   GROUP BY
     customer_id

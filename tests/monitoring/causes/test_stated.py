@@ -140,6 +140,19 @@ def test_scores_remarks_and_silence_count_among_those_who_could(tmp_path: Path) 
     assert low.difference == newcombe((5, 20), (6, 8), level=1 - 0.05 / 3)  # three comparisons hold together
 
 
+def test_only_who_was_asked_and_said_nothing_is_silent(tmp_path: Path) -> None:
+    found = workspace(tmp_path)
+    rows: list[Any] = [(f"c{i:02d}", 100.0, "nps", None, None) for i in range(6)]  # six leavers: silent
+    rows += [(f"c{i:02d}", 100.0, "nps", None, "too dear") for i in range(6, 12)]  # six write without a score
+    rows += [(f"c{i:02d}", 100.0, "csat", None, "<p> </p>") for i in range(12, 17)]  # five stayers: nothing but markup
+    rows += [(f"c{i:02d}", 100.0, None, 9.0, None) for i in range(17, 30)]  # thirteen score
+    rows += [(f"c{i:02d}", 100.0, "review", None, "lovely") for i in range(30, 40)]  # nobody asked
+    rows += [("c00", 101.0, "review", None, "a review is no answer to the question")]
+    answers(found, rows)
+    silence = of(read(found), "silence")["nps"]
+    assert (silence.left, silence.stayed) == (wilson(6, 12), wilson(5, 18))
+
+
 def test_a_scale_that_changed_is_read_as_it_was(tmp_path: Path) -> None:
     since = {"scale": [{"scale": "nps"}, {"scale": "five", "since": "2025-04-01"}]}
     found = workspace(tmp_path, feeds={**FILE["feeds"], "nps": {**FILE["feeds"]["nps"], **since}})
