@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 from features.spine import build_spine
 from features.triggers import evaluate
 from holdback.business import Business, ColumnChurn
-from holdback.business.triggers import Trigger
+from holdback.business.triggers import ScoreTrigger, Trigger
 from holdback.errors import NotKnowableYet
 from holdback.progress import Progress, silent
 from holdback.warehouse import Warehouse
 from monitoring.proportions import Share, wilson
 from monitoring.triggers.leaving import Judgement, judgement_of, left_after
 from monitoring.triggers.record import BranchRecord, LeadTime, TriggerRecord, lift_of, rate_of, volume_of
-from monitoring.triggers.replaying import Edges, firings_of, replayed_days
+from monitoring.triggers.replaying import Edges, Pace, firings_of, pace_of, replayed_days
 
 #: A leaver: who, and on which day; the day is None where leaving has none.
 _Leaver = tuple[str, date | None]
@@ -60,10 +60,10 @@ def judge(
         warehouse, business, trigger, judgement, as_of, since=since, every_days=every_days
     )  # fmt: skip
     edges, tally = Edges(trigger.cooldown_days), _Tally()
-    if not is_snapshot:
+    pace = None if is_snapshot else pace_of(warehouse, trigger, days, every_days)
+    if pace is not None and pace.before is not None:
         # Whoever meets the condition on the first day may have met it for long: such a stock is no day's volume.
-        before = days[0] - timedelta(days=every_days)
-        edges.fire(before, evaluate(warehouse, business, trigger, before)["customer_id"].to_pylist())
+        edges.fire(pace.before, evaluate(warehouse, business, trigger, pace.before)["customer_id"].to_pylist())
     for number, day in enumerate(days):
         progress(f"{trigger.name} {day}", number, len(days))
         held = evaluate(warehouse, business, trigger, day)
@@ -71,6 +71,8 @@ def judge(
         spine = build_spine(warehouse, business, judgement.churn, day)
         left = left_after(warehouse, business, judgement, day, known_on=as_of, spine=spine)
         tally.add(day, fired, left)
+        if number == 0 and pace is not None and pace.before is None:
+            tally.stock_count = len(fired)
     progress(trigger.name, len(days), len(days))
     if not tally.described_count:
         raise NotKnowableYet(
@@ -78,7 +80,7 @@ def judge(
             f"{days[0]} and {days[-1]} has a known outcome on {as_of}. A trigger is judged by who left. Ask again when "
             f"the feed of {judgement.churn.name} reaches further."
         )
-    return _record(business, trigger, judgement, as_of, days, every_days, tally)
+    return _record(business, trigger, judgement, as_of, days, pace, tally)
 
 
 @dataclass
@@ -88,6 +90,7 @@ class _Tally:
     described_count: int = 0
     left_count: int = 0
     fired_count: int = 0
+    stock_count: int = 0  # of them, those of a first day before which nothing could be asked
     judged_count: int = 0
     right_count: int = 0
     undescribed_count: int = 0
@@ -136,17 +139,17 @@ def _record(
     judgement: Judgement,
     as_of: date,
     days: tuple[date, ...],
-    every_days: int,
+    pace: Pace | None,
     tally: _Tally,
 ) -> TriggerRecord:
-    is_snapshot = isinstance(judgement.churn, ColumnChurn)
+    step_days = 1.0 if pace is None else pace.step_days
     # The same customers are described day after day and their windows overlap: only so many of them are news.
-    news = max(1 / len(days), min(1.0, every_days / max(judgement.judged_days, 1)))
+    news = max(1 / len(days), min(1.0, step_days / max(judgement.judged_days, 1)))
     rest_count = tally.described_count - tally.judged_count
     precision = wilson(tally.right_count, tally.judged_count) if tally.judged_count else None
     rest_left = tally.left_count - tally.right_count
     rest = wilson(rest_left * news, rest_count * news) if rest_count else None
-    fired = None if is_snapshot else rate_of(tally.fired_count, len(days) * every_days)
+    fired = rate_of(tally.fired_count - tally.stock_count, pace.span_days) if pace and pace.span_days else None
     recall, recall_notes = _recall(judgement, days, tally)
     return TriggerRecord(
         trigger=trigger.name,
@@ -156,7 +159,7 @@ def _record(
         first_on=days[0],
         last_on=days[-1],
         day_count=len(days),
-        every_days=every_days,
+        every_days=round(step_days),
         judged_days=judgement.judged_days,
         known_after_days=judgement.known_after_days,
         described_count=tally.described_count,
@@ -172,7 +175,7 @@ def _record(
         lift=lift_of(precision, rest, tally.judged_count / tally.described_count) if precision and rest else None,
         lead=_lead(tally.lead_days),
         branches=_branches(tally),
-        notes=(*_notes(business, trigger, judgement, every_days, tally), *recall_notes, *_news_notes(news)),
+        notes=(*_notes(business, trigger, judgement, round(step_days), tally), *recall_notes, *_news_notes(news)),
     )
 
 
@@ -233,10 +236,17 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = []
     over = getattr(trigger, "over_days", None)
+    if isinstance(trigger, ScoreTrigger) and trigger.churn is not None and trigger.by is None:
+        over = None  # it asks for the day's own score alone
     if not isinstance(judgement.churn, ColumnChurn) and over is not None and over < every_days:
         notes.append(
             f"it looks back {over} days and was replayed every {every_days}: what happened between was missed, and "
             "the volume is higher in truth"
+        )
+    if tally.stock_count:
+        notes.append(
+            f"{tally.stock_count:,} firings are of the first scored day: the condition may have held for long, so they "
+            "are no day's volume"
         )
     if tally.undescribed_count:
         notes.append(

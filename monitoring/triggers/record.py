@@ -67,11 +67,11 @@ class TriggerRecord:
         first_on: First replayed day.
         last_on: Last replayed day.
         day_count: Replayed days.
-        every_days: Days between two of them.
+        every_days: Days between two of them; where scores are kept seldomer, on average.
         judged_days: Days in which those for whom it fired must leave.
         known_after_days: Days after which it is known whether they did.
         described_count: Customers and days that the churn definition describes, with a known outcome.
-        fired: Firings per day, each customer once per cooldown; None on a snapshot.
+        fired: Firings per day, each customer once per cooldown; None where only one day could be asked.
         fired_count: Firings.
         undescribed_count: Of these, customers whom the churn definition does not describe on the day: they count for
             the volume and for nothing else.

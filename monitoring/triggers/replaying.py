@@ -10,6 +10,7 @@ from features.clocks import Clock
 from holdback.business import Business, ColumnChurn
 from holdback.business.triggers import Trigger
 from holdback.errors import NotKnowableYet
+from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from monitoring.triggers.leaving import Judgement
 
@@ -124,11 +125,41 @@ def _known_span(
     return max(begins), reach
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How far apart the replayed days really lie: scores may be kept seldomer than a replay wants to look.
+
+    Args:
+        before: The day before the first replayed one on which the condition could be asked; None when there is none, so
+            that what holds on the first day may have held for long.
+        span_days: Days in which the firings after ``before`` (or after the first day) fell; 0 when there are none.
+        step_days: Days from one asking to the next, on average.
+    """
+
+    before: date | None
+    span_days: int
+    step_days: float
+
+
+def pace_of(warehouse: Warehouse, trigger: Trigger, days: tuple[date, ...], every_days: int) -> Pace:
+    """Return how far apart replayed days lie: a condition on scores can be asked on scored days alone."""
+    before: date | None = days[0] - timedelta(days=every_days)
+    churn = getattr(trigger, "churn", None)
+    if churn is not None:
+        found = warehouse.query(
+            f"select max(as_of) as before from scores where churn = {literal(churn)} and as_of < date '{days[0]}'"
+        )
+        before = found["before"][0].as_py()
+    span = (days[-1] - (before or days[0])).days
+    steps = len(days) if before else len(days) - 1
+    return Pace(before, span, span / steps if steps else float(every_days))
+
+
 def _scored(warehouse: Warehouse, trigger: Trigger, first: date, last: date, every_days: int) -> tuple[date, ...]:
     """Return the days of which scores were kept, thinned out."""
-    name = str(getattr(trigger, "churn", "")).replace("'", "''")
+    churn = literal(str(getattr(trigger, "churn", "")))
     asked = (
-        f"select distinct as_of from scores where churn = '{name}' and as_of between date '{first}' and date '{last}' "
+        f"select distinct as_of from scores where churn = {churn} and as_of between date '{first}' and date '{last}' "
         "order by as_of"
     )
     kept: list[date] = []

@@ -11,8 +11,10 @@ import pytest
 
 from features.labels import build_labels
 from holdback.business import Business, load_business
+from holdback.commits import rows_of
 from holdback.errors import NotKnowableYet
 from holdback.ingest import ingest
+from holdback.tables import TABLES
 from holdback.workspace import Workspace
 from monitoring.proportions import wilson
 from monitoring.triggers import TriggerRecord, judge
@@ -143,27 +145,53 @@ def test_whoever_is_gone_already_counts_for_the_volume_alone(tmp_path: Path) -> 
     assert any("does not describe" in note for note in record.notes)
 
 
-def test_a_score_is_replayed_on_the_days_that_were_scored(tmp_path: Path) -> None:
-    jump = {
-        "name": "jump", "kind": "score_above", "churn": "cancelled", "at": 0.5, "cooldown_days": 7,
-    }  # fmt: skip
-    content = business_of(churn="cancelled").model_dump(mode="json", exclude_none=True)
-    workspace = random_shop(8).write(tmp_path, Business.model_validate(content | {"triggers": [jump]}))
-    with pytest.raises(NotKnowableYet, match="no firing can be judged"):
-        tried(workspace)
-    days = [OPENS + timedelta(days=number) for number in (60, 62, 80, 190)]
-    scored = [
-        {"as_of": day, "customer_id": who, "churn": "cancelled", "model_version": "1", "probability": probability,
-         "risk_tier": "high", "is_above_capacity_line": False}
-        for number, day in enumerate(days) for who, probability in (("c001", 0.1 + 0.5 * (number == 2)), ("c002", 0.9))
-    ]  # fmt: skip
-    from holdback.commits import rows_of
-    from holdback.tables import TABLES
+JUMP = {"name": "jump", "kind": "score_above", "churn": "cancelled", "at": 0.5, "cooldown_days": 7}
 
-    workspace.warehouse.append("scores", rows_of(TABLES["scores"], scored), batch="scores")
-    record = tried(workspace)
-    assert (record.first_on, record.last_on, record.day_count) == (days[0], days[2], 2)
+
+def scored_shop(tmp_path: Path, seed: int, scores: dict[int, dict[str, float]]) -> Workspace:
+    """A shop that scored some customers on some days (counted from its opening), and its trigger on scores."""
+    content = business_of(churn="cancelled").model_dump(mode="json", exclude_none=True)
+    workspace = random_shop(seed).write(tmp_path, Business.model_validate(content | {"triggers": [JUMP]}))
+    rows = [
+        {"as_of": OPENS + number * DAY, "customer_id": who, "churn": "cancelled", "model_version": "1",
+         "probability": probability, "risk_tier": "high", "is_above_capacity_line": False}
+        for number, told in scores.items() for who, probability in told.items()
+    ]  # fmt: skip
+    if rows:
+        workspace.warehouse.append("scores", rows_of(TABLES["scores"], rows), batch="scores")
+    return workspace
+
+
+def test_a_score_is_replayed_on_the_days_that_were_scored(tmp_path: Path) -> None:
+    with pytest.raises(NotKnowableYet, match="no firing can be judged"):
+        tried(scored_shop(tmp_path / "none", 8, {}))
+    told = {day: {"c001": 0.1 + 0.5 * (day == 80), "c002": 0.9} for day in (60, 62, 80, 190)}
+    record = tried(scored_shop(tmp_path, 8, told))
+    assert (record.first_on, record.last_on, record.day_count) == (OPENS + 60 * DAY, OPENS + 80 * DAY, 2)
     assert record.fired_count >= 1
+
+
+def test_the_rate_of_a_trigger_on_scores_is_told_by_the_days_that_lie_between_them(tmp_path: Path) -> None:
+    months = {30: 0.1, 60: 0.9, 90: 0.1, 120: 0.9, 150: 0.1}
+    monthly = {day: {"c001": score, "c002": 0.9} for day, score in months.items()}
+    record = tried(scored_shop(tmp_path, 8, monthly))
+    # On the first scored day nobody knows since when c002's score is high. From then on c002 fires each month, c001
+    # every other one: six firings in 120 days, though only five days were asked.
+    assert (record.day_count, record.every_days, record.fired_count) == (5, 30, 7)
+    assert record.fired is not None
+    assert (record.fired.count, record.fired.days) == (6, 120)
+    assert record.fired.per_day == pytest.approx(6 / 120)
+    assert any("1 firings are of the first scored day" in note for note in record.notes)
+    assert not any("what happened between was missed" in note for note in record.notes)
+    # The windows of 30 judged days do not overlap when they lie 30 days apart: every customer and day is news.
+    assert record.base is not None
+    assert record.base.n == record.described_count
+    since = tried(scored_shop(tmp_path / "since", 8, monthly), since=OPENS + 90 * DAY)
+    assert (since.day_count, since.fired_count) == (3, 4)
+    assert since.fired is not None
+    assert (since.fired.count, since.fired.days) == (4, 90), "the score of day 60 tells what held before"
+    once = tried(scored_shop(tmp_path / "once", 8, {60: {"c002": 0.9}}))
+    assert (once.fired, once.volume) == (None, "one day only")
 
 
 def test_a_snapshot_is_judged_on_its_day(tmp_path: Path) -> None:
