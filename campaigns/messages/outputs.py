@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from jinja2 import nodes
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 
 class CannotBeFilled(Exception):
@@ -53,16 +50,14 @@ def written(value: object, language: str) -> object:
     return str(_Number(value, language)) if isinstance(value, float) else value
 
 
-def unwritable(tree: nodes.Template, flags: Collection[str]) -> Iterator[str]:
+def unwritable(outputs: Iterable[Any], flags: Collection[str]) -> Iterator[str]:
     """Say which parts of a template would write ``True``, ``None`` or a list, whatever the customer.
 
     Args:
-        tree: The template, read.
+        outputs: Nodes of the template's tree that write (Jinja's ``Output``).
         flags: Names of the fields that hold yes or no.
     """
-    from jinja2 import nodes
-
-    for output in tree.find_all(nodes.Output):
+    for output in outputs:
         for part in output.nodes:
             for node in _writes(part):
                 what = _no_words(node, flags)

@@ -137,7 +137,8 @@ def _parsed(source: str, flags: Collection[str] = ()) -> tuple[nodes.Template | 
         return None, [f"has {len(source):,} characters. A message has at most {LONGEST_TEXT:,}. Shorten it."]
     try:
         tree = _environment("en", False).parse(source)
-        return tree, list(dict.fromkeys([*_forbidden(tree), *unwritable(tree, flags)]))
+        outputs = [node for node in _nodes(tree) if type(node).__name__ == "Output"]
+        return tree, list(dict.fromkeys([*_forbidden(tree), *unwritable(outputs, flags)]))
     except TemplateSyntaxError as error:
         return None, [f"line {error.lineno}: {error.message or 'is not a template'}"]
     except ValueError:  # Python reads no whole number of more than 4,300 digits
