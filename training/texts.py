@@ -1,7 +1,7 @@
 """How what a customer wrote becomes a number. Travels inside the model: needs only catboost, numpy and pandas.
 
 Every booster of a text feature was trained on other customers' words (:mod:`training.text_boosters`); what they say of
-a text is averaged. Words are what is written between blanks, in any alphabet; digits are none, emoji are.
+a text is averaged. Words are letters and their marks, in any script; digits are none, emoji are.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import base64
 import json
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,56 @@ METADATA_KEY = "holdback_texts"
 
 MOST_WORDS = 400
 
-# Chinese, Japanese, Korean and Thai put no blanks between words: there every character and the next are a word.
-_UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_WORD = re.compile(rf"[{_UNSPACED}]+|[^\W\d_{_UNSPACED}]+|[\u2600-\u27bf\U0001f300-\U0001faff]")
-_IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
+# Chinese, Japanese, Korean, Thai, Lao, Burmese and Khmer put no blanks between words, or not between all of them: there
+# every character and the next are a word.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U000323af"
+)
+
+
+def _marks() -> str:
+    """The marks that stand on or beside a letter (vowel signs, accents), as ranges of a pattern's class."""
+    ranges: list[list[int]] = []
+    for code in range(0x300, 0x1F000):
+        if unicodedata.category(chr(code)) in ("Mn", "Mc") and not 0xFE00 <= code <= 0xFE0F:  # those choose emoji
+            if ranges and ranges[-1][1] == code - 1:
+                ranges[-1][1] = code
+            else:
+                ranges.append([code, code])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+
+
+# A letter, then letters and marks; parts of a word are joined by an apostrophe or by the sign that keeps letters apart.
+_PART = rf"[^\W\d_{_UNSPACED}](?:[^\W\d_{_UNSPACED}]|[{_marks()}])*"
+_WORD = re.compile(
+    rf"(?P<unspaced>(?:(?!\d)[{_UNSPACED}])+)|{_PART}(?:['’\u200c\u200d]{_PART})*|[\u2600-\u27bf\U0001f300-\U0001faff]"
+)
+
+
+def split_words(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the words of a text as they are written, each with where it begins: the one way to split what was said.
+
+    Where a script has no blanks between words, every character with the next is a word.
+
+    Args:
+        text: In Unicode's composed form (NFC), in which an accent is no character of its own.
+
+    Examples:
+        >>> list(split_words("Don't: सेवा 差评了"))
+        [("Don't", 0), ('सेवा', 7), ('差评', 12), ('评了', 13)]
+    """
+    for match in _WORD.finditer(text):
+        start, end = match.span()
+        if match["unspaced"] and end - start > 1:
+            yield from ((text[at : at + 2], at) for at in range(start, end - 1))
+        else:
+            yield match[0], start
+
+
+def is_unspaced(word: str) -> bool:
+    """True for a piece of a text without blanks between words."""
+    match = _WORD.match(word)
+    return match is not None and match["unspaced"] is not None
 
 
 def words_of(text: str) -> list[str]:
@@ -42,15 +90,8 @@ def words_of(text: str) -> list[str]:
         >>> words_of("服务差")
         ['服务', '务差']
     """
-    found: list[str] = []
-    for word in _WORD.findall(text.lower()):
-        if _IS_UNSPACED.match(word) and len(word) > 1:
-            found += [word[at : at + 2] for at in range(len(word) - 1)]
-        else:
-            found.append(word)
-        if len(found) >= MOST_WORDS:
-            break
-    return found[:MOST_WORDS]
+    composed = unicodedata.normalize("NFC", text.lower().replace("’", "'"))
+    return [word for word, _ in islice(split_words(composed), MOST_WORDS)]
 
 
 @dataclass(frozen=True, eq=False)

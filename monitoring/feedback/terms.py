@@ -1,4 +1,4 @@
-"""The words of remarks that may be shown: in any language, and nothing that could point at somebody.
+"""The words of remarks that may be shown, in any script: none of few customers, no rare one written like a name.
 
 Nothing is downloaded: a short list of words that say nothing in the languages of Western Europe, and what is too
 common or too rare to be a theme.
@@ -7,6 +7,7 @@ common or too rare to be a theme.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -17,13 +18,14 @@ import numpy.typing as npt
 from scipy import sparse
 
 from monitoring.cells import MINIMUM_CELL
+from training.texts import is_unspaced, split_words
 
-#: A capital letter where no sentence begins marks a name, unless this many customers use the word.
+#: A capital letter where no sentence begins, or all capitals among small letters, mark a name, unless this many
+#: customers use the word.
 NAME_CUSTOMERS: Final = 50
 
 #: Addresses, and every stretch without a blank that holds a digit or an @: numbers, cards, orders, e-mail.
 _POINTERS: Final = re.compile(r"\b(?:https?://|www\.)\S+|\S*[@\d]\S*")
-_WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _SENTENCE_END: Final = re.compile(r"[.!?…:;\n¡¿\"(«-]\s*$")
 
 #: Articles, prepositions, pronouns, forms of to be and to have. What denies stays: "not fixed" is a theme, "fixed" not.
@@ -68,28 +70,41 @@ def words_of(remark: str) -> list[tuple[str, bool]]:
         >>> words_of("Bad service. Ana (ana@mail.com, 600 123 123) helped Luis")
         [('bad', False), ('service', False), ('ana', False), ('helped', False), ('luis', True)]
     """
-    text = _POINTERS.sub(" ", remark)
-    found = []
-    for match in _WORD.finditer(text):
-        word = match[0]
-        before = text[: match.start()]
-        is_name = word[:1].isupper() and not word.isupper() and bool(before.strip()) and not _SENTENCE_END.search(
-            before[-3:]
-        )  # fmt: skip
-        found.append((word.lower().replace("’", "'"), is_name))
-    return found
+    text = _POINTERS.sub(" ", unicodedata.normalize("NFC", remark))
+    words = list(split_words(text))
+    is_mixed = any(word.islower() for word, _ in words)
+    return [
+        (word.lower().replace("’", "'"), is_mixed if _is_shouted(word) else _is_capital(word, text[:start]))
+        for word, start in words
+    ]
+
+
+def _is_shouted(word: str) -> bool:
+    """True for a word of more than one letter, all of them capitals."""
+    return len(word) > 1 and word.isupper()
+
+
+def _is_capital(word: str, before: str) -> bool:
+    """True for a capital where no sentence begins."""
+    return word[:1].isupper() and bool(before.strip()) and not _SENTENCE_END.search(before[-3:])
 
 
 def terms_of(words: Iterable[str]) -> Terms:
-    """Return words and pairs of neighbouring words, without those that say nothing."""
+    """Return words and pairs of neighbouring words, without those that say nothing.
+
+    Where a script has no blanks between words, a word is a pair of characters already.
+    """
     kept = [word for word in words if len(word) > 1 and word not in STOP_WORDS]
-    return [*kept, *(f"{first} {second}" for first, second in pairwise(kept))]
+    spaced = [not is_unspaced(word) for word in kept]
+    pairs = zip(pairwise(kept), pairwise(spaced), strict=True)
+    return [*kept, *(f"{first} {second}" for (first, second), are_words in pairs if all(are_words))]
 
 
 def spoken_terms(remarks: Sequence[str]) -> list[Terms]:
     """Return the terms of each remark; words that are mostly names are left out, unless many customers use them.
 
-    Which words are names is told by how they are written: with a capital where no sentence begins.
+    Which words are names is told by how they are written: with a capital where no sentence begins, or all in capitals
+    in a remark that is not. A name that most write in small letters is not known for one.
     """
     spoken = [words_of(remark) for remark in remarks]
     said: Counter[str] = Counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -201,3 +202,20 @@ def test_words_are_split_in_any_alphabet() -> None:
     assert words_of("👍👍fine") == ["👍", "👍", "fine"]
     assert len(words_of("a " * 10_000)) == MOST_WORDS
     assert words_of("12 - ...") == []
+
+
+def test_marks_stay_with_their_letters_in_every_script() -> None:
+    assert words_of("सेवा बहुत खराब है") == ["सेवा", "बहुत", "खराब", "है"]
+    assert words_of("சேவை மோசம்") == ["சேவை", "மோசம்"]
+    assert words_of("שֵׁרוּת גָּרוּעַ") == [unicodedata.normalize("NFC", word) for word in ("שֵׁרוּת", "גָּרוּעַ")]
+    assert words_of("می‌خواهم بروم") == ["می‌خواهم", "بروم"]  # a sign keeps two letters apart within one word
+    assert words_of("ខ្ញុំ") == ["ខ្", "្ញ", "ញុ", "ុំ"]
+    assert words_of("ราคา ๑๒๓ แพง") == ["รา", "าค", "คา", "แพ", "พง"]
+    assert words_of("❤️ don’t") == ["❤", "don't"]
+
+
+@pytest.mark.parametrize("word", ["opinión", "größe", "niño", "Çağrı", "việt", "서비스", "й"])
+def test_an_accent_may_be_a_character_of_its_own(word: str) -> None:
+    decomposed = unicodedata.normalize("NFD", word)
+    assert decomposed != unicodedata.normalize("NFC", word)
+    assert words_of(decomposed) == words_of(word)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,32 @@ def test_nobody_can_be_recognised() -> None:
     assert not any(part in words for part in ("zacar", "quijote", "eulalia", "vandermeer", "mail", "@", "www", "foo"))
     assert not any(letter.isdigit() for letter in words)
     assert "factura" in words
+
+
+def test_a_name_in_capitals_is_one_among_small_letters_and_none_where_everything_is_shouted() -> None:
+    assert words_of("Me atendió GARCÍA muy mal")[2] == ("garcía", True)
+    assert words_of("GARCÍA me atendió")[0] == ("garcía", True)
+    assert words_of("NO FUNCIONA NADA") == [("no", False), ("funciona", False), ("nada", False)]
+    rows = [asked(f"c{i}", 3.0, remark="Me atendió GARCÍA, factura mal" if i % 5 else "Espera larga, FATAL")
+            for i in range(50)]  # fmt: skip
+    rows += [asked(f"d{i}", 3.0, remark="fatal, la espera es fatal, todo fatal") for i in range(20)]
+    words = " ".join(word for theme in found_in(rows).themes for word in theme.words)
+    assert "garcía" not in words
+    assert "fatal" in words
+
+
+def test_themes_of_scripts_without_blanks_and_with_marks_are_told_in_whole_words() -> None:
+    hindi, chinese = ("सेवा बहुत खराब है", "बिल गलत आया"), ("服务很差", "价格太贵了")
+    rows = [asked(f"c{i}", 3.0, remark=(*hindi, *chinese)[i % 4], row_number=i + 1) for i in range(200)]
+    shown = {word for theme in found_in(rows, count=4).themes for term in theme.words for word in term.split()}
+    assert shown <= {word for remark in (*hindi, *chinese) for word, _ in words_of(remark)}
+    assert "खराब" in shown
+    assert {"服务", "价格"} & shown
+    assert spoken_terms(["服务很差"]) == [["服务", "务很", "很差"]]
+
+
+def test_a_decomposed_accent_makes_no_other_word() -> None:
+    assert words_of(unicodedata.normalize("NFD", "opinión")) == [("opinión", False)]
 
 
 def test_a_word_of_few_customers_is_not_shown_however_often_they_write_it() -> None:
