@@ -90,7 +90,10 @@ def feedback_themes(
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find what customers write about, in any language; no remark is printed."""
+    """Find what customers write about, in any language.
+
+    No remark is shown; words used by fewer than five customers and rare words written like names are left out.
+    """
     from monitoring.feedback import themes
 
     workspace, day = _opened(business, as_of)
