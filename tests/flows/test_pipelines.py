@@ -59,11 +59,11 @@ def test_a_day_ingests_trains_the_first_model_scores_and_reports(days: dict[str,
     yesterday = TODAY - timedelta(days=1)
     assert flows == [
         ("ingest_daily", yesterday), ("retrain", yesterday), ("score_daily", yesterday), ("train_value", yesterday),
-        ("value_daily", yesterday), ("report", yesterday),
+        ("value_daily", yesterday), ("segments", yesterday), ("report", yesterday),
         ("ingest_daily", TODAY), ("score_daily", TODAY), ("value_daily", TODAY), ("report", TODAY),
     ]  # fmt: skip
     stands = [(outcome.flow, outcome.as_of) for outcome in days["first"] if outcome.was_done_already]
-    assert stands == [("value_daily", TODAY)]  # what customers are worth moves slowly
+    assert stands == [("value_daily", TODAY)]  # what customers are worth moves slowly, and so do their groups
     assert days["first"][1].receipt["decision"] == "promote"
 
 
@@ -117,7 +117,8 @@ def test_a_day_too_early_to_learn_from_loads_reports_and_says_when_it_will_be_kn
     young = str(write_shop(tmp_path, customers=50, days_after=1))
     path = Path(young)
     path.write_text(path.read_text().replace("min_history_days: 60", "min_history_days: 400"))
-    loaded, waiting, reported = pipelines.daily(business=young, as_of=HISTORY_DAY)
+    loaded, waiting, grouped, reported = pipelines.daily(business=young, as_of=HISTORY_DAY)
     assert loaded.receipt["batches"][0]["clean"] > 0
     assert "no outcome is known on" in waiting.receipt["waits"]
+    assert grouped.receipt["churns"], "in which groups customers are needs no model"
     assert Path(str(reported.receipt["path"])).exists()

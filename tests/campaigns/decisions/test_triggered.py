@@ -83,7 +83,7 @@ def test_low_risk_is_no_obstacle_unless_the_audience_says_so(tmp_path: Path) -> 
 
 def test_nobody_is_contacted_for_a_trigger_that_fired_far_too_often(tmp_path: Path) -> None:
     workspace = opened(tmp_path, with_trigger(), [customer(name) for name in "ab"])
-    rows = [firing("a", "call"), firing("b", "call", days_ago=1)]
+    rows = [firing("a", "call"), firing("b", "call", days_ago=2)]
     put(workspace, "firings", rows, batch="firings")
     run = {"as_of": AS_OF, "trigger": "ends", "seen_at": rows[0]["seen_at"], "holding": 90, "fired": 90, "cooling": 0}
     put(workspace, "trigger_runs", [{**run, "is_flooded": True}], batch="runs")
