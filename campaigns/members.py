@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from features.clocks import Clock, newest_versions
 from features.corrections import corrected_tables
 from features.spine import build_spine
 from features.steps import with_steps
-from features.triggers import evaluate, fired
+from features.triggers import asked_last, evaluate, fired
 from holdback.business import Action, Audience, Business, Campaign, Churn, Trigger
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
@@ -137,9 +137,7 @@ def read_spent(warehouse: Warehouse, business: Business, campaign: Campaign, as_
         return np.array([], dtype=np.str_)
     trigger = business.trigger_named(campaign.trigger)
     if trigger.cooldown_days:
-        lately = fired(warehouse, business, trigger.name, as_of, trigger.cooldown_days)
-        if trigger.then:  # where no branch held, no cooldown began
-            lately = lately.filter(lately["action"].is_valid())
+        lately = fired(warehouse, business, trigger.name, as_of, trigger.cooldown_days, only_cooling=True)
     else:
         lately = _held_last(warehouse, business, trigger, as_of)
     waiting = fired(warehouse, business, trigger.name, as_of, campaign.trigger_days)
@@ -180,11 +178,7 @@ def _fired(warehouse: Warehouse, business: Business, campaign: Campaign, day: da
 
 def _held_last(warehouse: Warehouse, business: Business, trigger: Trigger, as_of: date) -> pa.Table:
     """For whom a trigger's condition held when it was asked last; nobody when it never was."""
-    found = warehouse.query(
-        f'select max(seen_at) as at from trigger_runs where "trigger" = {literal(trigger.name)} '
-        f"and as_of <= date '{as_of}'"
-    )
-    at: datetime | None = found["at"][0].as_py()
+    at = asked_last(warehouse, trigger, business.instant(as_of + timedelta(days=1)))
     if at is None:
         return fired(warehouse, business, trigger.name, as_of, 1).slice(0, 0)
     return evaluate(warehouse, business, trigger, business.day_of(at), seen_at=at)

@@ -13,10 +13,10 @@ The kinds: :mod:`~features.triggers.drops` (and :mod:`~features.triggers.destina
 from features.triggers.ages import LearnedAge, learned_ages
 from features.triggers.asking import Asked
 from features.triggers.evaluating import Evaluation, evaluate, examine, trigger_sql
-from features.triggers.firing import FiredDay, FiredTrigger, fire, fired, reach_days
+from features.triggers.firing import FiredDay, FiredTrigger, asked_last, fire, fired
 from features.triggers.flooding import is_flooded
 
 __all__ = [
-    "Asked", "Evaluation", "FiredDay", "FiredTrigger", "LearnedAge", "evaluate", "examine", "fire", "fired",
-    "is_flooded", "learned_ages", "reach_days", "trigger_sql",
+    "Asked", "Evaluation", "FiredDay", "FiredTrigger", "LearnedAge", "asked_last", "evaluate", "examine", "fire",
+    "fired", "is_flooded", "learned_ages", "trigger_sql",
 ]  # fmt: skip

@@ -130,7 +130,14 @@ def fire(
 
 
 def fired(
-    warehouse: Warehouse, business: Business, name: str, as_of: date, days: int, *, with_floods: bool = False
+    warehouse: Warehouse,
+    business: Business,
+    name: str,
+    as_of: date,
+    days: int,
+    *,
+    with_floods: bool = False,
+    only_cooling: bool = False,
 ) -> pa.Table:
     """Return for whom a trigger fired in the ``days`` times 24 hours before the start of a day, and on the day.
 
@@ -141,6 +148,7 @@ def fired(
         as_of: The last day.
         days: How long a firing counts; with 1, what fires in the afternoon is still there on the next morning.
         with_floods: Return also what was found when the trigger fired far too often.
+        only_cooling: Return only what starts a cooldown: firings on which somebody could act.
 
     Returns:
         ``customer_id, as_of, seen_at, size, branch, action, detail``: the newest firing of each customer, ordered by
@@ -149,17 +157,34 @@ def fired(
     Raises:
         BusinessFileError: the business has no such trigger.
     """
-    business.trigger_named(name)
+    trigger = business.trigger_named(name)
     since = timestamp(business.instant(as_of) - timedelta(days=days))
-    flooded = "false" if with_floods else "coalesce(asked.is_flooded, false)"
     return warehouse.query(
         f"-- the newest firing of each customer, of {days} days.\n"
         "select customer_id, seen.as_of, seen.seen_at, size, branch, action, detail\n"
-        f'from {TABLE} as seen\nleft join {RUNS} as asked on asked."trigger" = seen."trigger" '
-        "and asked.seen_at = seen.seen_at\n"
-        f"where seen.\"trigger\" = {literal(name)} and seen.as_of <= date '{as_of}' and seen.seen_at > {since}\n"
-        f"    and not {flooded}\n"
+        f"{_firings_of(trigger, with_floods=with_floods, only_cooling=only_cooling)}\n"
+        f"    and seen.as_of <= date '{as_of}' and seen.seen_at > {since}\n"
         "qualify row_number() over (partition by customer_id order by seen.seen_at desc) = 1\norder by customer_id\n"
+    )
+
+
+def asked_last(warehouse: Warehouse, trigger: Trigger, before: datetime) -> datetime | None:
+    """Return the newest instant before another one (naive UTC) at which a trigger was asked; None when it never was."""
+    found = warehouse.query(
+        f'select max(seen_at) as at from {RUNS} where "trigger" = {literal(trigger.name)} '
+        f"and seen_at < {timestamp(before)}"
+    )
+    at: datetime | None = found["at"][0].as_py()
+    return at
+
+
+def _firings_of(trigger: Trigger, *, with_floods: bool = False, only_cooling: bool = False) -> str:
+    """SQL from ``from`` on: a trigger's firings, called ``seen``; floods and what no branch took count when told."""
+    floods = "" if with_floods else "\n    and not coalesce(asked.is_flooded, false)"
+    acted = "\n    and seen.action is not null" if only_cooling and trigger.then else ""
+    return (
+        f'from {TABLE} as seen\nleft join {RUNS} as asked on asked."trigger" = seen."trigger" '
+        f'and asked.seen_at = seen.seen_at\nwhere seen."trigger" = {literal(trigger.name)}{floods}{acted}'
     )
 
 
@@ -167,7 +192,7 @@ def _fired_now(warehouse: Warehouse, asked: Asked, trigger: Trigger) -> tuple[Fi
     """Return what a trigger does, and the rows of those for whom it fires."""
     import pyarrow.compute as pc
 
-    before = _asked_before(warehouse, asked, trigger)
+    before = asked_last(warehouse, trigger, asked.now)
     found = examine(warehouse, asked.business, trigger, asked.as_of, seen_at=asked.now)
     frames = {"_found": found.rows, "_held_before": _held_before(warehouse, asked, trigger, before, found.rows)}
     told = warehouse.query(
@@ -198,14 +223,11 @@ def _cooling(asked: Asked, trigger: Trigger) -> str:
     """SQL of those for whom a trigger fired within its cooldown, before or (of a day that has passed) after."""
     if not trigger.cooldown_days:
         return "    select customer_id from _found where false"
-    acted = "and seen.action is not null " if trigger.then else ""
     return (
-        f"    select distinct seen.customer_id\n    from {TABLE} as seen\n    left join {RUNS} as asked "
-        'on asked."trigger" = seen."trigger" and asked.seen_at = seen.seen_at\n'
-        f'    where seen."trigger" = {literal(trigger.name)} and seen.seen_at <> {timestamp(asked.now)} {acted}'
-        "and not coalesce(asked.is_flooded, false)\n"
-        f"        and seen.seen_at > {asked.clock.days_ago(trigger.cooldown_days)} "
-        f"and seen.seen_at < {asked.clock.days_ago(-trigger.cooldown_days)}"
+        f"    select distinct seen.customer_id\n{_firings_of(trigger, only_cooling=True)}\n"
+        f"    and seen.seen_at <> {timestamp(asked.now)} and seen.seen_at > "
+        f"{asked.clock.days_ago(trigger.cooldown_days)} and seen.seen_at < "
+        f"{asked.clock.days_ago(-trigger.cooldown_days)}"
     )
 
 
@@ -233,23 +255,13 @@ def _since(warehouse: Warehouse, asked: Asked, trigger: Trigger) -> tuple[float,
     )
     last: datetime | None = found["at"][0].as_py()
     if last is None:
-        return float(reach_days(trigger)), 0
+        return float(_reach_days(trigger)), 0
     days = min(max(1.0, (asked.now - last) / timedelta(days=1)), float(_LONGEST_SILENCE_DAYS))
     since = timestamp(asked.now - timedelta(days=days))
     counted = warehouse.query(
         f"select count(*) as fired from {TABLE} where {name} and seen_at > {since} and seen_at < {now}"
     )
     return days, int(counted["fired"][0].as_py())
-
-
-def _asked_before(warehouse: Warehouse, asked: Asked, trigger: Trigger) -> datetime | None:
-    """Return the newest instant before this one at which the trigger was asked; None when it never was."""
-    found = warehouse.query(
-        f'select max(seen_at) as at from {RUNS} where "trigger" = {literal(trigger.name)} '
-        f"and seen_at < {timestamp(asked.now)}"
-    )
-    at: datetime | None = found["at"][0].as_py()
-    return at
 
 
 def _runs(warehouse: Warehouse, now: datetime) -> dict[str, FiredTrigger]:
@@ -265,7 +277,7 @@ def _run_rows(asked: Asked, found: Sequence[FiredTrigger]) -> pa.Table:
     return pa.Table.from_pylist([{"as_of": asked.as_of, "seen_at": asked.now, **asdict(one)} for one in found])
 
 
-def reach_days(trigger: Trigger) -> int:
+def _reach_days(trigger: Trigger) -> int:
     """On how many days a condition looks at once: so many days' firings are there when it is first asked."""
     match trigger:
         case OverdueTrigger():
