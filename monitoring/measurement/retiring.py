@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
 from typing import Final
@@ -17,6 +18,9 @@ from monitoring.measurement.readings import EVERYBODY, Figure, Reading
 
 #: Who retires, in the ledger.
 RETIRER: Final = "value monitor"
+
+#: Reading, estimate, low and high in cents, customers.
+_Margin = tuple[str, float, float, float, int]
 
 
 def retired(workspace: Workspace, question: Question, reading: Reading) -> Reading:
@@ -37,35 +41,39 @@ def retired(workspace: Workspace, question: Question, reading: Reading) -> Readi
     newest = newest_day(warehouse)
     if newest is not None and newest > reading.as_of:
         return reading
-    told = (*map(_reason, reading.figures), _reason_of_old(warehouse, name, version, reading.as_of))
-    reason = next(filter(None, told), None)
+    found = [*_margins(reading.figures), *_margin_of_old(warehouse, name, version, reading.as_of)]
+    reason = next(filter(None, (_reason(*each, workspace.business.currency) for each in found)), None)
     if reason is None or resumed_against(warehouse, name, version, reading.as_of, halter=RETIRER) is not None:
         return reading
     done = halt(workspace, name, reading.as_of, reason=reason, by=RETIRER)
     return replace(reading, was_retired=done)
 
 
-def _reason_of_old(warehouse: Warehouse, campaign: str, version: int, as_of: date) -> str | None:
-    """Say why the planned reading of an earlier day retires the trigger; None when it does not, or was not taken."""
+def _margins(figures: Iterable[Figure]) -> Iterator[_Margin]:
+    """Yield the incremental margins that a day's measurement found."""
+    for figure in figures:
+        effect = figure.effect
+        is_meant = figure.metric == DECISION and figure.segment == EVERYBODY and figure.withheld is None
+        if effect is not None and is_meant:
+            count = effect.treatment.customer_count + effect.holdout.customer_count
+            yield figure.reading, effect.estimate, effect.low, effect.high, count
+
+
+def _margin_of_old(warehouse: Warehouse, campaign: str, version: int, as_of: date) -> list[_Margin]:
+    """Return what the planned reading of an earlier day found; nothing when it was not taken."""
     read = warehouse.query(
-        "select estimate, low, high from effects "
+        "select reading, estimate, low, high, treatment_count + holdout_count as customer_count from effects "
         f"where campaign = {literal(campaign)} and version = {version} and as_of < date '{as_of}' "
         f"and reading = 'official' and metric = {literal(DECISION)} and segment = {literal(EVERYBODY)} "
         "and withheld is null and estimate is not null order by as_of desc limit 1"
     ).to_pylist()
-    return _reason_of("official", **read[0]) if read else None
+    return [tuple(row.values()) for row in read]
 
 
-def _reason(figure: Figure) -> str | None:
-    """Say why a figure retires the trigger; None when it does not."""
-    effect = figure.effect
-    if effect is None or figure.metric != DECISION or figure.segment != EVERYBODY or figure.withheld is not None:
-        return None
-    return _reason_of(figure.reading, effect.estimate, effect.low, effect.high)
-
-
-def _reason_of(reading: str, estimate: float, low: float, high: float) -> str | None:
-    found = f"{estimate / 100:,.2f} per customer ({low / 100:,.2f} to {high / 100:,.2f})"
+def _reason(reading: str, estimate: float, low: float, high: float, customer_count: int, currency: str) -> str | None:
+    """Say why a margin (in cents) retires the trigger; None when it does not."""
+    interval = f"{low / 100:,.2f} to {high / 100:,.2f}, {customer_count:,} customers"
+    found = f"{estimate / 100:,.2f} {currency} per customer ({interval})"
     if reading == "official" and estimate <= 0:
         return f"the trigger is retired: its planned reading found an incremental margin of {found}"
     if reading == "daily" and high <= 0:
