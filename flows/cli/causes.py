@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from flows.cli.options import AsJson, AsOf, BusinessFile, ChurnName, bold, print_json, show, table_of, workspace_of
+from flows.cli.options import AsJson, AsOf, BusinessFile, ChurnName, bold, opened, print_json, show, table_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,11 +59,9 @@ def causes_show(
     as_json: AsJson = False,
 ) -> None:
     """Tell what is associated with leaving, what customers say, and what campaigns really changed."""
-    from flows import settings
     from monitoring.causes import find_causes
 
-    workspace = workspace_of(business)
-    day = settings.chosen_day(workspace, as_of)
+    workspace, day = opened(business, as_of)
     found = find_causes(workspace, churn, day, months=months, segments=segment)
     if as_json:
         print_json(found)

@@ -7,13 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.options import AsJson, AsOf, BusinessFile, ChurnName, print_json, show, table_of, workspace_of
+from flows.cli.options import AsJson, AsOf, BusinessFile, ChurnName, opened, print_json, show, table_of
 
 if TYPE_CHECKING:
-    from datetime import date
-    from pathlib import Path
-
-    from holdback.workspace import Workspace
     from monitoring.feedback import FeedbackRisk, Rating, Ratings, Themes
 
 feedback = typer.Typer(
@@ -73,7 +69,7 @@ def feedback_nps(
     """Tell the NPS, satisfaction and mean scores, and how many answered."""
     from monitoring.feedback import nps
 
-    workspace, day = _opened(business, as_of)
+    workspace, day = opened(business, as_of)
     found = nps(workspace.warehouse, workspace.business, day, days=days, by=by)
     if as_json:
         print_json(found)
@@ -96,7 +92,7 @@ def feedback_themes(
     """
     from monitoring.feedback import themes
 
-    workspace, day = _opened(business, as_of)
+    workspace, day = opened(business, as_of)
     found = themes(workspace.warehouse, workspace.business, day, days=days, kind=kind, count=count)
     if as_json:
         print_json(found)
@@ -117,20 +113,13 @@ def feedback_risk(
 
     from monitoring.feedback import learn_risk
 
-    workspace, day = _opened(business, as_of)
+    workspace, day = opened(business, as_of)
     found = learn_risk(workspace.warehouse, workspace.business, workspace.business.churn_named(churn), day, days=days)
     if as_json:
         signs = [{**asdict(one), "sign": one.sign, "sentence": one.sentence} for one in found.associations]
         print_json({**asdict(found), "associations": signs})
         return
     show(*_told_risk(found))
-
-
-def _opened(business: Path | None, as_of: date | None) -> tuple[Workspace, date]:
-    from flows import settings
-
-    workspace = workspace_of(business)
-    return workspace, settings.chosen_day(workspace, as_of)
 
 
 def _told_ratings(found: Ratings) -> Iterator[Any]:

@@ -13,11 +13,11 @@ from flows.cli.options import (
     BusinessFile,
     ChurnName,
     bold,
+    opened,
     parse_day,
     print_json,
     show,
     table_of,
-    workspace_of,
 )
 
 if TYPE_CHECKING:
@@ -182,10 +182,7 @@ def segments_transitions(
 def _asked(
     business: Path | None, churn_name: str | None, as_of: date | None
 ) -> tuple[Warehouse, Business, Churn, date]:
-    from flows import settings
-
-    workspace = workspace_of(business)
-    day = settings.chosen_day(workspace, as_of)
+    workspace, day = opened(business, as_of)
     return workspace.warehouse, workspace.business, workspace.business.churn_named(churn_name), day
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.options import AsJson, AsOf, BusinessFile, print_json, show, table_of, text_of, workspace_of
+from flows.cli.options import AsJson, AsOf, BusinessFile, opened, print_json, show, table_of, text_of
 
 value = typer.Typer(help="What customers are worth: the margin expected of each.", no_args_is_help=True)
 uplift = typer.Typer(
@@ -37,11 +37,9 @@ def value_train(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJs
 @value.command("show", epilog="\b\nExamples:\n  holdback value show\n  holdback value show --as-of 2026-11-01 --json")
 def value_show(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Print what the customers are worth by tenths, most valuable first, and what the figures rest on."""
-    from flows import settings
     from training.value.tenths import by_decile
 
-    workspace = workspace_of(business)
-    day = settings.chosen_day(workspace, as_of)
+    workspace, day = opened(business, as_of)
     found = by_decile(workspace, day)
     if as_json:
         print_json(found)
@@ -82,11 +80,9 @@ def uplift_learn(
 @uplift.command("show", epilog="\b\nExamples:\n  holdback uplift show\n  holdback uplift show --as-of 2026-11-01")
 def uplift_show(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Print who decides about each action, and what is expected of the day's customers by fifths."""
-    from flows import settings
     from training.uplift.today import offices, uplifts_by_fifth
 
-    workspace = workspace_of(business)
-    day = settings.chosen_day(workspace, as_of)
+    workspace, day = opened(business, as_of)
     found, fifths = offices(workspace), uplifts_by_fifth(workspace, day)
     if as_json:
         print_json({"offices": found, "fifths": fifths})

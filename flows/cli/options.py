@@ -54,6 +54,14 @@ def workspace_of(business: Path | None) -> Workspace:
     return settings.open_workspace(business)
 
 
+def opened(business: Path | None, as_of: date | None) -> tuple[Workspace, date]:
+    """Open the workspace that the command is about, and choose its day."""
+    from flows import settings
+
+    workspace = workspace_of(business)
+    return workspace, settings.chosen_day(workspace, as_of)
+
+
 def text_of(path: Path | None) -> str | None:
     """Return a path as flows take it: their parameters are JSON."""
     return None if path is None else str(path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.options import AsJson, AsOf, BusinessFile, print_json, show, table_of, workspace_of
+from flows.cli.options import AsJson, AsOf, BusinessFile, opened, print_json, show, table_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -100,12 +100,10 @@ def policy_compare(
 def _compared(
     business: Path | None, as_of: date | None, campaign: str | None, share: float | None, names: Sequence[str]
 ) -> Comparison:
-    from flows import settings
     from monitoring.policies import policy_values
     from monitoring.policies.office import models_in_office
 
-    workspace = workspace_of(business)
-    day = settings.chosen_day(workspace, as_of)
+    workspace, day = opened(business, as_of)
     models = models_in_office(workspace) if "model" in names else {}
     return policy_values(workspace, day, campaign=campaign, names=names, models=models, share=share)
 

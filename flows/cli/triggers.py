@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.options import AsJson, AsOf, BusinessFile, parse_day, print_json, show, table_of, workspace_of
+from flows.cli.options import AsJson, AsOf, BusinessFile, opened, parse_day, print_json, show, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,12 +60,10 @@ def triggers_test(
     as_json: AsJson = False,
 ) -> None:
     """Replay a trigger on the company's own past: how often it fires, how often it is right, how early it comes."""
-    from flows import settings
     from flows.watching import tell, watched
     from monitoring.triggers import judge, told
 
-    workspace = workspace_of(business)
-    day = settings.chosen_day(workspace, as_of)
+    workspace, day = opened(business, as_of)
     trigger = workspace.business.trigger_named(name)
     with watched("triggers test", quiet=as_json):
         found = judge(
@@ -80,11 +78,9 @@ def triggers_test(
 @triggers.command("list", epilog="\b\nExamples:\n  holdback triggers list\n  holdback triggers list --json")
 def triggers_list(business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
     """List the declared triggers: how often each fires, and what acting on it has earned."""
-    from flows import settings
     from monitoring.triggers import trigger_standings
 
-    workspace = workspace_of(business)
-    day = settings.chosen_day(workspace, as_of)
+    workspace, day = opened(business, as_of)
     found = trigger_standings(workspace.warehouse, workspace.business, day)
     if as_json:
         print_json(list(found))
@@ -103,10 +99,8 @@ def triggers_show(
     import pyarrow.compute as pc
 
     from features.triggers import fired
-    from flows import settings
 
-    workspace = workspace_of(business)
-    day = settings.chosen_day(workspace, as_of)
+    workspace, day = opened(business, as_of)
     trigger = workspace.business.trigger_named(name)
     rows = fired(workspace.warehouse, workspace.business, name, day, 1, with_floods=True)
     rows = rows.filter(pc.equal(rows["as_of"], day))
