@@ -1,4 +1,4 @@
-"""What the study does. Settled on trial worlds (seeds 1, 5, 101 to 110, 901 and 902); the study plays others."""
+"""What the study does. Settled on trial worlds (seeds 1, 5, 101 to 110, 201 to 206, 901, 902); the study plays others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from bench.year.oracle import HORIZON_DAYS
 
 #: Seed of the study's first world: none of those that its design was settled on.
-FIRST_SEED = 201
+FIRST_SEED = 301
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -55,7 +55,7 @@ class Plan:
     first_share: float = 1.0
     first_weeks: int = 35
     second_share: float = 0.5
-    second_weeks: int = 30
+    second_weeks: int = 39
     explore_share: float = 0.05
     kept_controls: float = 0.60
     learns_every_months: int = 1
