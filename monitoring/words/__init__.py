@@ -1,16 +1,41 @@
-"""The two languages of the pages: their words, and how they write numbers, shares and days."""
+"""The two languages of the pages: their words, and how they write numbers, money, shares and days.
+
+The words stand in gettext catalogues, ``monitoring/words/<language>/<part>.po``, one part per page; a key is the
+catalogue's ``msgid``, and both languages have the same keys (a test says so). They are read as they are: there is no
+compiled form that could be forgotten.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
+from pathlib import Path
 from typing import Literal
 
-from monitoring.words import english, spanish
+from babel.messages.pofile import read_po
+from babel.numbers import format_currency, get_currency_precision
 
 Language = Literal["en", "es"]
+LANGUAGES: tuple[Language, ...] = ("en", "es")
 
-CATALOGUES: dict[Language, dict[str, str]] = {"en": english.WORDS, "es": spanish.WORDS}
+
+@cache
+def catalogue(language: Language) -> dict[str, str]:
+    """Return the words of all parts of one language by their key.
+
+    Raises:
+        ValueError: two parts declare the same key.
+    """
+    words: dict[str, str] = {}
+    for path in sorted((Path(__file__).parent / language).glob("*.po")):
+        with path.open("rb") as file:
+            own = {str(message.id): str(message.string) for message in read_po(file, locale=language) if message.id}
+        if twice := own.keys() & words.keys():
+            raise ValueError(f"{path}: {', '.join(sorted(twice))}: another part of the catalogue has these keys.")
+        words |= own
+    return words
+
 
 _MONTHS: dict[Language, str] = {
     "en": "January February March April May June July August September October November December",
@@ -34,11 +59,11 @@ class Words:
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the words of a key with its values put in; an unknown key is a mistake of ours: ``KeyError``."""
-        return CATALOGUES[self.language][key].format(**values)
+        return catalogue(self.language)[key].format(**values)
 
     def known(self, prefix: str, name: str) -> str:
         """Return the words of ``prefix + name``, or the bare name when the catalogue does not know it."""
-        return CATALOGUES[self.language].get(f"{prefix}{name}", name.replace("_", " "))
+        return catalogue(self.language).get(f"{prefix}{name}", name.replace("_", " "))
 
     def number(self, value: float, digits: int = 0) -> str:
         """Write a number with the language's separators."""
@@ -56,6 +81,18 @@ class Words:
     def share(self, value: float, digits: int = 1) -> str:
         """Write a share in [0, 1] as a percentage."""
         return self.number(value * 100, digits) + ("%" if self.language == "en" else f"{_HARD}%")
+
+    def money(self, amount: float, currency: str, digits: int | None = None) -> str:
+        """Write an amount in currency units; ``digits`` decimals, else as many as the currency has (JPY has none).
+
+        A currency that nobody knows (an invented code) is written with its code.
+        """
+        places = get_currency_precision(currency) if digits is None else digits
+        figure = "#,##0" + ("." + "0" * places if places else "")
+        pattern = f"\u00a4{figure}" if self.language == "en" else f"{figure}{_HARD}\u00a4"
+        rounded = round(amount, places) + 0.0  # never "-0"
+        written = format_currency(rounded, currency, pattern, locale=self.language, currency_digits=False)
+        return written.replace("-", _MINUS)
 
     def signed(self, value: float, digits: int = 3) -> str:
         """Write a number with its sign."""

@@ -8,8 +8,9 @@ from string import Formatter
 
 import pytest
 
-from monitoring.words import CATALOGUES, Words
+from monitoring.words import LANGUAGES, Words, catalogue
 
+CATALOGUES = {language: catalogue(language) for language in LANGUAGES}
 PAGES = Path(__file__).resolve().parents[2] / "monitoring"
 
 
@@ -31,7 +32,12 @@ def test_no_text_was_forgotten_in_the_other_language():
 
 
 def test_every_text_is_used_somewhere():
-    files = [*PAGES.glob("*.py"), PAGES / "words" / "__init__.py", *PAGES.glob("templates/*.j2")]
+    files = [
+        *PAGES.glob("*.py"),
+        PAGES / "words" / "__init__.py",
+        *PAGES.glob("portal/**/*.py"),
+        *PAGES.glob("templates/**/*.j2"),
+    ]
     used = "\n".join(path.read_text() for path in files)
     prefixes = re.findall(r"""(?:w|self)(?:\.known)?\(\s*f?['"]([a-z_]+_)(?:\{|['"]\s*[~,])""", used)
     unused = [key for key in CATALOGUES["en"] if f"'{key}'" not in used and f'"{key}"' not in used]
@@ -39,7 +45,7 @@ def test_every_text_is_used_somewhere():
 
 
 def test_every_key_that_code_asks_for_exists():
-    for path in PAGES.glob("*.py"):
+    for path in (*PAGES.glob("*.py"), *PAGES.glob("portal/**/*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "w":
                 key = node.args[0]
@@ -82,3 +88,28 @@ def test_an_unknown_name_is_shown_as_it_is():
     assert Words("es").known("model_", "home_made") == "home made"
     with pytest.raises(KeyError):
         Words("es")("no such key")
+
+
+@pytest.mark.parametrize(
+    ("language", "amount", "currency", "written"),
+    [
+        ("en", 1234.5, "EUR", "€1,234.50"),
+        ("es", 1234.5, "EUR", "1.234,50 €"),
+        ("es", -0.4, "JPY", "0 JPY"),
+        ("en", -12.0, "JPY", "−¥12"),
+        ("es", 3.0, "XTS", "3,00 XTS"),
+    ],
+)
+def test_money_has_the_decimals_of_its_currency(language, amount, currency, written):
+    assert Words(language).money(amount, currency).replace("\u00a0", " ") == written
+
+
+def test_a_key_stands_in_one_part_of_a_catalogue_only(tmp_path, monkeypatch):
+    import monitoring.words
+
+    (tmp_path / "en").mkdir()
+    for part in ("one", "two"):
+        (tmp_path / "en" / f"{part}.po").write_text('msgid "same"\nmsgstr "x"\n')
+    monkeypatch.setattr(monitoring.words, "__file__", str(tmp_path / "__init__.py"))
+    with pytest.raises(ValueError, match="same: another part"):
+        monitoring.words.catalogue.__wrapped__("en")

@@ -12,21 +12,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from holdback.business import Business, load_business
+from holdback.business import Business
 from holdback.workspace import Workspace
 from simulator import Company
 from tests.simulator.companies import play_on
+from tests.simulator.examples import example_with
 
 DAY = timedelta(days=1)
 
 
 def business_of(project_root: Path, kind: str, feeds: Collection[str], **changes: Any) -> Business:
     """Return an example business with some of its feeds, no campaigns, and changes of its file."""
-    full = load_business(project_root / "businesses" / f"{kind}.yaml")
-    content = full.model_dump(mode="json", exclude_none=True)
-    content["feeds"] = {name: content["feeds"][name] for name in feeds}
-    for section in ("fit", "contact", "delivery", "campaigns", "actions", "budget", "journey", "triggers", "outcomes"):
-        content.pop(section, None)
+    content = example_with(project_root, kind, feeds)
+    content.pop("budget", None)
     content["value"].pop("feed", None)
     content["actions"] = [{"name": name, "channel": "phone", "cost": 1.0} for name in ("adviser_call", "loan_offer")]
     return Business.model_validate(content | changes)

@@ -17,7 +17,7 @@ from campaigns.designs import Design, standings
 from campaigns.holdout import assign, campaign_layer, earlier_groups
 from campaigns.ledger import record
 from campaigns.units import contact_units
-from holdback.business import Business, load_business
+from holdback.business import Business
 from holdback.ingest import ingest
 from holdback.workspace import Workspace
 from monitoring.measurement import measure, stored_effects
@@ -35,15 +35,11 @@ LEVEL = 0.9999
 
 def business_of(project_root: Path) -> Business:
     """Return the telephone company of the examples, with the feeds that a measurement needs and half held out."""
-    full = load_business(project_root / "businesses" / "telecom.yaml")
-    content = full.model_dump(mode="json", exclude_none=True)
-    content["feeds"] = {name: content["feeds"][name] for name in ("contracts", "contacts")}
+    content = example_with(project_root, "telecom", ("contracts", "contacts"))
     content["customers"]["attributes"] = {}
     content["customers"]["protected"] = []
-    for section in ("fit", "contact", "delivery"):
-        content.pop(section, None)
-    for action in content["actions"]:
-        action.pop("eligible", None)
+    call = {"name": "retention_call", "channel": "phone", "cost": 4.5, "capacity_per_day": 3, "cooling_off_days": 60}
+    content["actions"] = [call]
     content["campaigns"] = [{"name": "save_calls", "actions": ["retention_call"], "holdout_share": 0.5}]
     return Business.model_validate(content)
 

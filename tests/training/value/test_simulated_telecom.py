@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from holdback.business import Business, load_business
+from holdback.business import Business
 from holdback.ingest import ingest
 from holdback.workspace import Workspace
 from tests.simulator.companies import active, company_after, play_on
+from tests.simulator.examples import example_with
 from tests.training.value.panel import decile_error
 from training.value.hazard import DAYS_PER_MONTH
 from training.value.training import train_value
@@ -25,12 +26,9 @@ MONTHS = 12
 
 def business_of(project_root: Path) -> Business:
     """The company with its contracts alone, undiscounted, valued over a year."""
-    content = load_business(project_root / "businesses" / "telecom.yaml").model_dump(mode="json", exclude_none=True)
-    content["feeds"] = {"contracts": content["feeds"]["contracts"]}
+    content = example_with(project_root, "telecom", ("contracts",))
     content["customers"]["attributes"] = {}
     content["customers"]["protected"] = []
-    for section in ("fit", "contact", "delivery", "campaigns"):
-        content.pop(section, None)
     content["value"] = {"feed": "contracts", "margin_rate": 0.6, "discount_rate": 0.0, "horizon_days": 365}
     return Business.model_validate(content)
 
