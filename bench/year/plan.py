@@ -1,4 +1,7 @@
-"""What the study does. Settled on trial worlds (seeds 1, 5, 101 to 110, 201 to 206, 901, 902); the study plays others."""
+"""What the study does.
+
+Settled on trial worlds (seeds 1, 5, 101 to 110, 201 to 206, 901 and 902); the study plays others.
+"""
 
 from __future__ import annotations
 

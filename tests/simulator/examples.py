@@ -8,7 +8,7 @@ from typing import Any
 
 from holdback.business import load_business
 
-#: Sections that speak of no feed but the churn definition's own. A section that is new stays away until it is named here.
+#: Sections that speak of no other feed. A new section stays away until it is named here.
 ALWAYS = ("slug", "name", "currency", "time_zone", "language", "customers", "churn", "value", "holdout", "budget")
 
 

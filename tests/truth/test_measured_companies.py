@@ -24,6 +24,7 @@ from monitoring.measurement import measure, stored_effects
 from simulator import Company, Contact
 from simulator.truth import truth
 from tests.simulator.companies import company_after
+from tests.simulator.examples import example_with
 
 pytestmark = [pytest.mark.slow, pytest.mark.truth]
 
