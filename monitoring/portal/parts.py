@@ -37,7 +37,7 @@ class Stat:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point of a series. A value that must not be shown, or is not known, is None; ``low`` and ``high`` bound it."""
+    """One point of a series; ``low`` and ``high`` bound it. What must not be shown, or is not known, is None."""
 
     x: str | float
     value: float | None
@@ -62,8 +62,9 @@ class Chart:
         name: Unique on its page; letters, digits and hyphens. Also the name of its CSV file.
         title: What it shows.
         definition: As for :class:`Stat`.
-        kind: ``history`` (over days: lines with bands), ``bars`` (categories; several series stand side by side), ``dots``
-            (estimates with intervals, one row per point) or ``reliability`` (predicted on x, observed on y, diagonal drawn).
+        kind: ``history`` (over days: lines with bands), ``bars`` (categories; several series stand side by side),
+            ``dots`` (estimates with intervals, one row per point) or ``reliability`` (predicted on x, observed on y,
+            with the diagonal).
         series: What is drawn; an empty chart must not be made: say it in a sentence.
         unit: Of the values: how axis, hover and table write them; ``money`` in the business' currency.
         x_title: What the points are; the first column of the table.
@@ -129,8 +130,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A sentence, and how it stands. ``details`` are further sentences, one per line; ``link`` is ``(text, address)``
-    where address is relative to the page."""
+    """A sentence, and how it stands.
+
+    Attributes:
+        text: The sentence.
+        state: How it stands.
+        details: Further sentences, one per line.
+        link: ``(text, address)``; the address is relative to the page.
+    """
 
     text: str
     state: State = "none"
