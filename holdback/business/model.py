@@ -13,6 +13,7 @@ from holdback.business.checks import check_deciding, flags_as_words
 from holdback.business.churn import CHURN_ROLES, Churn, ColumnChurn
 from holdback.business.deciding import Action, Budget, Campaign, Contact, Delivery, Fit, Holdout, Outcome
 from holdback.business.journey import Journey
+from holdback.business.portal import Portal
 from holdback.business.sections import (
     Customers,
     Feed,
@@ -52,6 +53,7 @@ class Business(Section):
     outcomes: tuple[Outcome, ...] = Field((), description="What campaigns may change besides churn")
     campaigns: tuple[Campaign, ...] = ()
     delivery: Delivery = Delivery()
+    portal: Portal = Portal()
     training: Training = Training()
 
     _folder: Path = PrivateAttr(default=Path())
