@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 from monitoring.effects import Effect
+
+#: Why a line has no figure: its customers are not mature; the data do not reach that far; its planned reading comes
+#: later; an integrity check failed; its numbers carry none; it is about customers who are in no analysis.
+Because = Literal["maturity", "data", "reading", "check", "numbers", "analysis"]
 
 #: Stands where a line is not about one class, but about the whole campaign.
 ALL = "all"
@@ -123,6 +128,7 @@ class Line:
         earned: None while it cannot be known, or when it cannot be measured.
         knowable_on: First day on which the line can be read; None when it can be, or never.
         reason: Why there is no figure; None when there is one.
+        because: The same as one of a few words, for those who say it in their own.
     """
 
     campaign: str | None
@@ -135,6 +141,7 @@ class Line:
     earned: Earned | None
     knowable_on: date | None = None
     reason: str | None = None
+    because: Because | None = None
 
     @property
     def is_total(self) -> bool:
