@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from holdback.business.alerts import Alerts, Channel, check_alerts
 from holdback.business.checks import check_deciding, flags_as_words
 from holdback.business.churn import CHURN_ROLES, Churn, ColumnChurn
 from holdback.business.deciding import Action, Budget, Campaign, Contact, Delivery, Fit, Holdout, Outcome
@@ -55,6 +56,8 @@ class Business(Section):
     delivery: Delivery = Delivery()
     portal: Portal = Portal()
     training: Training = Training()
+    channels: tuple[Channel, ...] = Field((), description="How alerts reach people")
+    alerts: Alerts = Alerts()
 
     _folder: Path = PrivateAttr(default=Path())
 
@@ -197,6 +200,7 @@ class Business(Section):
         if len(set(action_names)) < len(action_names):
             raise ValueError("actions: two actions have the same name")
         check_deciding(self)
+        check_alerts(self)
         for position, definition in enumerate(self.churn):
             self._check_churn(f"churn[{position}]", definition)
         return self

@@ -295,6 +295,14 @@ class Training(Section):
         description="Features (numbers, such as an attribute with a score of your own) that compete as they stand for "
         "whom an action is given to: higher comes first",
     )
+    retrain: Literal["propose", "start", "never"] = Field(
+        "propose",
+        description="What evidence that a model has aged leads to: an alert, a training (its gate decides on the "
+        "promotion), or nothing",
+    )
+    retrain_cooldown_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        14, description="Days after a training or a proposal in which no other one is proposed"
+    )
 
 
 def refuse_reserved(name: str) -> None:

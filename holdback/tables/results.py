@@ -303,6 +303,7 @@ RESULTS: tuple[Table, ...] = (
             Column("low", "number", "Lower end of its interval; null for what is counted"),
             Column("high", "number", "Upper end of its interval"),
             Column("n", "integer", "Customers or rows that it rests on", minimum=0),
+            Column("reason", "text", "Why it was not knowable; null when it was"),
         ),
     ),
     Table(
@@ -325,6 +326,23 @@ RESULTS: tuple[Table, ...] = (
             Column("message", "text", "What a person reads", required=True),
             Column("value", "number", "The figure that crossed the line; null when there is none"),
             Column("by_whom", "text", "Who acknowledged it; null otherwise"),
+            Column("sequence", "integer", "Position in the table, from 1: what came after what", minimum=1),
+            Column("channels", "text", "JSON list of the channels that must be told of this row; null: none"),
+            Column("detail", "text", "JSON: metric, interval, line, since when, what was seen besides"),
+        ),
+    ),
+    Table(
+        "alert_messages",
+        "one alert as one channel took it; never rewritten",
+        (
+            _AS_OF,
+            Column("alert_id", "text", "Which alert", required=True),
+            Column("channel", "text", "Name of the channel", required=True),
+            Column("sequence", "integer", "The newest row of the alert that the message tells of", required=True),
+            Column("severity", "text", "As told", required=True, allowed=("notice", "warning", "critical")),
+            Column("state", "text", "As told", required=True, allowed=("new", "worse", "still", "over")),
+            Column("sent_at", "instant", "When the channel took it", unit="UTC", required=True),
+            Column("message_key", "text", "The message it stood in; the same when it is sent again", required=True),
         ),
     ),
 )
