@@ -18,6 +18,7 @@ import numpy.typing as npt
 from features.labels import build_labels, outcome_ends_on
 from holdback.business import Business, Churn, ColumnChurn
 from holdback.warehouse import Warehouse
+from monitoring.expected import expected_performance
 from monitoring.proportions import Share, wilson
 from training.delong import auc
 from training.estimates import Estimate
@@ -28,9 +29,13 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 NotKnown = Literal["never scored", "window open", "data do not reach", "labels known before"]
+Every = Literal["month", "week"]
+Side = Literal["fits", "high", "low"]
 
 COHORTS = 12
-"""Past days that one report judges at most: the newest that is over, and the last of each month before."""
+"""Past days that one page judges at most: the newest scored day of each month, or of each week, that is over."""
+BAND = (0.8, 1.25)
+"""Predicted over actual within which the probabilities are well: the band of the promotion guards."""
 RELIABILITY_BINS = 10
 FEWEST_PER_BIN = 30
 """Customers per point of the reliability curve; fewer customers give fewer points."""
@@ -62,6 +67,7 @@ class Cohort:
         reliability: The curve, lowest probabilities first.
         calibration_error: Mean distance between predicted and observed over the curve's points, by size.
         reached: Share that left among those above the capacity line that day; None when nobody matured there.
+        expected_auc: The AUC that the probabilities promised for the same customers; None when too few were to leave.
     """
 
     as_of: date
@@ -77,6 +83,15 @@ class Cohort:
     reliability: tuple[ReliabilityBin, ...]
     calibration_error: float
     reached: Share | None
+    expected_auc: Estimate | None = None
+
+    @property
+    def calibration(self) -> Side:
+        """``high`` or ``low`` when the whole interval of predicted over actual lies outside :data:`BAND`."""
+        ratio = self.predicted_over_actual
+        if ratio is None:
+            return "fits"
+        return "high" if ratio.low > BAND[1] else "low" if ratio.high < BAND[0] else "fits"
 
     @property
     def lift(self) -> float | None:
@@ -108,14 +123,20 @@ class Performance:
         return self.cohorts[0] if self.cohorts else None
 
 
-def matured_performance(warehouse: Warehouse, business: Business, churn: Churn, as_of: date) -> Performance:
+def matured_performance(
+    warehouse: Warehouse, business: Business, churn: Churn, as_of: date, *, every: Every = "month"
+) -> Performance:
     """Judge past scores with the outcomes that were known on ``as_of``.
+
+    Days are judged one by one and never pooled: the customers of two neighbouring days are the same ones, and their
+    outcome windows overlap, so a pool would look more certain than it is.
 
     Args:
         warehouse: Where scores and feeds are.
         business: The company.
         churn: The churn definition that was scored.
         as_of: The day of the report; rows loaded later do not count.
+        every: One judged day a month, or a week (from Monday).
 
     Returns:
         Up to :data:`COHORTS` judged days, or the reason why there is none.
@@ -129,7 +150,7 @@ def matured_performance(warehouse: Warehouse, business: Business, churn: Churn, 
         if isinstance(churn, ColumnChurn):
             return Performance((), "labels known before", None, waiting)
         return Performance((), "window open", outcome_ends_on(churn, min(days)), waiting)
-    judged = (_judged_day(warehouse, business, churn, day, as_of) for day in _one_a_month(over))
+    judged = (_judged_day(warehouse, business, churn, day, as_of) for day in _one_each(over, every))
     cohorts = tuple(cohort for cohort in judged if cohort is not None)
     if not cohorts:
         reason: NotKnown = "labels known before" if isinstance(churn, ColumnChurn) else "data do not reach"
@@ -145,9 +166,9 @@ def _scored_days(warehouse: Warehouse, churn: Churn, as_of: date) -> list[date]:
     return [row["as_of"] for row in found.to_pylist()]
 
 
-def _one_a_month(days: list[date]) -> list[date]:
-    """Keep the newest day of each month, newest first."""
-    newest = {(day.year, day.month): day for day in sorted(days)}
+def _one_each(days: list[date], every: Every) -> list[date]:
+    """Keep the newest day of each month, or of each week, newest first."""
+    newest = {(day.year, day.month) if every == "month" else day.isocalendar()[:2]: day for day in sorted(days)}
     return sorted(newest.values(), reverse=True)[:COHORTS]
 
 
@@ -217,6 +238,7 @@ def judge(
     observed = wilson(left, n)
     predicted = float(probability.mean())
     bins = reliability(churned, probability)
+    expected = expected_performance(probability, is_above_line)
     return Cohort(
         as_of=as_of,
         model_version=model_version,
@@ -231,6 +253,7 @@ def judge(
         reliability=bins,
         calibration_error=sum(abs(b.predicted - b.observed.share) * b.observed.n for b in bins) / n,
         reached=wilson(int((churned & is_above_line).sum()), int(is_above_line.sum())) if is_above_line.any() else None,
+        expected_auc=expected.auc,
     )
 
 

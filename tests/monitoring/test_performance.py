@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from monitoring.performance import judge, matured_performance, reliability
+from monitoring.performance import COHORTS, judge, matured_performance, reliability
 from tests.monitoring.company import CHURN, FIRST_DAY, LAST_DAY, load_year, score_rows, workspace_in
 
 ENDS_ON = FIRST_DAY + timedelta(days=28)
@@ -93,6 +93,48 @@ def test_of_many_scored_days_the_newest_of_each_month_is_judged(tmp_path):
     churn = workspace.business.churn_named(CHURN)
     found = matured_performance(workspace.warehouse, workspace.business, churn, LAST_DAY)
     assert [cohort.as_of for cohort in found.cohorts] == [date(2025, 7, 24), date(2025, 6, 26), date(2025, 5, 29)]
+
+
+def test_of_daily_scores_one_day_of_each_week_is_judged_however_long_the_history(tmp_path):
+    workspace = workspace_in(tmp_path)
+    load_year(workspace, customers=60)
+    days = [date(2025, 4, 1) + timedelta(days=n) for n in range(150)]
+    days.remove(date(2025, 8, 10))  # a Sunday that was not scored: the Saturday stands for its week
+    workspace.warehouse.append("scores", score_rows(days, [f"c{n:04d}" for n in range(60)]), batch="scores")
+    churn = workspace.business.churn_named(CHURN)
+    found = matured_performance(workspace.warehouse, workspace.business, churn, LAST_DAY, every="week")
+    judged_on = [cohort.as_of for cohort in found.cohorts]
+    assert judged_on[:4] == [date(2025, 8, 28), date(2025, 8, 24), date(2025, 8, 17), date(2025, 8, 9)]
+    assert len(judged_on) == COHORTS
+    assert len({day.isocalendar()[:2] for day in judged_on}) == COHORTS
+
+
+@pytest.mark.parametrize(("factor", "side"), [(1.0, "fits"), (1.6, "high"), (0.5, "low")])
+def test_probabilities_are_out_of_the_band_only_when_their_whole_interval_is(factor, side):
+    rng = np.random.default_rng(3)
+    p = rng.uniform(0.05, 0.4, size=4_000)
+    left = rng.uniform(size=4_000) < p
+    cohort = judged(left, p * factor)
+    assert cohort.calibration == side
+    assert judged(left[:20], p[:20] * factor).calibration == "fits"  # twenty customers prove nothing
+
+
+def test_the_band_raises_no_alarm_on_true_probabilities():
+    rng = np.random.default_rng(4)
+    alarms = 0
+    for _ in range(300):
+        p = rng.beta(1, 15, size=2_300)
+        alarms += judged(rng.uniform(size=2_300) < p, p).calibration != "fits"
+    # The interval alone misses 1 in 20; the band is far beyond it. At most 1 in 100, refuted above the 99.9 % point.
+    assert alarms <= stats.binom.ppf(0.999, 300, 0.01)
+
+
+def test_what_was_promised_beforehand_stands_beside_what_was_found():
+    rng = np.random.default_rng(5)
+    p = rng.beta(1, 9, size=3_000)
+    cohort = judged(rng.uniform(size=3_000) < p, p)
+    assert cohort.expected_auc.low <= cohort.auc.estimate <= cohort.expected_auc.high
+    assert judged([True, False] * 9, [0.5] * 18).expected_auc is None
 
 
 def column_company(tmp_path, said):
