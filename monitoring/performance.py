@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -124,7 +124,13 @@ class Performance:
 
 
 def matured_performance(
-    warehouse: Warehouse, business: Business, churn: Churn, as_of: date, *, every: Every = "month"
+    warehouse: Warehouse,
+    business: Business,
+    churn: Churn,
+    as_of: date,
+    *,
+    every: Every = "month",
+    at_most: int = COHORTS,
 ) -> Performance:
     """Judge past scores with the outcomes that were known on ``as_of``.
 
@@ -137,9 +143,10 @@ def matured_performance(
         churn: The churn definition that was scored.
         as_of: The day of the report; rows loaded later do not count.
         every: One judged day a month, or a week (from Monday).
+        at_most: Judged days wanted, newest first; no more than these are computed.
 
     Returns:
-        Up to :data:`COHORTS` judged days, or the reason why there is none.
+        Up to ``at_most`` (and :data:`COHORTS`) judged days, or the reason why there is none.
     """
     days = _scored_days(warehouse, churn, as_of)
     if not days:
@@ -151,7 +158,7 @@ def matured_performance(
             return Performance((), "labels known before", None, waiting)
         return Performance((), "window open", outcome_ends_on(churn, min(days)), waiting)
     judged = (_judged_day(warehouse, business, churn, day, as_of) for day in _one_each(over, every))
-    cohorts = tuple(cohort for cohort in judged if cohort is not None)
+    cohorts = tuple(islice((cohort for cohort in judged if cohort is not None), at_most))
     if not cohorts:
         reason: NotKnown = "labels known before" if isinstance(churn, ColumnChurn) else "data do not reach"
         return Performance((), reason, None, waiting)
