@@ -45,7 +45,21 @@ def endpoint_of(business: Business, environment: Mapping[str, str]) -> Endpoint 
         return None
     url = value_of(section.url, "delivery.webhook.url", environment)
     secret = value_of(section.secret, "delivery.webhook.secret", environment)
-    where = f"{business.slug}: delivery.webhook.url: the value of {section.url}"
+    return endpoint_at(url, secret, f"{business.slug}: delivery.webhook.url: the value of {section.url}", "Contacts")
+
+
+def endpoint_at(url: str, secret: str, where: str, what: str) -> Endpoint:
+    """Return the receiver at an address.
+
+    Args:
+        url: The address; never repeated in a message.
+        secret: Key of the signature; empty for a receiver whose address is its secret.
+        where: How the address is called in a message.
+        what: What travels there, such as ``Contacts``.
+
+    Raises:
+        BusinessFileError: it is not an address that anything may be sent to.
+    """
     parts = _split(url, where)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BusinessFileError(f"{where} is not an address. Write https://host/path.")
@@ -53,7 +67,7 @@ def endpoint_of(business: Business, environment: Mapping[str, str]) -> Endpoint 
         raise BusinessFileError(f"{where} holds a user or a password. Take them out: the signature tells who calls.")
     if parts.scheme == "http" and not _is_local(parts.hostname):
         raise BusinessFileError(
-            f"{where} begins with http://. Contacts travel encrypted unless they stay on this machine. Write https://."
+            f"{where} begins with http://. {what} travel encrypted unless they stay on this machine. Write https://."
         )
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     is_encrypted = parts.scheme == "https"

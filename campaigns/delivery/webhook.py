@@ -95,7 +95,9 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class _Answer:
+class Answer:
+    """What a receiver said to a call, or why it said nothing; ``reason`` holds no word of its own."""
+
     status: int | None
     reason: str
     is_worth_another_try: bool
@@ -103,10 +105,11 @@ class _Answer:
 
     @property
     def is_taken(self) -> bool:
+        """True when the receiver took the call."""
         return self.status is not None and 200 <= self.status < 300
 
 
-class _NotNow(Exception):
+class NotNow(Exception):
     """Sending stops here; the message says why."""
 
 
@@ -147,7 +150,7 @@ def send(
     for contact in open_ones:
         try:
             receipt = _settle(contact, endpoint, clock, window, patience)
-        except _NotNow as stop:
+        except NotNow as stop:
             because = str(stop)
             break
         receipts.add(receipt)
@@ -167,49 +170,74 @@ def _settle(
 ) -> Receipt:
     decision_id = str(contact["decision_id"])
     body = json.dumps(contact, ensure_ascii=False, separators=(",", ":"), default=_plain).encode()
-    answer = _Answer(None, "was not tried", False)
+    answer, attempts = post(decision_id, body, endpoint, clock=clock, patience=patience, window=window)
+    if answer.is_taken:
+        return Receipt(decision_id, "delivered", attempts, answer.status, None, clock.instant)
+    return Receipt(decision_id, "dead", attempts, answer.status, answer.reason, clock.instant)
+
+
+def post(
+    key: str, body: bytes, endpoint: Endpoint, *, clock: Clock, patience: Patience, window: Window | None = None
+) -> tuple[Answer, int]:
+    """Make one call until it is taken, is refused for good, or patience ends.
+
+    Args:
+        key: The idempotency key; the same for each attempt.
+        body: JSON in UTF-8.
+        endpoint: The receiver; signed for when it has a secret.
+        clock: Tells and passes the time.
+        patience: How long to keep trying.
+        window: When calls may go out; None for always.
+
+    Returns:
+        The last answer, and how many attempts it took.
+
+    Raises:
+        NotNow: it is outside the window, or the receiver asks for more patience than there is.
+    """
+    answer = Answer(None, "was not tried", False)
     for attempt in range(1, patience.attempts + 1):
-        _refuse_quiet_hours(clock.instant, window)
-        answer = _call(endpoint, decision_id, body, clock.instant, patience.timeout_seconds)
-        if answer.is_taken:
-            return Receipt(decision_id, "delivered", attempt, answer.status, None, clock.instant)
-        if not answer.is_worth_another_try or attempt == patience.attempts:
-            return Receipt(decision_id, "dead", attempt, answer.status, answer.reason, clock.instant)
-        pause = _pause(answer, attempt, decision_id, patience)
+        if window is not None:
+            _refuse_quiet_hours(clock.instant, window)
+        answer = _call(endpoint, key, body, clock.instant, patience.timeout_seconds)
+        if answer.is_taken or not answer.is_worth_another_try or attempt == patience.attempts:
+            return answer, attempt
+        pause = _pause(answer, attempt, key, patience)
         if pause > patience.longest_wait_seconds:
-            raise _NotNow(f"the receiver asks for {pause:,.0f} seconds of patience")
+            raise NotNow(f"the receiver asks for {pause:,.0f} seconds of patience")
         clock.pause(pause)
-    return Receipt(decision_id, "dead", patience.attempts, answer.status, answer.reason, clock.instant)
+    return answer, patience.attempts
 
 
 def _refuse_quiet_hours(instant: datetime, window: Window) -> None:
     if instant < window.opens_at:
-        raise _NotNow(f"quiet hours until {window.opens_at.isoformat(timespec='minutes')} UTC")
+        raise NotNow(f"quiet hours until {window.opens_at.isoformat(timespec='minutes')} UTC")
     if instant >= window.closes_at:
-        raise _NotNow(f"quiet hours since {window.closes_at.isoformat(timespec='minutes')} UTC")
+        raise NotNow(f"quiet hours since {window.closes_at.isoformat(timespec='minutes')} UTC")
 
 
-def _call(endpoint: Endpoint, decision_id: str, body: bytes, instant: datetime, timeout_seconds: float) -> _Answer:
+def _call(endpoint: Endpoint, key: str, body: bytes, instant: datetime, timeout_seconds: float) -> Answer:
     """Make one call on a connection of its own: what a server says too much can not be taken for the next answer."""
     sent_at = int(instant.replace(tzinfo=UTC).timestamp())
     headers = {
         "Content-Type": "application/json; charset=utf-8",
         "User-Agent": "holdback",
-        "Idempotency-Key": decision_id,
-        "X-Holdback-Signature": signature(endpoint.secret, sent_at, body),
+        "Idempotency-Key": key,
         "Connection": "close",
     }
+    if endpoint.secret:
+        headers["X-Holdback-Signature"] = signature(endpoint.secret, sent_at, body)
     connection = _connection(endpoint, timeout_seconds)
     try:
         connection.request("POST", endpoint.path, body, headers)
         response = connection.getresponse()
         return _judged(response.status, response.getheader("Retry-After"), instant)
     except ssl.SSLCertVerificationError:
-        return _Answer(None, "its certificate is not trusted", False)
+        return Answer(None, "its certificate is not trusted", False)
     except TimeoutError:
-        return _Answer(None, f"no answer within {timeout_seconds:g} seconds", True)
+        return Answer(None, f"no answer within {timeout_seconds:g} seconds", True)
     except (OSError, http.client.HTTPException) as error:
-        return _Answer(None, f"the connection failed ({type(error).__name__})", True)
+        return Answer(None, f"the connection failed ({type(error).__name__})", True)
     finally:
         connection.close()
 
@@ -221,12 +249,12 @@ def _connection(endpoint: Endpoint, timeout_seconds: float) -> http.client.HTTPC
     return http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=timeout_seconds)
 
 
-def _judged(status: int, retry_after: str | None, instant: datetime) -> _Answer:
+def _judged(status: int, retry_after: str | None, instant: datetime) -> Answer:
     if status == 429 or 500 <= status < 600:
-        return _Answer(status, f"answered {status}", True, _seconds(retry_after, instant))
+        return Answer(status, f"answered {status}", True, _seconds(retry_after, instant))
     if 300 <= status < 400:
-        return _Answer(status, f"answered {status}: redirections are not followed", False)
-    return _Answer(status, f"answered {status}", False)
+        return Answer(status, f"answered {status}: redirections are not followed", False)
+    return Answer(status, f"answered {status}", False)
 
 
 def _seconds(retry_after: str | None, instant: datetime) -> float | None:
@@ -244,11 +272,11 @@ def _seconds(retry_after: str | None, instant: datetime) -> float | None:
     return max(0.0, (moment - instant.replace(tzinfo=UTC)).total_seconds())
 
 
-def _pause(answer: _Answer, attempt: int, decision_id: str, patience: Patience) -> float:
+def _pause(answer: Answer, attempt: int, key: str, patience: Patience) -> float:
     """Return the seconds to wait: never less than the server asks; spread by a hash, so that a rerun does the same."""
     if answer.retry_after is not None:
         return answer.retry_after
-    draw = hashlib.blake2b(f"{decision_id}/{attempt}".encode(), digest_size=4).digest()
+    draw = hashlib.blake2b(f"{key}/{attempt}".encode(), digest_size=4).digest()
     spread = 0.75 + 0.5 * int.from_bytes(draw, "big") / 2**32
     return float(min(patience.longest_wait_seconds, patience.first_wait_seconds * 2 ** (attempt - 1) * spread))
 
