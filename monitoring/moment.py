@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from holdback.errors import OperatorError
@@ -45,6 +46,11 @@ class Moment:
 
     def corrected(self) -> frozenset[str]:
         """See :meth:`holdback.warehouse.Warehouse.corrected`."""
+        return self._corrected
+
+    @cached_property
+    def _corrected(self) -> frozenset[str]:
+        """Asked once: every question about a feed needs it, and a moment does not change."""
         return frozenset(self.query("select distinct feed from superseded")["feed"].to_pylist())
 
     def append(self, table: str, rows: pa.Table, *, batch: str) -> bool:

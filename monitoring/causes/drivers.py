@@ -14,6 +14,7 @@ from holdback.business import Churn
 from holdback.days import months_before
 from holdback.errors import DataError
 from holdback.progress import Progress, silent
+from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 from monitoring.causes.contributions import (
     Contributions,
@@ -54,7 +55,13 @@ class Seen:
 
 
 def see_days(
-    workspace: Workspace, churn: Churn, as_of: date, *, months: int, progress: Progress = silent
+    workspace: Workspace,
+    churn: Churn,
+    as_of: date,
+    *,
+    months: int,
+    warehouse: Warehouse | None = None,
+    progress: Progress = silent,
 ) -> tuple[Seen, ...]:
     """Ask the models about a day and the days one, two, ... months before it, oldest first.
 
@@ -63,6 +70,7 @@ def see_days(
         churn: The churn definition.
         as_of: The newest day.
         months: Days asked for, 1 to :data:`MOST_MONTHS`; those on which nobody is described are left out.
+        warehouse: What is read, where it is one moment of the workspace's own.
         progress: Told about each day.
 
     Raises:
@@ -75,7 +83,7 @@ def see_days(
     found: list[Seen] = []
     for number, day in enumerate(wanted):
         progress(f"drivers of {day}", number, len(wanted))
-        seen = _see(workspace, churn, day, today, declared)
+        seen = _see(workspace, warehouse or workspace.warehouse, churn, day, today, declared)
         if seen is None:
             if day == as_of:
                 raise DataError(
@@ -136,8 +144,10 @@ def trends_of(seen: tuple[Seen, ...]) -> dict[str, Trend]:
     }
 
 
-def _see(workspace: Workspace, churn: Churn, as_of: date, today: Office, declared: FeatureSet) -> Seen | None:
-    day = read_day(workspace.warehouse, workspace.business, churn, as_of, declared)
+def _see(
+    workspace: Workspace, warehouse: Warehouse, churn: Churn, as_of: date, today: Office, declared: FeatureSet
+) -> Seen | None:
+    day = read_day(warehouse, workspace.business, churn, as_of, declared)
     if day is None:
         return None
     office, was_in_office = office_on(workspace, churn.name, as_of, today)

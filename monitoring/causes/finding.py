@@ -12,6 +12,7 @@ from features.families import feature_set
 from holdback.business import Business
 from holdback.errors import BusinessFileError
 from holdback.progress import Progress, silent
+from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 from monitoring.causes.contributions import FEWEST_FOR_AN_INTERVAL, Contributions
 from monitoring.causes.control import Control, control_of
@@ -39,6 +40,7 @@ def find_causes(
     *,
     months: int = 1,
     segments: Sequence[str] | None = None,
+    warehouse: Warehouse | None = None,
     progress: Progress = silent,
 ) -> Causes:
     """Tell why customers leave, as far as it is known on a day.
@@ -49,6 +51,7 @@ def find_causes(
         as_of: The day of knowledge: nothing that happened or was loaded later is visible.
         months: On how many days, a month apart, the model is asked (1 to 12); 2 or more show what grows.
         segments: Attributes by which it is told too; ``journey.segments`` by default, else ``fit.segment``.
+        warehouse: What is read, where it is one moment of the workspace's own.
         progress: Told about each step.
 
     Raises:
@@ -62,12 +65,12 @@ def find_causes(
         >>> causes.themes[0].text  # doctest: +SKIP
         'Price: associated with a difference of 3.1 (2.9 to 3.3) points of probability on average ...'
     """
-    business, warehouse = workspace.business, workspace.warehouse
+    business, warehouse = workspace.business, warehouse or workspace.warehouse
     churn = business.churn_named(churn_name)
     names = _segment_names(business, segments)
     declared = feature_set(business)
     control = control_of(business, declared)
-    seen = see_days(workspace, churn, as_of, months=months, progress=progress)
+    seen = see_days(workspace, churn, as_of, months=months, warehouse=warehouse, progress=progress)
     newest = seen[-1]
     shown = [feature for feature in declared if not feature.protected]
     families = list(dict.fromkeys(family_of(feature) for feature in shown))
@@ -82,7 +85,7 @@ def find_causes(
         as_of=as_of,
         days=tuple(one.asked for one in seen),
         themes=_themes(language, drivers, stated.sayings.get(EVERYBODY, ()), measured),
-        segments=_segments(workspace, newest, stated, control, names),
+        segments=_segments(warehouse, business, newest, stated, control, names),
         measured=measured,
         cancelled=stated.cancelled.get(EVERYBODY),
         compared_on=stated.compared_on,
@@ -120,12 +123,12 @@ def _themes(
 
 
 def _segments(
-    workspace: Workspace, newest: Seen, stated: Stated, control: Control, names: tuple[str, ...]
+    warehouse: Warehouse, business: Business, newest: Seen, stated: Stated, control: Control, names: tuple[str, ...]
 ) -> tuple[SegmentCauses, ...]:
     if not names:
         return ()
-    language: Language = workspace.business.language
-    groups = groups_of(workspace.warehouse, workspace.business, newest.asked.as_of, newest.day.spine, names)
+    language: Language = business.language
+    groups = groups_of(warehouse, business, newest.asked.as_of, newest.day.spine, names)
     found = []
     for name in names:
         values = np.asarray(groups[name].to_numpy(zero_copy_only=False), dtype=object).astype(str)

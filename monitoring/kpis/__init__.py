@@ -11,7 +11,7 @@ shown, nor what would give them away.
 """
 
 from monitoring.kpis.groups import group_names, group_sizes
-from monitoring.kpis.rates import MONTH, churn_rates
+from monitoring.kpis.rates import MONTH, churn_rates, known_outcomes
 from monitoring.kpis.results import (
     ChurnRates,
     GroupRate,
@@ -25,7 +25,7 @@ from monitoring.kpis.results import (
     RevenueChurn,
     Transitions,
 )
-from monitoring.kpis.retention import retention_curve
+from monitoring.kpis.retention import retention_curve, retention_curves
 from monitoring.kpis.revenue import revenue_churn
 from monitoring.kpis.transitions import ARRIVED, GONE, transitions
 
@@ -47,7 +47,9 @@ __all__ = [
     "churn_rates",
     "group_names",
     "group_sizes",
+    "known_outcomes",
     "retention_curve",
+    "retention_curves",
     "revenue_churn",
     "transitions",
 ]

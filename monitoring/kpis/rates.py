@@ -28,7 +28,14 @@ _TRIES = 3
 
 
 def churn_rates(
-    warehouse: Warehouse, business: Business, churn: Churn, as_of: date, *, by: str = MONTH, on: date | None = None
+    warehouse: Warehouse,
+    business: Business,
+    churn: Churn,
+    as_of: date,
+    *,
+    by: str = MONTH,
+    on: date | None = None,
+    outcomes: tuple[date, pa.Table] | None = None,
 ) -> ChurnRates:
     """Return churn rates with their Wilson intervals, as known at ``as_of``.
 
@@ -40,6 +47,7 @@ def churn_rates(
         by: ``month``, ``cohort``, ``stage``, ``rfm``, ``value``, ``plan``, or a category or flag of the customers.
         on: The day whose customers are counted; by default the newest first day of a month whose outcomes are known
             (for kind ``column``, the day of knowledge). Not for rates by month, each of which has its own.
+        outcomes: What :func:`known_outcomes` said, by whoever asks for several groups of the same day.
 
     Raises:
         BusinessFileError: customers cannot be divided so.
@@ -51,7 +59,7 @@ def churn_rates(
         if on is not None:
             raise ValueError(f"churn rates by month have no day of their own (got {on}). Divide by something else.")
         return _by_month(warehouse, business, churn, as_of)
-    day, labels = known_outcomes(warehouse, business, churn, as_of, on=on)
+    day, labels = outcomes or known_outcomes(warehouse, business, churn, as_of, on=on)
     values = grouped(warehouse, business, churn, day, by, spine=labels.select(["customer_id", "as_of"]))
     counted = warehouse.query(
         "select value, count(*) as described, count(churned) as known, count(*) filter (where churned) as gone "

@@ -56,7 +56,26 @@ class _Watched:
 def retention_curve(
     warehouse: Warehouse, business: Business, churn: Churn, as_of: date, *, by: By = "all", months: int = MONTHS
 ) -> Retention:
-    """Return the retention of everybody together, or of each cohort, with 95 % intervals.
+    """Return the retention of everybody together, or of each cohort: one of :func:`retention_curves`.
+
+    Args:
+        warehouse: Where the feeds are.
+        business: The company.
+        churn: One of its churn definitions, with a feed.
+        as_of: The day of knowledge.
+        by: ``all`` or ``cohort`` (month of the start).
+        months: Months looked back at.
+
+    Raises:
+        BusinessFileError, NotKnowableYet, DataError: as :func:`retention_curves`.
+    """
+    return retention_curves(warehouse, business, churn, as_of, months=months)[by == "cohort"]
+
+
+def retention_curves(
+    warehouse: Warehouse, business: Business, churn: Churn, as_of: date, *, months: int = MONTHS
+) -> tuple[Retention, Retention]:
+    """Return the retention of everybody together, and that of each cohort, with 95 % intervals.
 
     Intervals follow from Greenwood's variance: it says how many customers, watched to the end, would tell as much, and
     the interval is Wilson's for that many (Rothman, Journal of Chronic Diseases 31, 1978, 557).
@@ -66,7 +85,6 @@ def retention_curve(
         business: The company.
         churn: One of its churn definitions, with a feed.
         as_of: The day of knowledge.
-        by: ``all`` or ``cohort`` (month of the start).
         months: Months looked back at.
 
     Raises:
@@ -118,18 +136,18 @@ def retention_curve(
             f"{late:,} customers started before {_month(first)}, from when on leaving is watched: they enter the curve "
             "at the age that they had then"
         )
-    if by == "all":
-        curve = _curve("all", _together(list(cohorts.values())))
-        unseen = curve.points[0].month - 1 if curve.points else 0
-        if unseen:
-            notes.append(
-                f"nobody was watched over the first {unseen} months of a life: the curve is of those still there then"
-            )
-        return Retention(churn.name, as_of, (curve,), 0, tuple(notes))
+    curve = _curve("all", _together(list(cohorts.values())))
+    unseen = curve.points[0].month - 1 if curve.points else 0
+    thin = [
+        f"nobody was watched over the first {unseen} months of a life: the curve is of those still there then"
+    ] * bool(unseen)  # fmt: skip
     shown = {number: one for number, one in sorted(cohorts.items()) if one.entered >= MINIMUM_CELL}
     curves = tuple(_curve(_month(number), one) for number, one in shown.items())
     withheld = sum(0 < one.entered < MINIMUM_CELL for one in cohorts.values())
-    return Retention(churn.name, as_of, curves, withheld, tuple(notes))
+    return (
+        Retention(churn.name, as_of, (curve,), 0, (*notes, *thin)),
+        Retention(churn.name, as_of, curves, withheld, tuple(notes)),
+    )
 
 
 def _members(warehouse: Warehouse, business: Business, churn: Churn, as_of: date) -> pa.Table:

@@ -42,7 +42,13 @@ _CENTS: Final = 100
 
 
 def revenue_churn(
-    warehouse: Warehouse, business: Business, churn: Churn, as_of: date, *, on: date | None = None
+    warehouse: Warehouse,
+    business: Business,
+    churn: Churn,
+    as_of: date,
+    *,
+    on: date | None = None,
+    outcomes: tuple[date, pa.Table] | None = None,
 ) -> RevenueChurn:
     """Return what became of the revenue of a day's customers, with 95 % intervals.
 
@@ -57,13 +63,14 @@ def revenue_churn(
         churn: One of its churn definitions.
         as_of: The day of knowledge.
         on: The day whose customers are counted, as for :func:`monitoring.kpis.rates.churn_rates`.
+        outcomes: As for it.
 
     Raises:
         BusinessFileError: no feed says what a customer brings.
         NotKnowableYet: the outcomes are not over.
         DataError: nobody is described, those described brought nothing, or they are too few to be shown.
     """
-    day, labels = known_outcomes(warehouse, business, churn, as_of, on=on)
+    day, labels = outcomes or known_outcomes(warehouse, business, churn, as_of, on=on)
     spine = labels.select(["customer_id", "as_of"])
     churned = labels["churned"].to_numpy(zero_copy_only=False)
     is_known = np.array([value is not None for value in churned], dtype=bool)
