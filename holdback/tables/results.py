@@ -305,6 +305,7 @@ RESULTS: tuple[Table, ...] = (
             Column("n", "integer", "Customers or rows that it rests on", minimum=0),
             Column("reason", "text", "Why it was not knowable; null when it was"),
         ),
+        is_in_one_piece=True,  # nearly every question is about all of its days
     ),
     Table(
         "alerts",
