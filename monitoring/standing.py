@@ -123,6 +123,11 @@ def model_standing(
     )
 
 
+def decisions(journal: Journal, model: str, as_of: date) -> tuple[Decision, ...]:
+    """Return everything that was decided about a model's versions up to a day, in order."""
+    return tuple(_decision(verdict) for verdict in journal.verdicts(model) if verdict.as_of <= as_of)
+
+
 def _evaluation_rows(warehouse: Warehouse, churn_name: str, trained: StoredVerdict) -> list[dict[str, Any]]:
     """Rows of the run that the verdict is about: of several runs on one day, the one whose AUC the verdict quotes."""
     rows: list[dict[str, Any]] = warehouse.query(

@@ -115,6 +115,14 @@ def stored_reference(
         if rows is None:
             return None, {}
         warehouse.append("profiles", rows, batch=batch)
+    return kept_reference(warehouse, churn, model_version)
+
+
+def kept_reference(
+    warehouse: Warehouse, churn: Churn, model_version: str
+) -> tuple[Reference | None, Mapping[str, float]]:
+    """Return what :func:`stored_reference` kept of a model; None when it has kept nothing yet. It only reads."""
+    batch = f"drift/{churn.name}/{model_version}"
     kept = warehouse.query(f"select * from profiles where batch_id = '{batch}'").to_pylist()
     importances = {row["column_name"]: float(row["value"]) for row in kept if row["statistic"] == "importance"}
     return from_rows(row for row in kept if row["statistic"] != "importance"), importances
