@@ -1,0 +1,175 @@
+/* The portal's one script: draws charts, switches to their tables, writes CSV files, shows definitions. */
+(function () {
+  "use strict";
+  var root = document.documentElement, remembered = "holdback-theme";
+  root.classList.add("js");
+
+  /* Light and dark: before the first paint, so that nothing flashes. A browser may refuse to remember. */
+  try {
+    var kept = localStorage.getItem(remembered);
+    if (kept === "light" || kept === "dark") { root.dataset.theme = kept; }
+  } catch (refused) { /* the system's scheme holds */ }
+  var system = matchMedia("(prefers-color-scheme: dark)");
+  function isDark() { return root.dataset.theme ? root.dataset.theme === "dark" : system.matches; }
+
+  function each(selector, act, within) { Array.prototype.forEach.call((within || document).querySelectorAll(selector), act); }
+
+  /* Charts. */
+  var probe, plots = [];
+  function colour(name) {
+    probe.style.color = "var(" + name + ")";
+    return getComputedStyle(probe).color;
+  }
+  function coloured(value, found) {
+    if (typeof value === "string") {
+      var name = /^var\((--[a-z0-9-]+)\)$/.exec(value);
+      return name ? (found[name[1]] = found[name[1]] || colour(name[1])) : value;
+    }
+    if (Array.isArray(value)) { return value.map(function (item) { return coloured(item, found); }); }
+    if (value && typeof value === "object") {
+      var copy = {};
+      Object.keys(value).forEach(function (key) { copy[key] = coloured(value[key], found); });
+      return copy;
+    }
+    return value;
+  }
+  function place(layout, path, value) {
+    var steps = path.split("."), last = steps.pop();
+    steps.reduce(function (inner, step) { return inner[step]; }, layout)[last] = value;
+  }
+  function draw(plot) {
+    var spec = coloured(plot.spec, {}), width = plot.box.clientWidth;
+    if (!width) { return Promise.resolve(); } /* its table is open: it is drawn when the picture comes back */
+    plot.width = width;
+    spec.layout.width = width;
+    spec.layout.separators = plot.separators;
+    spec.layout.font = { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("--ink") };
+    if (width < 520) { Object.keys(spec.narrow).forEach(function (path) { place(spec.layout, path, spec.narrow[path]); }); }
+    return Plotly.react(plot.box, spec.data, spec.layout, { displayModeBar: false, locale: plot.locale, showLink: false, scrollZoom: false, doubleClick: false });
+  }
+  function drawAll() { return plots.reduce(function (before, plot) { return before.then(function () { return draw(plot); }); }, Promise.resolve()); }
+  function again() {
+    if (again.waits) { return; }
+    again.waits = true;
+    requestAnimationFrame(function () {
+      again.waits = false;
+      plots.filter(function (plot) { return plot.box.clientWidth && plot.box.clientWidth !== plot.width; }).forEach(draw);
+    });
+  }
+  function startCharts() {
+    if (typeof Plotly === "undefined") { root.classList.add("no-plots"); return Promise.resolve(); }
+    var dates = JSON.parse(document.getElementById("site-dates").textContent);
+    if (dates.language !== "en") Plotly.register({ moduleType: "locale", name: dates.language, dictionary: {}, format: { days: dates.days, shortDays: dates.shortDays, months: dates.months, shortMonths: dates.shortMonths, date: "%d/%m/%Y" } });
+    each("figure.chart", function (figure) {
+      var plot = { box: figure.querySelector(".plot"), spec: JSON.parse(figure.querySelector(".spec").textContent), locale: dates.language, separators: dates.separators };
+      plots.push(plot);
+      figure.querySelector(".flip").addEventListener("click", function () {
+        var open = figure.classList.toggle("as-table");
+        this.setAttribute("aria-pressed", String(open));
+        if (!open) { draw(plot); }
+        measureBoxes();
+      });
+    });
+    addEventListener("resize", again);
+    addEventListener("beforeprint", function () { root.classList.add("printed"); plots.forEach(draw); });
+    addEventListener("afterprint", function () { root.classList.remove("printed"); plots.forEach(draw); });
+    return drawAll();
+  }
+
+  /* CSV: the bare numbers of the very table; a text that a spreadsheet would take for a formula gets an apostrophe. */
+  function field(value) {
+    if (value === null || value === undefined) { return ""; }
+    if (typeof value === "number") { return String(value); }
+    var text = /^\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]/.test(value) || /^[\t\r\n]/.test(value) ? "'" + value : value;
+    return /[",\r\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
+  }
+  function csv(table) {
+    return Array.prototype.map.call(table.rows, function (row) {
+      var fields = [];
+      Array.prototype.forEach.call(row.cells, function (cell) {
+        var own = cell.dataset.csv ? JSON.parse(cell.dataset.csv) : [cell.textContent.trim()];
+        own.forEach(function (value) { fields.push(field(value)); });
+      });
+      return fields.join(",") + "\r\n";
+    }).join("");
+  }
+  function download(button) {
+    var text = csv(document.getElementById(button.dataset.table)), link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob(["\uFEFF", text], { type: "text/csv;charset=utf-8" }));
+    link.download = button.dataset.file;
+    document.body.appendChild(link);
+    link.click();
+    link.remove();
+    setTimeout(function () { URL.revokeObjectURL(link.href); }, 10000);
+  }
+
+  /* Definitions: beside their button, inside the window whatever its width; Escape puts them away. */
+  function showTip(tip) {
+    var button = tip.firstElementChild, text = tip.lastElementChild, edge = 8;
+    tip.classList.add("placed");
+    var at = button.getBoundingClientRect(), width = text.offsetWidth, height = text.offsetHeight;
+    var left = Math.min(Math.max(at.left + at.width / 2 - width / 2, edge), root.clientWidth - width - edge);
+    var top = at.bottom + height + edge > innerHeight && at.top > height + edge ? at.top - height : at.bottom;
+    text.style.left = Math.max(left, edge) + "px";
+    text.style.top = top + "px";
+  }
+  function startTips() {
+    each(".tip", function (tip) {
+      function show() { if (!tip.classList.contains("away")) { showTip(tip); } }
+      function back() { tip.classList.remove("away"); }
+      tip.addEventListener("mouseenter", show);
+      tip.addEventListener("focusin", show);
+      tip.addEventListener("mouseleave", back);
+      tip.addEventListener("focusout", back);
+      tip.firstElementChild.addEventListener("click", function () { back(); this.focus(); showTip(tip); });
+    });
+    document.addEventListener("keydown", function (event) {
+      if (event.key !== "Escape") { return; }
+      each(".tip:hover, .tip:focus-within", function (tip) { tip.classList.add("away"); });
+    });
+    addEventListener("scroll", function () { each(".tip:hover, .tip:focus-within", showTip); }, { passive: true, capture: true });
+  }
+
+  /* A box that does not scroll is no stop for the keyboard. */
+  function measureBoxes() {
+    each(".scroll", function (box) { box.tabIndex = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight ? 0 : -1; });
+  }
+
+  function start() {
+    probe = document.createElement("span");
+    probe.hidden = true;
+    document.body.appendChild(probe);
+    var theme = document.querySelector(".site-theme"), language = document.querySelector(".site-language");
+    function said() { theme.setAttribute("aria-pressed", String(isDark())); }
+    said();
+    theme.addEventListener("click", function () {
+      root.dataset.theme = isDark() ? "light" : "dark";
+      try { localStorage.setItem(remembered, root.dataset.theme); } catch (refused) { /* it holds for this page */ }
+      said();
+      drawAll();
+    });
+    system.addEventListener("change", function () { said(); drawAll(); });
+    if (language) {
+      var bare = language.getAttribute("href");
+      var follow = function () { language.setAttribute("href", bare + location.hash); };
+      follow();
+      addEventListener("hashchange", follow);
+    }
+    each(".csv", function (button) { button.addEventListener("click", function () { download(button); }); });
+    each(".rest", function (button) {
+      button.addEventListener("click", function () {
+        document.getElementById(button.getAttribute("aria-controls")).classList.add("whole");
+        button.setAttribute("aria-expanded", "true");
+        button.hidden = true;
+        measureBoxes();
+      });
+    });
+    startTips();
+    addEventListener("resize", measureBoxes);
+    startCharts().then(function () {
+      measureBoxes();
+      root.dataset.drawn = "yes";
+    });
+  }
+  document.addEventListener("DOMContentLoaded", start);
+})();
