@@ -61,6 +61,11 @@ class Workspace:
         return self.folder / "reports"
 
     @property
+    def portal(self) -> Path:
+        """Folder of the site that people read: one state of each day's pages, in all languages."""
+        return self.folder / "portal"
+
+    @property
     def models(self) -> Path:
         """Local copies of the champions' files, so that scoring does not depend on a server."""
         return self.folder / "models"
