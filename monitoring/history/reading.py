@@ -51,17 +51,22 @@ def metric_history(
     Raises:
         ValueError: ``days`` is not positive.
     """
-    if days < 1:
-        raise ValueError(f"metric_history: days must be at least 1 (got {days}).")
-    since = as_of - timedelta(days=min(days, as_of.toordinal()) - 1)
-    return tuple(
-        _day_value(row)
-        for row in _rows(
-            warehouse,
-            f"metric = {literal(metric)} and about = {literal(about)} "
-            f"and as_of between date '{since}' and date '{as_of}' order by as_of",
-        )
-    )
+    own = f"metric = {literal(metric)} and about = {literal(about)}"
+    return tuple(_day_value(row) for row in _rows(warehouse, f"{own} and {_between(as_of, days)} order by as_of"))
+
+
+def histories(warehouse: Warehouse, as_of: date, *, days: int = DAYS) -> Mapping[tuple[str, str], tuple[DayValue, ...]]:
+    """Return :func:`metric_history` of every metric and what it is about, in one reading.
+
+    What was not recorded in these days is not there.
+
+    Raises:
+        ValueError: ``days`` is not positive.
+    """
+    found: dict[tuple[str, str], list[DayValue]] = {}
+    for row in _rows(warehouse, f"{_between(as_of, days)} order by metric, about, as_of"):
+        found.setdefault((row["metric"], row["about"]), []).append(_day_value(row))
+    return {name: tuple(values) for name, values in found.items()}
 
 
 def newest(warehouse: Warehouse, as_of: date) -> Mapping[tuple[str, str], DayValue]:
@@ -85,6 +90,13 @@ def subjects(warehouse: Warehouse, metric: str, as_of: date) -> tuple[str, ...]:
         "order by about"
     )
     return tuple(found["about"].to_pylist())
+
+
+def _between(as_of: date, days: int) -> str:
+    if days < 1:
+        raise ValueError(f"history of metrics: days must be at least 1 (got {days}).")
+    since = as_of - timedelta(days=min(days, as_of.toordinal()) - 1)
+    return f"as_of between date '{since}' and date '{as_of}'"
 
 
 def _rows(warehouse: Warehouse, condition: str) -> list[dict[str, Any]]:
