@@ -90,6 +90,7 @@ class RevenueChurn:
         grown: What those who stayed bring more than before.
         gross_churn: ``lost + reduced``.
         net_retention: Revenue at the end over revenue at the start, of the same customers: newcomers do not count.
+        is_concentrated: True when so few customers bring most of it that the intervals are too narrow.
         notes: What a reader must know.
     """
 
@@ -108,6 +109,7 @@ class RevenueChurn:
     grown: Ratio | None
     gross_churn: Ratio | None
     net_retention: Ratio | None
+    is_concentrated: bool
     notes: tuple[str, ...] = ()
 
 

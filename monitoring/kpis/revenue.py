@@ -93,7 +93,8 @@ def revenue_churn(
         end = np.where(has_left, 0.0, _cents(warehouse, business, ends_on, spine, as_of)[is_known])
     found = ratios(start, end, has_left)
     notes = []
-    if effective_count(start) < LEAST_EFFECTIVE:
+    is_concentrated = effective_count(start) < LEAST_EFFECTIVE
+    if is_concentrated:
         notes.append(
             f"few customers bring most of the revenue: as many as {effective_count(start):.0f} equal ones would; the "
             "intervals are too narrow"
@@ -106,7 +107,7 @@ def revenue_churn(
         churn.name, day, ends_on, as_of, ends_on, business.currency, count, unknown, float(start.sum()) / _CENTS,
         None if end is None else float(end.sum()) / _CENTS,
         found["lost"], found.get("reduced"), found.get("grown"), found.get("gross_churn"), found.get("net_retention"),
-        tuple(notes),
+        is_concentrated, tuple(notes),
     )  # fmt: skip
 
 
