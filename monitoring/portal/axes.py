@@ -27,6 +27,7 @@ class Scale:
         steps: The values that are named.
         names: How they are written.
         write: How any value of it is written, in full.
+        few: The fewer steps, with their names, that a telephone has room for.
     """
 
     low: float
@@ -34,6 +35,7 @@ class Scale:
     steps: tuple[float, ...]
     names: tuple[str, ...]
     write: Callable[[float], str]
+    few: tuple[tuple[float, str], ...]
 
     def axis(self) -> dict[str, Any]:
         """Return it as Plotly's axis."""
@@ -42,6 +44,13 @@ class Scale:
             "ticktext": [escape(name) for name in self.names],
             "range": [self.low, self.high],
             "showgrid": True,
+        }
+
+    def narrow(self, name: str) -> dict[str, Any]:
+        """Return what replaces parts of the axis of this name where there is little room."""
+        return {
+            f"{name}.tickvals": [value for value, _ in self.few],
+            f"{name}.ticktext": [escape(written) for _, written in self.few],
         }
 
 
@@ -57,10 +66,10 @@ def scale_of(values: Sequence[float], unit: Unit, words: Words, currency: str, *
         begin = max(begin, 0.0)
     if unit == "share" and high <= 1:
         end = min(end, 1.0 if high < 1 else 1.02)
-    steps = ticks(begin, end)
-    return Scale(
-        begin, end, tuple(steps), tuple(_tick(steps, unit, words, currency)), writer(values, unit, words, currency)
-    )
+    steps, fewer = ticks(begin, end, 6), ticks(begin, end, 3)
+    write = writer(values, unit, words, currency)
+    few = tuple(zip(fewer, _names(fewer, unit, words, currency), strict=True))
+    return Scale(begin, end, tuple(steps), tuple(_names(steps, unit, words, currency)), write, few)
 
 
 def writer(values: Sequence[float], unit: Unit, words: Words, currency: str) -> Callable[[float], str]:
@@ -114,7 +123,7 @@ def line_breaks(text: str, width: int, *, lines: int = 2) -> str:
     return "<br>".join(escape(part) for part in parts)
 
 
-def _tick(steps: Sequence[float], unit: Unit, words: Words, currency: str) -> list[str]:
+def _names(steps: Sequence[float], unit: Unit, words: Words, currency: str) -> list[str]:
     step = abs(steps[1] - steps[0]) if len(steps) > 1 else abs(steps[0]) or 1.0
     digits = max(0, -floor(log10(step) + 1e-9))
     if unit == "share":

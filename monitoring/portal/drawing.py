@@ -20,8 +20,9 @@ from markupsafe import Markup
 
 from monitoring.cells import MINIMUM_CELL
 from monitoring.portal.parts import Chart, Notice, Page, Part, Stats, Table
-from monitoring.portal.plotting import Style, plot, styles
+from monitoring.portal.plotting import as_data, plot
 from monitoring.portal.tables import grid_of_chart, grid_of_table
+from monitoring.portal.traces import Style, styles
 from monitoring.words import Language, Words
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _drawn(part: Part, frame: Frame, words: Words) -> dict[str, Any]:
         "kind": "chart",
         "part": part,
         "grid": grid_of_chart(part, words, frame.currency),
-        "spec": as_script_data(plot(part, words, frame.currency)),
+        "spec": as_script_data(as_data(plot(part, words, frame.currency))),
         "legend": _legend(part),
     }
 

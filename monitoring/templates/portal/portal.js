@@ -61,7 +61,7 @@
     var dates = JSON.parse(document.getElementById("site-dates").textContent);
     if (dates.language !== "en") Plotly.register({ moduleType: "locale", name: dates.language, dictionary: {}, format: { days: dates.days, shortDays: dates.shortDays, months: dates.months, shortMonths: dates.shortMonths, date: "%d/%m/%Y" } });
     each("figure.chart", function (figure) {
-      var plot = { box: figure.querySelector(".plot"), spec: JSON.parse(figure.querySelector(".spec").textContent), locale: dates.language, separators: dates.separators };
+      var plot = { box: figure.querySelector(".chart-plot"), spec: JSON.parse(figure.querySelector(".spec").textContent), locale: dates.language, separators: dates.separators };
       plots.push(plot);
       figure.querySelector(".flip").addEventListener("click", function () {
         var open = figure.classList.toggle("as-table");
