@@ -28,14 +28,15 @@ def find_browser() -> str | None:
 
 
 class Page:
-    """One tab. Remembers every request that left it."""
+    """One tab. Remembers every request that left it, and every error that its console would show."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._last = 0
         self.requests: list[str] = []
+        self.errors: list[str] = []
         self._loaded = False
-        for domain in ("Page", "Network", "Runtime"):
+        for domain in ("Page", "Network", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: object) -> dict:
@@ -47,16 +48,17 @@ class Page:
                 assert "error" not in message, message
                 return message["result"]
 
-    def open(self, path: Path, *, width: int, height: int = 900, dark: bool = False) -> None:
-        """Show a file in a window of this size and wait until it is loaded."""
+    def open(self, path: Path | str, *, width: int, height: int = 900, dark: bool = False) -> None:
+        """Show a file or an address in a window of this size and wait until it is loaded."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.requests.clear()
+        self.errors.clear()
         self._loaded = False
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=path.as_uri() if isinstance(path, Path) else path)
         while not self._loaded:
             self._receive()
 
@@ -73,11 +75,45 @@ class Page:
         )
         assert self.ask(until) is True
 
+    def press(self, key: str) -> None:
+        """Press and let go of a key: ``Tab``, ``Escape``, ``Enter``."""
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27}
+        text = {"text": "\r"} if key == "Enter" else {}
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=codes[key], **text)
+
+    def point_at(self, selector: str) -> None:
+        """Bring an element into view and move the mouse onto its middle."""
+        self._mouse("mouseMoved", *self._middle(selector))
+
+    def point_away(self) -> None:
+        """Move the mouse to the window's corner."""
+        self._mouse("mouseMoved", 1, 1)
+
+    def click(self, selector: str) -> None:
+        """Click on the middle of an element, as a person would."""
+        at = self._middle(selector)
+        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+            self._mouse(kind, *at)
+
     def picture(self, path: Path) -> Path:
         """Write a picture of the whole page."""
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
         return path
+
+    def _middle(self, selector: str) -> tuple[float, float]:
+        box = self.ask(
+            f"""(() => {{ const found = document.querySelector({json.dumps(selector)});
+            found.scrollIntoView({{block: 'center', behavior: 'instant'}});
+            const at = found.getBoundingClientRect(); return [at.x + at.width / 2, at.y + at.height / 2]; }})()"""
+        )
+        assert isinstance(box, list)
+        return box[0], box[1]
+
+    def _mouse(self, kind: str, x: float, y: float) -> None:
+        held = {"button": "left", "clickCount": 1} if kind != "mouseMoved" else {}
+        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **held)
 
     def _receive(self) -> dict:
         message = json.loads(self._connection.recv(timeout=_PATIENCE_SECONDS))
@@ -85,6 +121,8 @@ class Page:
             self.requests.append(message["params"]["request"]["url"])
         if message.get("method") == "Page.loadEventFired":
             self._loaded = True
+        if (said := _error(message)) is not None:
+            self.errors.append(said)
         return message
 
     def __enter__(self) -> "Page":
@@ -92,6 +130,18 @@ class Page:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._connection.close()
+
+
+def _error(message: dict) -> str | None:
+    """What a message of the browser adds to its console as an error or a warning, if anything."""
+    what = message.get("params", {})
+    if message.get("method") == "Runtime.exceptionThrown":
+        return str(what["exceptionDetails"].get("exception", what["exceptionDetails"]))
+    if message.get("method") == "Runtime.consoleAPICalled" and what["type"] in ("error", "warning", "assert"):
+        return str(what["args"])
+    if message.get("method") == "Log.entryAdded" and what["entry"]["level"] in ("error", "warning"):
+        return f"{what['entry']['text']} {what['entry'].get('url', '')}"
+    return None
 
 
 @contextmanager
