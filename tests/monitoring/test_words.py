@@ -36,6 +36,7 @@ def test_every_text_is_used_somewhere():
         *PAGES.glob("*.py"),
         PAGES / "words" / "__init__.py",
         *PAGES.glob("portal/**/*.py"),
+        *PAGES.glob("alerts/*.py"),
         *PAGES.glob("templates/**/*.j2"),
     ]
     used = "\n".join(path.read_text() for path in files)
@@ -45,7 +46,7 @@ def test_every_text_is_used_somewhere():
 
 
 def test_every_key_that_code_asks_for_exists():
-    for path in (*PAGES.glob("*.py"), *PAGES.glob("portal/**/*.py")):
+    for path in (*PAGES.glob("*.py"), *PAGES.glob("portal/**/*.py"), *PAGES.glob("alerts/*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "w":
                 key = node.args[0]

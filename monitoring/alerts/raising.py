@@ -1,0 +1,248 @@
+"""The alerts of a day: what is seen is written down, what must be told is told, and what was told is written down.
+
+Order of events, under the business' lock ``alerts``: (1) the rules are asked; (2) what happened is appended to the
+table ``alerts`` in one commit, together with the channels that must be told of it; (3) each channel gets one message
+with everything that it waits for; (4) as soon as a channel took it, that is appended to ``alert_messages``. So a
+message is sent **at least once**: a process that is killed before (2) has done nothing; after (2) the next run sends
+what is not marked as taken, even when the alert is over by then; between (3) and (4) the next run sends it again, with
+the same key (``Idempotency-Key``, ``Message-ID``), by which receivers can tell. No alert that was written down is ever
+lost in silence. Two runs at once wait for each other: the second one finds nothing left to tell.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from campaigns.delivery.webhook import Patience, Wait
+from holdback.business import Business
+from holdback.business.alerts import Severity
+from holdback.commits import rows_of
+from holdback.progress import Progress, silent
+from holdback.tables import TABLES
+from holdback.workspace import Workspace
+from monitoring.alerts.changing import Change, Day, changes
+from monitoring.alerts.channels import PATIENCE, NotTaken, Sender, send
+from monitoring.alerts.evaluating import evaluate
+from monitoring.alerts.messages import Message, message_for, trial_message
+from monitoring.alerts.rules import Rule, rules_of
+from monitoring.alerts.seeing import see
+from monitoring.alerts.states import Alert, read_alerts
+from monitoring.alerts.wording import gone, sentence
+from monitoring.words import Words
+
+LATE_DAYS = 1
+"""A day is told about while it is today or yesterday; of older ones (a backfill) alerts are kept and not sent."""
+LOCK = "alerts"
+_PATIENCE_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class AlertedDay:
+    """What a day's alerts did.
+
+    Attributes:
+        business: The business' slug.
+        as_of: The day.
+        raised: Alerts that began.
+        seen_again: Alerts that go on, and were worth a row.
+        over: Alerts that ended.
+        open: Alerts that are not over, by severity; acknowledged ones count.
+        told: Alerts that each channel took in this run.
+        unreached: Channels that took nothing, with the reason; they are tried again by the next run.
+        notes: What somebody should know of the channels.
+        waits: Why the rules were not asked; None when they were.
+    """
+
+    business: str
+    as_of: date
+    raised: int = 0
+    seen_again: int = 0
+    over: int = 0
+    open: Mapping[Severity, int] = field(default_factory=dict)
+    told: Mapping[str, int] = field(default_factory=dict)
+    unreached: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    waits: str | None = None
+
+    @property
+    def did_nothing(self) -> bool:
+        """True when nothing happened and nothing was told: the day was alerted before."""
+        return not (self.raised or self.seen_again or self.over or self.told or self.unreached)
+
+    def __str__(self) -> str:
+        standing = ", ".join(f"{count} {severity}" for severity, count in self.open.items() if count) or "none"
+        lines = [f"{self.business} as of {self.as_of}: {self.raised} raised, {self.over} over; open: {standing}"]
+        lines += [f"  {channel}: {count} told" for channel, count in self.told.items()]
+        lines += [f"  {channel}: NOT REACHED, {why} It is tried again." for channel, why in self.unreached.items()]
+        lines += [f"  {note}" for note in self.notes]
+        lines += [f"  {self.waits}"] if self.waits else []
+        return "\n".join(lines)
+
+
+def raise_alerts(
+    workspace: Workspace,
+    as_of: date,
+    *,
+    now: datetime,
+    environment: Mapping[str, str],
+    progress: Progress = silent,
+    wait: Wait = time.sleep,
+    patience: Patience = PATIENCE,
+    wait_seconds: float = _PATIENCE_SECONDS,
+) -> AlertedDay:
+    """Ask every rule about a day, write down what happened, and tell who must know.
+
+    Done twice for the same day and the same knowledge it changes and sends nothing; what a kill does is told above, in
+    the module. A channel that cannot be reached
+    fails nothing: the others are told, it is told by the next run, and the result says so.
+
+    Args:
+        workspace: The business.
+        as_of: The day; its metrics (:func:`monitoring.history.record_day`) are there already.
+        now: The instant, naive UTC.
+        environment: Holds addresses and secrets of the channels.
+        progress: Told about each step.
+        wait: Lets seconds pass between two tries.
+        patience: How long each channel is tried.
+        wait_seconds: How long to wait for another run.
+
+    Raises:
+        Busy: another process tells alerts at this moment.
+        OperatorError: the tables cannot be written.
+    """
+    business, warehouse = workspace.business, workspace.warehouse
+    with workspace.lock(LOCK, wait_seconds=wait_seconds):
+        progress("alerts", 0, 2)
+        alerts = read_alerts(warehouse)
+        newest = max((alert.newest.as_of for alert in alerts), default=as_of)
+        happened: tuple[Change, ...] = ()
+        waits = None
+        if newest > as_of:
+            waits = f"{newest} was alerted already: what is past is not judged anew. Waiting messages were sent."
+        else:
+            happened = _happened(workspace, alerts, as_of, now)
+            if happened:
+                warehouse.append("alerts", _rows(happened), batch=f"alerts/{as_of}/{happened[0].event.sequence}")
+                alerts = read_alerts(warehouse)
+        progress("telling", 1, 2)
+        sender = Sender(workspace, environment, now, wait, patience)
+        told, unreached, notes = _tell(workspace, alerts, as_of, sender)
+    counts = {state: sum(c.event.state == state for c in happened) for state in ("raised", "seen_again", "over")}
+    return AlertedDay(
+        business.slug, as_of, **counts, open=_open(alerts), told=told, unreached=unreached, notes=notes, waits=waits
+    )
+
+
+def try_channels(
+    workspace: Workspace,
+    as_of: date,
+    *,
+    now: datetime,
+    environment: Mapping[str, str],
+    only: str | None = None,
+    wait: Wait = time.sleep,
+    patience: Patience = PATIENCE,
+) -> Mapping[str, str | None]:
+    """Send a message marked as a test through each channel, or the one named; nothing is written down.
+
+    Returns:
+        By channel, why it did not take the message; None where it did.
+    """
+    sender = Sender(workspace, environment, now, wait, patience)
+    found: dict[str, str | None] = {}
+    for channel in workspace.business.channels:
+        if only is not None and channel.name != only:
+            continue
+        message = trial_message(workspace.business, channel.name, as_of, now.isoformat())
+        try:
+            send(message, channel, sender)
+            found[channel.name] = None
+        except NotTaken as why:
+            found[channel.name] = str(why)
+    return found
+
+
+def _happened(workspace: Workspace, alerts: Sequence[Alert], as_of: date, now: datetime) -> tuple[Change, ...]:
+    business = workspace.business
+    w, rules = Words(business.language), rules_of(business)
+    day = Day(
+        as_of, now,
+        is_current=business.day_of(now) - as_of <= timedelta(days=LATE_DAYS),
+        repeat_after_days=business.alerts.repeat_after_days,
+        asked=frozenset(_asked(business, rules)),
+    )  # fmt: skip
+    findings = evaluate(rules, see(workspace, rules, as_of), as_of)
+    return changes(business.slug, alerts, findings, day, write=lambda found: sentence(found, business, w), gone=gone(w))
+
+
+def _asked(business: Business, rules: Sequence[Rule]) -> Iterator[tuple[str, str]]:
+    """Every rule with every subject that it may be about."""
+    named = (business.churn, business.campaigns, business.triggers)
+    subjects = ("", "customers", "programme", *business.feeds, *(one.name for part in named for one in part))
+    for rule in rules:
+        for about in subjects if rule.about is None else (rule.about,):
+            yield rule.name, about
+
+
+def _tell(
+    workspace: Workspace, alerts: Sequence[Alert], as_of: date, sender: Sender
+) -> tuple[dict[str, int], dict[str, str], tuple[str, ...]]:
+    told: dict[str, int] = {}
+    unreached: dict[str, str] = {}
+    notes: list[str] = []
+    for channel in workspace.business.channels:
+        message = message_for(workspace.business, alerts, channel.name, as_of)
+        if message is None:
+            continue
+        try:
+            note = send(message, channel, sender)
+        except NotTaken as why:
+            unreached[channel.name] = str(why)
+            continue
+        _mark(workspace, message, channel.name, sender.now)
+        told[channel.name] = len(message.items)
+        notes += [f"{channel.name}: {note}"] if note else []
+    known = {channel.name for channel in workspace.business.channels}
+    lost = sorted({name for alert in alerts for name in alert.due if name not in known and alert.waits_for(name)})
+    notes += [f"{name}: waits for messages, and is no longer in the business file" for name in lost]
+    return told, unreached, tuple(notes)
+
+
+def _mark(workspace: Workspace, message: Message, channel: str, now: datetime) -> None:
+    rows = [
+        {
+            "as_of": message.as_of, "alert_id": item.alert.alert_id, "channel": channel,
+            "sequence": item.alert.newest.sequence, "severity": item.severity, "state": item.state, "sent_at": now,
+            "message_key": message.key,
+        }
+        for item in message.items
+    ]  # fmt: skip
+    batch = f"alert_messages/{channel}/{message.key}"
+    workspace.warehouse.append("alert_messages", rows_of(TABLES["alert_messages"], rows), batch=batch)
+
+
+def _rows(happened: Sequence[Change]) -> object:
+    return rows_of(TABLES["alerts"], [row_of(change) for change in happened])
+
+
+def row_of(change: Change) -> dict[str, object]:
+    """Return an event as a row of the table ``alerts``."""
+    event = change.event
+    return {
+        "as_of": event.as_of, "alert_id": change.alert_id, "rule": change.rule, "about": change.about,
+        "state": event.state, "severity": event.severity, "happened_at": event.happened_at, "message": event.message,
+        "value": event.value, "by_whom": event.by_whom, "sequence": event.sequence,
+        "channels": json.dumps(list(event.channels)) if event.channels else None, "detail": json.dumps(event.detail),
+    }  # fmt: skip
+
+
+def _open(alerts: Sequence[Alert]) -> dict[Severity, int]:
+    found: dict[Severity, int] = {"critical": 0, "warning": 0, "notice": 0}
+    for alert in alerts:
+        if alert.state != "over":
+            found[alert.newest.severity] += 1
+    return found

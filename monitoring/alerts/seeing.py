@@ -1,0 +1,155 @@
+"""What the rules look at: the figures kept of the last days, and what is or is not so today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from campaigns.designs import standings
+from campaigns.ledger import verify
+from holdback.sql import literal
+from holdback.workspace import Workspace
+from monitoring.alerts.evaluating import Figure
+from monitoring.alerts.rules import Rule
+from monitoring.history.reading import DayValue
+from monitoring.measurement.measuring import MONITOR
+from monitoring.measurement.retiring import RETIRER
+from monitoring.retraining import evidence
+from monitoring.words import Words
+from training.registry import model_name
+
+_SHOWN = 5
+_GAPS = 3  # days are missing now and then: so many calendar days per day with a value are looked at
+
+
+def see(workspace: Workspace, rules: Sequence[Rule], as_of: date) -> tuple[Figure, ...]:
+    """Return every figure that a rule is about, as known on a day.
+
+    What costs work (the ledger's hashes, the evidence for retraining) is only done when a rule asks for it.
+
+    Args:
+        workspace: The business; nothing is written.
+        rules: The rules.
+        as_of: The day.
+    """
+    asked = {rule.metric for rule in rules}
+    figures = list(_kept(workspace, rules, as_of))
+    for metric, facts in _FACTS.items():
+        if metric in asked:
+            figures += (
+                Figure(metric, about, (DayValue(as_of, float(is_so)),), detail)
+                for about, is_so, detail in facts(workspace, as_of)
+            )
+    return tuple(figures)
+
+
+def _kept(workspace: Workspace, rules: Sequence[Rule], as_of: date) -> Iterator[Figure]:
+    names = sorted({rule.metric for rule in rules} - set(_FACTS))
+    if not names:
+        return
+    since = as_of - timedelta(days=_GAPS * max(rule.for_days for rule in rules) + 30)
+    rows = workspace.warehouse.query(
+        "select metric, about, as_of, value, low, high, n from daily_metrics "
+        f"where metric in ({', '.join(map(literal, names))}) and as_of between date '{since}' and date '{as_of}' "
+        "order by metric, about, as_of"
+    ).to_pylist()
+    days: dict[tuple[str, str], list[DayValue]] = {}
+    for row in rows:
+        value = DayValue(row["as_of"], row["value"], row["low"], row["high"], row["n"])
+        days.setdefault((row["metric"], row["about"]), []).append(value)
+    for (metric, about), values in days.items():
+        newest = values[-1]
+        is_told = newest.as_of == as_of and bool(newest.value)
+        detail = _DETAILS[metric](workspace, about, as_of) if is_told and metric in _DETAILS else ""
+        yield Figure(metric, about, tuple(values), detail)
+
+
+def _broken_rules(workspace: Workspace, feed: str, as_of: date) -> str:
+    """Name the broken rules; what was seen in the data stays where it is."""
+    where = f"and feed = {literal(feed)}" if feed else ""
+    return _listed(
+        workspace,
+        "select distinct feed || ': ' || replace(rule, '_', ' ') as name from validations "
+        f"where as_of = date '{as_of}' and severity = 'critical' and not is_passed {where} order by name",
+    )
+
+
+def _failed_checks(workspace: Workspace, about: str, as_of: date) -> str:
+    where = f"and coalesce(campaign, 'programme') = {literal(about)}" if about else ""
+    return _listed(
+        workspace,
+        "select distinct replace(\"check\", '_', ' ') as name from integrity_checks "
+        f"where as_of = date '{as_of}' and verdict = 'failed' {where} order by name",
+    )
+
+
+def _listed(workspace: Workspace, sql: str) -> str:
+    names = workspace.warehouse.query(sql)["name"].to_pylist()
+    more = f", +{len(names) - _SHOWN}" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+_DETAILS = {"critical_rules_broken": _broken_rules, "integrity_failures": _failed_checks}
+
+_Fact = tuple[str, bool, str]
+
+
+def _halted(workspace: Workspace, as_of: date) -> Iterator[_Fact]:
+    """Campaigns that Holdback itself halted, for harm or because their trigger earns nothing."""
+    for standing in standings(workspace.warehouse, workspace.business, as_of):
+        is_so = standing.state == "halted" and standing.by in (MONITOR, RETIRER)
+        yield standing.campaign, is_so, (standing.reason or "") if is_so else ""
+
+
+def _flooded(workspace: Workspace, as_of: date) -> Iterator[_Fact]:
+    rows = workspace.warehouse.query(
+        "select trigger, fired, expected, is_flooded from trigger_runs "
+        f"where as_of = date '{as_of}' qualify row_number() over (partition by trigger order by seen_at desc) = 1"
+    ).to_pylist()
+    for row in rows:
+        expected = f" / {row['expected']:,.1f}" if row["expected"] is not None else ""
+        yield row["trigger"], bool(row["is_flooded"]), f"{row['fired']:,}{expected}" if row["is_flooded"] else ""
+
+
+def _broken_ledger(workspace: Workspace, as_of: date) -> Iterator[_Fact]:
+    """Take the day's own check where campaigns were measured: hashes are computed once a day."""
+    found = workspace.warehouse.query(
+        f"select verdict, finding from integrity_checks where as_of = date '{as_of}' and \"check\" = 'ledger' limit 1"
+    ).to_pylist()
+    if found:
+        is_broken = found[0]["verdict"] == "failed"
+        yield "", is_broken, found[0]["finding"] if is_broken else ""
+        return
+    seen = verify(workspace)
+    yield "", not seen.is_whole, seen.fault or ""
+
+
+def _blocked_models(workspace: Workspace, as_of: date) -> Iterator[_Fact]:
+    """Models whose newest training was stopped by a guard."""
+    for churn in workspace.business.churn:
+        verdicts = workspace.journal.verdicts(model_name(workspace.business, churn.name))
+        told = [verdict for verdict in verdicts if verdict.as_of <= as_of]
+        is_so = bool(told) and told[-1].decision == "blocked"
+        reasons: Sequence[Any] = told[-1].figures.get("reasons", ()) if is_so else ()
+        yield churn.name, is_so, " ".join(map(str, reasons))
+
+
+def _retraining(workspace: Workspace, as_of: date) -> Iterator[_Fact]:
+    """Models that evidence speaks against; while nothing can be said, what was proposed stays proposed."""
+    w = Words(workspace.business.language)
+    for churn in workspace.business.churn:
+        found = evidence(workspace, churn, as_of)
+        if found.may_be_proposed:
+            yield churn.name, True, " ".join(found.sentences(w))
+        elif found.is_answered or not found.is_proposed:
+            yield churn.name, False, ""
+
+
+_FACTS = {
+    "campaign_halted": _halted,
+    "trigger_flooded": _flooded,
+    "ledger_broken": _broken_ledger,
+    "model_blocked": _blocked_models,
+    "retraining_due": _retraining,
+}
