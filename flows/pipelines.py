@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
 from flows import settings, steps
+from flows.publication import portal_step
 from flows.runs import Outcome
 from flows.watching import tell
 from holdback.days import months_before
@@ -53,6 +54,7 @@ measure_task = _step(steps.measure_step)
 decide_task = _step(steps.decide_step)
 deliver_task = _step(steps.deliver_step)
 report_task = _step(steps.report_step)
+portal_task = _step(portal_step)
 
 
 def _run_name() -> str:
@@ -178,10 +180,9 @@ def measure(business: str | None = None, as_of: date | None = None) -> Outcome:
 
 @flow(flow_run_name=_run_name)
 def report(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> list[Outcome]:
-    """Write the day's report."""
+    """Write the day's report, then build the site and publish it."""
     workspace, day = _opened(business, as_of)
-    names = _names(workspace, churn)
-    return [_published(report_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS)) for name in names]
+    return list(_reported(workspace, day, _names(workspace, churn)))
 
 
 @flow(flow_run_name=_run_name)
@@ -208,12 +209,18 @@ def backfill(
         if only_ingest:
             outcomes.append(ingest_task(workspace, day, wait_seconds=_WAIT_SECONDS))
         else:
-            outcomes.extend(one_day(workspace, day))
+            stays = (last - day).days < workspace.business.portal.keep_days
+            outcomes.extend(one_day(workspace, day, with_portal=stays))
     return outcomes
 
 
-def one_day(workspace: Workspace, day: date, *, with_report: bool = True, past: bool = False) -> list[Outcome]:
-    """Do a day's work. A definition that cannot be scored stops no other, and the report is written all the same."""
+def one_day(
+    workspace: Workspace, day: date, *, with_report: bool = True, with_portal: bool = True, past: bool = False
+) -> list[Outcome]:
+    """Do a day's work. A definition that cannot be scored stops no other, and the report is written all the same.
+
+    The site is built on the report's days alone, and not where ``with_portal`` says no.
+    """
     outcomes = [_published(ingest_task(workspace, day, wait_seconds=_WAIT_SECONDS))]
     faults: list[OperatorError] = []
     for name in _names(workspace, None):
@@ -231,10 +238,7 @@ def one_day(workspace: Workspace, day: date, *, with_report: bool = True, past: 
     if is_scored and not faults:  # a campaign whose definition failed would have nobody today, for ever
         outcomes.extend(_published(outcome) for outcome in _decided(workspace, day, past=past))
     if with_report:
-        outcomes.extend(
-            _published(report_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS))
-            for name in _names(workspace, None)
-        )
+        outcomes.extend(_reported(workspace, day, _names(workspace, None), with_portal=with_portal))
     if faults:
         raise faults[0]
     return outcomes
@@ -257,6 +261,14 @@ def _decided(workspace: Workspace, day: date, *, past: bool) -> Iterator[Outcome
     yield from _or_without("uplift_daily", workspace, day, uplift_task)
     for step in (decide_task, deliver_task):
         yield step(workspace, day, wait_seconds=_WAIT_SECONDS)
+
+
+def _reported(workspace: Workspace, day: date, churn: list[str], *, with_portal: bool = True) -> Iterator[Outcome]:
+    """Write one report per definition, and then the site: it is about the business, and built once."""
+    for name in churn:
+        yield _published(report_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS))
+    if with_portal:
+        yield _published(portal_task(workspace, day, wait_seconds=_WAIT_SECONDS))
 
 
 def _scored(workspace: Workspace, day: date, churn: str) -> Iterator[Outcome]:

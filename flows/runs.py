@@ -6,7 +6,9 @@ after a ``kill -9``, and for the command line as for a schedule.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 import os
 import socket
 import uuid
@@ -14,11 +16,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows import settings
 from holdback.errors import HoldbackError
 from holdback.workspace import Workspace
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Receipt = Mapping[str, Any]
 
@@ -32,6 +37,12 @@ class Outcome:
     as_of: date
     receipt: Receipt
     was_done_already: bool
+
+
+def receipt_of(result: DataclassInstance) -> dict[str, Any]:
+    """Return a result as JSON values."""
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(result), default=str))
+    return values
 
 
 def inputs_key(workspace: Workspace, *parts: object, tables: tuple[str, ...] = ()) -> str:

@@ -6,15 +6,13 @@ Flows wrap these functions for Prefect; tests call them as they are.
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from flows import settings
-from flows.runs import Outcome, Receipt, inputs_key, once
+from flows.runs import Outcome, Receipt, inputs_key, once, receipt_of
 from flows.watching import tell
 from holdback.errors import BusinessFileError, ContractBroken, DataError, NotKnowableYet
 from holdback.workspace import Workspace
@@ -24,9 +22,6 @@ _FEW_FILES = 8
 _SMALL_BYTES = 64_000_000
 _PATIENCE_SECONDS = 60
 _SEGMENTS_STAY_FRESH = timedelta(days=7)
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 
 def ingest_step(
@@ -64,7 +59,7 @@ def ingest_step(
         new = [batch for batch in result.batches if not batch.was_known_already]
         _compact(workspace, {batch.feed for batch in new} | ({"superseded"} if new else set()))
         pages = [str(page) for page in write_validation_pages(workspace, [batch.batch_id for batch in new])]
-        return {**_receipt(result), "pages": pages}
+        return {**receipt_of(result), "pages": pages}
 
     outcome = once("ingest_daily", workspace, as_of, work, wait_seconds=wait_seconds)
     nothing_new = all(batch["was_known_already"] for batch in outcome.receipt["batches"])
@@ -78,7 +73,7 @@ def retrain_step(workspace: Workspace, as_of: date, *, churn: str | None = None,
     name = workspace.business.churn_named(churn).name
 
     def work() -> Receipt:
-        return _receipt(retrain(workspace, name, as_of, threads=workspace.threads, progress=tell))
+        return receipt_of(retrain(workspace, name, as_of, threads=workspace.threads, progress=tell))
 
     return once(
         "retrain",
@@ -107,7 +102,7 @@ def train_value_step(workspace: Workspace, as_of: date, *, wait_seconds: float =
     from training.value.training import train_value
 
     def work() -> Receipt:
-        return _receipt(train_value(workspace, as_of, threads=workspace.threads, progress=tell))
+        return receipt_of(train_value(workspace, as_of, threads=workspace.threads, progress=tell))
 
     return once(
         "train_value",
@@ -143,7 +138,7 @@ def value_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) ->
         return None
 
     def work() -> Receipt:
-        return _receipt(value_day(workspace, as_of, progress=tell))
+        return receipt_of(value_day(workspace, as_of, progress=tell))
 
     outcome = once("value_daily", workspace, as_of, work, wait_seconds=wait_seconds)
     return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_valued_already"]))
@@ -154,7 +149,7 @@ def learn_step(workspace: Workspace, as_of: date, *, campaign: str | None = None
     from training.uplift.learning import learn
 
     def work() -> Receipt:
-        return _receipt(learn(workspace, as_of, campaign=campaign, threads=workspace.threads, progress=tell))
+        return receipt_of(learn(workspace, as_of, campaign=campaign, threads=workspace.threads, progress=tell))
 
     return once(
         "learn",
@@ -176,7 +171,7 @@ def uplift_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -
         return None
 
     def work() -> Receipt:
-        return _receipt(write_uplifts(workspace, as_of, progress=tell))
+        return receipt_of(write_uplifts(workspace, as_of, progress=tell))
 
     outcome = once("uplift_daily", workspace, as_of, work, wait_seconds=wait_seconds)
     is_known = all(one["was_there_already"] for one in outcome.receipt["actions"])
@@ -190,7 +185,7 @@ def score_step(workspace: Workspace, as_of: date, *, churn: str | None = None, w
     name = workspace.business.churn_named(churn).name
 
     def work() -> Receipt:
-        return _receipt(score(workspace, name, as_of, progress=tell))
+        return receipt_of(score(workspace, name, as_of, progress=tell))
 
     outcome = once("score_daily", workspace, as_of, work, wait_seconds=wait_seconds)
     return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_scored_already"]))
@@ -206,7 +201,7 @@ def fire_step(
         return None
 
     def work() -> Receipt:
-        return _receipt(fire(workspace.warehouse, workspace.business, as_of, seen_at=seen_at, progress=tell))
+        return receipt_of(fire(workspace.warehouse, workspace.business, as_of, seen_at=seen_at, progress=tell))
 
     outcome = once("triggers", workspace, as_of, work, wait_seconds=wait_seconds)
     return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_fired_already"]))
@@ -221,7 +216,7 @@ def segment_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) 
         return None
 
     def work() -> Receipt:
-        return _receipt(write_segments(workspace.warehouse, workspace.business, as_of, progress=tell))
+        return receipt_of(write_segments(workspace.warehouse, workspace.business, as_of, progress=tell))
 
     return once("segments", workspace, as_of, work, wait_seconds=wait_seconds)
 
@@ -231,7 +226,7 @@ def reconcile_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0
     from campaigns.reconciliation import reconcile
 
     def work() -> Receipt:
-        return _receipt(reconcile(workspace, as_of))
+        return receipt_of(reconcile(workspace, as_of))
 
     return _in_order(workspace, as_of, "reconcile", work, wait_seconds)
 
@@ -241,7 +236,7 @@ def measure_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) 
     from monitoring.measurement import measure
 
     def work() -> Receipt:
-        return _receipt(measure(workspace, as_of, progress=tell))
+        return receipt_of(measure(workspace, as_of, progress=tell))
 
     outcome = once("measure", workspace, as_of, work, wait_seconds=wait_seconds)
     return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_measured_already"]))
@@ -255,7 +250,7 @@ def decide_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -
     refuse_faulty_messages(workspace.business)  # before anybody is chosen whom nothing could be written to
 
     def work() -> Receipt:
-        return _receipt(decide(workspace, as_of, progress=tell))
+        return receipt_of(decide(workspace, as_of, progress=tell))
 
     outcome = _in_order(workspace, as_of, "decide_daily", work, wait_seconds)
     return dataclasses.replace(outcome, was_done_already=outcome.receipt.get("was_decided_already", True))
@@ -274,7 +269,7 @@ def deliver_step(workspace: Workspace, as_of: date, *, now: datetime | None = No
 
     def work() -> Receipt:
         _compact_ledger(workspace)
-        return _receipt(deliver(workspace, as_of, now=now or settings.now(), wait=time.sleep))
+        return receipt_of(deliver(workspace, as_of, now=now or settings.now(), wait=time.sleep))
 
     return once("deliver", workspace, as_of, work, wait_seconds=wait_seconds)
 
@@ -315,7 +310,7 @@ def report_step(workspace: Workspace, as_of: date, *, churn: str | None = None, 
 
     def work() -> Receipt:
         tell("writing the report", 0, 1)
-        return _receipt(write_report(workspace, as_of, churn_name=name))
+        return receipt_of(write_report(workspace, as_of, churn_name=name))
 
     def key() -> str:
         judged = ("batches", "validations", "quarantine", "scores", "evaluations", "features", "effects")
@@ -358,9 +353,3 @@ def _is_scattered(workspace: Workspace, table: str) -> bool:
 
 def _sources(workspace: Workspace) -> tuple[str, ...]:
     return ("customers", "superseded", *workspace.business.feeds)
-
-
-def _receipt(result: DataclassInstance) -> dict[str, Any]:
-    """Return a result as JSON values."""
-    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(result), default=str))
-    return values

@@ -218,6 +218,24 @@ def tell_report(receipt: Receipt) -> Iterator[Any]:
         yield f"campaigns: {receipt['campaigns_path']}"
 
 
+def tell_portal(receipt: Receipt) -> Iterator[Any]:
+    """Where the site lies, what failed in it, where it was published."""
+    yield f"site: {receipt['first_page']} ({len(receipt['pages'])} pages, {receipt['size_bytes'] / 1e6:.1f} MB)"
+    for page in receipt["failed"]:
+        language = f" in {page['language']}" if page["language"] else ""
+        yield bold(f"worth a look: page {page['name']} could not be built{language}: {page['error']}")
+    if not receipt["is_newest"]:
+        yield "a later day stands already: the site opens with that one"
+    published = receipt["published"]
+    if published is not None:
+        yield (
+            f"published: {published['index']} ({published['uploaded_count']:,} files written, "
+            f"{published['uploaded_bytes'] / 1e6:.1f} MB)"
+        )
+    notes = (*receipt["notes"], *(published["notes"] if published is not None else ()))
+    yield from (bold(f"worth a look: {note}") for note in notes)
+
+
 _TELLERS: dict[str, Callable[[Receipt], Iterator[Any]]] = {
     "ingest_daily": tell_ingest,
     "retrain": tell_retrain,
@@ -227,6 +245,7 @@ _TELLERS: dict[str, Callable[[Receipt], Iterator[Any]]] = {
     "decide_daily": tell_decide,
     "deliver": tell_deliver,
     "report": tell_report,
+    "portal": tell_portal,
     "train_value": tell_train_value,
     "value_daily": tell_value,
     "learn": tell_learn,

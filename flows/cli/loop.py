@@ -41,17 +41,21 @@ def report(
     business: BusinessFile = None,
     as_of: AsOf = None,
     churn: ChurnNames = None,
-    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the site's first page in the browser.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the day's report: drift, data quality, performance on matured labels. One HTML file that opens offline."""
+    """Write the day's report, then build the site that people read and publish it where the business file says.
+
+    The report is one HTML file that opens offline: drift, data quality, performance on matured labels.
+    """
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
     outcomes = run("report", quiet=as_json, business=text_of(business), as_of=as_of, churn=churn)
     print_outcomes(outcomes, as_json=as_json)
     for outcome in outcomes if open_it else ():
-        typer.launch(str(outcome.receipt["path"]))
+        if outcome.flow == "portal":
+            typer.launch(str(outcome.receipt["first_page"]))
 
 
 def daily(business: BusinessFile = None, as_of: AsOf = None, past: Past = False, as_json: AsJson = False) -> None:

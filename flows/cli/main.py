@@ -24,6 +24,7 @@ from flows.cli import (
     measurement,
     models,
     policies,
+    portal,
     triggers,
 )
 from holdback.errors import HoldbackError
@@ -55,6 +56,7 @@ journey.add_to(app)
 causes.add_to(app)
 feedback.add_to(app)
 triggers.add_to(app)
+portal.add_to(app)
 campaigns.add_to(app)
 measurement.add_to(campaigns.campaigns)
 earnings.add_to(campaigns.campaigns)

@@ -16,6 +16,7 @@ from holdback.workspace import Workspace
 from monitoring.moment import one_moment
 from monitoring.portal import editions
 from monitoring.portal.drawing import Frame, assets, draw_page
+from monitoring.portal.pages import campaigns, churn
 from monitoring.portal.parts import Notice, Page, Section
 from monitoring.portal.source import Source
 from monitoring.words import LANGUAGES, Language, Words
@@ -42,7 +43,7 @@ class PageModule(Protocol):
 
 
 #: The pages in the order of the navigation; the site opens with the first.
-PAGES: tuple[PageModule, ...] = ()
+PAGES: tuple[PageModule, ...] = (churn, campaigns)
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def build_portal(
     *,
     churn_name: str | None = None,
     progress: Progress = silent,
-    pages: Sequence[PageModule] = PAGES,
+    pages: Sequence[PageModule] | None = None,
 ) -> BuiltSite:
     """Build the site of one day; built again, the same knowledge gives the same bytes and changes nothing.
 
@@ -127,7 +128,7 @@ def build_portal(
         as_of: The day; nothing loaded or decided later is shown.
         churn_name: The churn definition that the site is about; the first one if None.
         progress: Told each page.
-        pages: The page modules, in the order of the navigation.
+        pages: The page modules, in the order of the navigation; :data:`PAGES` if None.
 
     Returns:
         Where it stands and what failed.
@@ -138,6 +139,7 @@ def build_portal(
         OperatorError: the disk is full or may not be written; the site that stood there still stands.
     """
     business = workspace.business
+    pages = PAGES if pages is None else pages
     definition = business.churn_named(churn_name)
     with workspace.lock("site"):
         with one_moment(workspace.warehouse) as moment:

@@ -25,7 +25,7 @@ COMMANDS = {
     "value train", "value show", "uplift learn", "uplift show", "policy value", "policy compare",
     "triggers test", "triggers list", "triggers show", "feedback nps", "feedback themes", "feedback risk",
     "causes show", "churn rate", "churn revenue", "churn retention", "segments show", "segments transitions",
-    "decisions preview",
+    "decisions preview", "portal build", "portal serve",
     "fit show", "fit explain", "fit audit", "fit backtest", "fit sensitivity", "fit export",
 }  # fmt: skip
 PRINTS_ONE_TEXT = {"business schema"}  # JSON by nature
