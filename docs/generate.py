@@ -5,6 +5,7 @@
 | `data-dictionary.md` | `holdback.tables` |
 | `business-file.md` | the JSON schema of a business file |
 | `business.schema.json` | the same, for editors: they complete and check a business file with it |
+| `metrics.md` | `monitoring.history.METRICS` |
 """
 
 import json
@@ -15,6 +16,8 @@ from typing import Any
 
 from holdback.business import business_schema
 from holdback.tables import LOAD_COLUMNS, ROLES, TABLES, Column, Table
+from monitoring.evidently_workspace import KEPT_DAYS
+from monitoring.history import ABOUT, METRICS, Metric
 
 DOCS = Path(__file__).resolve().parent
 Schema = dict[str, Any]
@@ -161,11 +164,67 @@ def business_file_reference() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _metric_section(metric: Metric) -> Iterator[str]:
+    units = {
+        "count": "a number of customers, rows or checks", "share": "a share in [0, 1]", "number": "a plain number",
+        "money": "money, in units of the business' currency", "points": "points from -100 to 100", "days": "days",
+    }  # fmt: skip
+    better = {True: "when it is higher", False: "when it is lower", None: "neither way by itself"}
+    yield f"## `{metric.name}`"
+    yield ""
+    yield f"**{metric.title.en}.** {metric.meaning.en}"
+    yield ""
+    yield f"*{metric.title.es}. {metric.meaning.es}*"
+    yield ""
+    yield f"- Unit: {units[metric.unit]}. Better {better[metric.is_good_when_higher]}."
+    yield f"- `about`: {ABOUT[metric.about]}."
+    yield f"- Computed from: {metric.computed}."
+    yield f"- Seen in: {metric.seen}."
+    yield ""
+
+
+def metrics_page() -> str:
+    """Return the page about the figures that are kept of each day: what each means and how it is computed."""
+    lines = [
+        "# The figures of each day",
+        "",
+        "Generated from `monitoring/history/metrics.py` by `make docs`; edit it there.",
+        "",
+        "At the end of each day's work `holdback daily` keeps the figures below in the table `daily_metrics`, as they "
+        "were known then. The first record of a day stands: late rows and corrections change what the past looks like "
+        "today, not what was known when people decided. A figure that cannot be known yet is kept without a value and "
+        "with its reason; a day that was not recorded is simply not there. Estimates carry their 95 % interval (`low`, "
+        "`high`) and `n`, what they rest on; what is counted has no interval. Counts are kept as they are: pages for "
+        "people hide groups of fewer than five customers.",
+        "",
+        "```",
+        "holdback metrics list                          # each figure: newest value, change, the days before",
+        "holdback metrics show feed_age_days --about tickets --days 14",
+        "holdback metrics show auc --json",
+        "```",
+        "",
+        "Every report also leaves Evidently's snapshot of the day in `<workspace>/evidently`, the newest "
+        f"{KEPT_DAYS} days of each churn definition (a quarter of a megabyte each). Evidently's own pages show them:",
+        "",
+        "```",
+        "DO_NOT_TRACK=true evidently ui --workspace .holdback/<slug>/evidently --host 127.0.0.1 --port 8000",
+        "```",
+        "",
+        "That server has no login: keep it on the loopback address, or behind a proxy that asks who is there. Without "
+        "`DO_NOT_TRACK` it tells its makers what is looked at, over plain HTTP; Holdback's own processes set it.",
+        "",
+    ]
+    for metric in METRICS.values():
+        lines += _metric_section(metric)
+    return "\n".join(lines).rstrip() + "\n"
+
+
 def pages() -> dict[str, str]:
     """Return every generated page: file name to text."""
     return {
         "data-dictionary.md": data_dictionary(),
         "business-file.md": business_file_reference(),
+        "metrics.md": metrics_page(),
         "business.schema.json": json.dumps(business_schema(), indent=2, ensure_ascii=False) + "\n",
     }
 

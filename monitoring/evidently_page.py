@@ -11,7 +11,7 @@ import gzip
 import re
 import tempfile
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pandas as pd
 
 from monitoring.drift.evidently_metrics import batch_quality, binned_drift, matured_performance, run_report
 from monitoring.drift.verdicts import ColumnDrift, DayDrift, bin_labels
+from monitoring.evidently_figures import day_figures, figures_of
 from monitoring.performance import Performance
 from monitoring.quality import Quality
 
@@ -39,11 +40,13 @@ class EvidentlyPage:
         html: The document; opens without internet.
         passed: Tests that passed.
         test_count: All tests.
+        snapshot: What the document was drawn from, as Evidently keeps it; None for a document that it did not draw.
     """
 
     html: str
     passed: int
     test_count: int
+    snapshot: Any = field(default=None, compare=False, repr=False)
 
     @property
     def packed(self) -> str:
@@ -58,14 +61,17 @@ def evidently_page(drift: DayDrift, quality: Quality, performance: Performance) 
         figures, limits = _quality_figures(quality)
         measured, bounds, title = _performance_figures(performance)
         metrics, tables = drift_metrics(drift)
+        main = figures_of(drift, quality, performance)
         snapshot = run_report(
             [
+                *([day_figures()()] if len(main) else []),
                 *metrics,
                 batch_quality()(limits=limits),
                 matured_performance()(bounds=bounds, title=title),
             ],
             {
                 "quality": figures,
+                "figures": main,
                 "batches": _batches(quality),
                 "performance": measured,
                 "reliability": _reliability(performance),
@@ -74,7 +80,7 @@ def evidently_page(drift: DayDrift, quality: Quality, performance: Performance) 
         )
         tests = snapshot.dict()["tests"]
         passed = sum(str(getattr(test["status"], "value", test["status"])).upper() == "SUCCESS" for test in tests)
-        return EvidentlyPage(document(snapshot), passed, len(tests))
+        return EvidentlyPage(document(snapshot), passed, len(tests), snapshot)
 
 
 def drift_metrics(drift: DayDrift) -> tuple[list[Any], dict[str, pd.DataFrame]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from holdback.workspace import Workspace
 from monitoring.evidently_page import EvidentlyPage, evidently_page
+from monitoring.evidently_workspace import keep_snapshot
 from monitoring.pages import POLICY_WITH_SCRIPT, render, script, write_page
 from monitoring.report_content import ReportContent, gather
 from monitoring.report_view import report_view
@@ -66,7 +67,8 @@ def write_report(workspace: Workspace, as_of: date, *, churn_name: str) -> Repor
         churn_name: The churn definition.
 
     Returns:
-        Where the file is (``reports/<day>/<churn>.html``) and what it says.
+        Where the file is (``reports/<day>/<churn>.html``) and what it says. Evidently's snapshot of the day is kept
+        beside the reports (:mod:`monitoring.evidently_workspace`).
 
     Raises:
         BusinessFileError: the churn definition does not exist.
@@ -76,6 +78,8 @@ def write_report(workspace: Workspace, as_of: date, *, churn_name: str) -> Repor
     page = evidently_page(content.drift, content.quality, content.performance)
     html, sections = draw(content, page)
     path = write_page(workspace.reports / as_of.isoformat() / f"{content.churn_name}.html", html)
+    version = content.scored.model_version if content.scored else None
+    keep_snapshot(workspace, as_of, page.snapshot, churn_name=content.churn_name, model_version=version)
     newest = content.performance.newest
     return ReportResult(
         path=path,

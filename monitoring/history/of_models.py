@@ -123,7 +123,9 @@ class _Definition:
 
     def _matured(self) -> Iterator[Figure]:
         day = self.day
-        found = matured_performance(day.warehouse, day.workspace.business, self.churn, day.as_of, at_most=1)
+        found = matured_performance(
+            day.warehouse, day.workspace.business, self.churn, day.as_of, every="week", at_most=1
+        )
         cohort = found.newest
         if cohort is None:
             yield from (unknown(metric, self.about, _waits(found)) for metric in _MATURED)
