@@ -15,7 +15,7 @@ from monitoring.evidently_page import EvidentlyPage, evidently_page
 from monitoring.performance import Performance
 from monitoring.report import draw, write_report
 from monitoring.report_content import gather
-from monitoring.words import CATALOGUES
+from monitoring.words import catalogue
 from tests.monitoring.company import CHURN, FIRST_DAY, HOSTILE, LAST_DAY, judge, score_rows, workspace_in
 from tests.monitoring.html import read_page
 
@@ -145,7 +145,7 @@ def test_the_report_speaks_spanish(content):
     page = read_page(html)
     assert page.every("html")[0].attributes["lang"] == "es"
     headings = [element.text for element in page.every("h2")]
-    assert headings == [CATALOGUES["es"]["short"]] + [CATALOGUES["es"][name] for name in SECTIONS]
+    assert headings == [catalogue("es")["short"]] + [catalogue("es")[name] for name in SECTIONS]
     foreign = [element for element in page.every(*all_tags(page)) if element.attributes.get("lang") == "en"]
     assert foreign  # what Great Expectations and the gate say is English, and says so
 
@@ -155,7 +155,7 @@ def test_the_very_first_day_has_a_report(tmp_path):
     found = write_report(workspace_in(tmp_path), LAST_DAY, churn_name=CHURN)
     page = read_page(found.path.read_text(encoding="utf-8"))
     said = " ".join(page.all_text().split())
-    words = CATALOGUES["en"]
+    words = catalogue("en")
     silent = (
         "card_scored_none", "model_none", "verdict_none", "drift_no_reference", "quarantine_none", "broken_none",
         "nulls_none", "performance_never scored", "history_none",
@@ -173,7 +173,7 @@ def test_scores_without_the_models_file_still_have_a_report(tmp_path):
     workspace.warehouse.append("scores", rows, batch="s")
     found = write_report(workspace, LAST_DAY, churn_name=CHURN)
     said = read_page(found.path.read_text(encoding="utf-8")).all_text()
-    assert CATALOGUES["en"]["drift_no_reference"] in said
+    assert catalogue("en")["drift_no_reference"] in said
     assert "< 5" in said  # three customers are too few to be counted
     assert found.customer_count == 3
 
