@@ -73,20 +73,32 @@ class ColumnBins:
         """Reference rows without a value."""
         return self.counts[-1]
 
-    def bin_sql(self) -> str:
-        """Return the SQL expression of a row's bin number."""
+    def histogram_sql(self) -> str:
+        """Return the SQL aggregate that counts rows: a map that :meth:`counted` turns into rows per bin."""
         column = quoted(self.name)
         if self.kind == "number":
-            steps = " + ".join(f"({column} >= '{edge!r}'::double)::integer" for edge in self.edges) or "0"
-            return f"case when {column} is null or isnan({column}) then {len(self.edges) + 1} else {steps} end"
+            # The engine's bins hold their upper end; ours hold the lower one. Below zero the two change places.
+            value = f"-(case when not isnan({column}::double) then {column}::double end)"
+            ends = ", ".join(f"'{-edge!r}'::double" for edge in reversed(self.edges))
+            bins = f"histogram({value}, [{ends}])" if self.edges else "map([], [])::map(double, ubigint)"
+            return f"struct_pack(bins := {bins}, known := count({value}), rows := count(*))"
         top, other, new, null = (len(self.values) + i for i in range(4))
         seen = ", ".join(literal(value) for value in (*self.values, *self.tail))
         place = f"list_position([{seen}]::varchar[], {column}::varchar)"
         beyond = new - 1 if self.is_tail_complete else other - 1
         return (
-            f"case when {column} is null then {null - 1} "
-            f"when coalesce({place}, 0) = 0 then {beyond} else least({place}, {top + 1}) - 1 end"
+            f"histogram(case when {column} is null then {null - 1} "
+            f"when coalesce({place}, 0) = 0 then {beyond} else least({place}, {top + 1}) - 1 end)"
         )
+
+    def counted(self, found: Any) -> tuple[int, ...]:
+        """Return rows per bin from what :meth:`histogram_sql` found."""
+        if self.kind == "category":
+            by_bin = dict(found or ())
+            return tuple(int(by_bin.get(b, 0)) for b in range(self.bin_count))
+        by_end = dict(found["bins"] or ())
+        above = [int(by_end.get(-edge, 0)) for edge in self.edges]
+        return (found["known"] - sum(above), *above, found["rows"] - found["known"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +183,9 @@ def bin_counts(
     """
     if not columns:
         return {}
-    histograms = ", ".join(f"histogram({column.bin_sql()}) as c{i}" for i, column in enumerate(columns))
+    histograms = ", ".join(f"{column.histogram_sql()} as c{i}" for i, column in enumerate(columns))
     row = warehouse.query(f"select {histograms} from {relation} as _rows", frames=frames or {}).to_pylist()[0]
-    found: dict[str, tuple[int, ...]] = {}
-    for i, column in enumerate(columns):
-        by_bin = dict(row[f"c{i}"] or ())
-        found[column.name] = tuple(int(by_bin.get(b, 0)) for b in range(column.bin_count))
-    return found
+    return {column.name: column.counted(row[f"c{i}"]) for i, column in enumerate(columns)}
 
 
 def new_values(
