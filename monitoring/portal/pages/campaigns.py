@@ -27,6 +27,7 @@ from monitoring.words import Words
 _ORDER: Final[tuple[Stage, ...]] = (
     "in force", "harmful", "retired", "halted", "waits", "over", "elsewhere", "not launched",
 )  # fmt: skip
+_CLEAR: Final = 3  # campaigns that the lead names because they say something
 _FOUND: dict[str, State] = {"better": "good", "worse": "bad", "open": "none"}
 
 
@@ -86,15 +87,19 @@ def _known(content: CampaignsContent, w: Words) -> str:
     if content.measured_on is None:
         return w("campaigns_lead_unmeasured")
     readable = [seen for seen in content.seen if seen.found is not None]
-    for seen in readable:
-        row = seen.found
-        assert row is not None
-        between = interval(row["metric"], row["low"], row["high"], content, w)
-        return w(
-            f"campaigns_lead_{side(row, content)}", campaign=title(seen, w), interval=between, day=w.day(row["as_of"])
-        )
+    clear = [seen for seen in readable[1:] if seen.found is not None and side(seen.found, content) != "open"]
+    if readable:
+        return " ".join(_found(seen, content, w) for seen in (readable[0], *clear[:_CLEAR]))
     days = [seen.knowable_on for seen in content.seen if seen.knowable_on is not None and not seen.is_withheld]
     return w("campaigns_lead_waits", day=w.day(min(days))) if days else w("campaigns_lead_nothing")
+
+
+def _found(seen: Seen, content: CampaignsContent, w: Words) -> str:
+    row = seen.found
+    assert row is not None
+    between = interval(row["metric"], row["low"], row["high"], content, w)
+    key = f"campaigns_lead_{side(row, content)}"
+    return w(key, campaign=title(seen, w), interval=between, day=w.day(row["as_of"]))
 
 
 def _with_section(content: CampaignsContent) -> list[Seen]:
@@ -192,7 +197,7 @@ def _portfolio(content: CampaignsContent, w: Words) -> Iterator[Part]:
         return
     columns = (
         Column(w("campaigns_column_campaign")),
-        Column(w("campaigns_mark_read")),
+        Column(w("campaigns_reading"), w("campaigns_reading_means")),
         Column(w("campaigns_column_measured"), w("campaigns_column_measured_means"), is_number=True),
         Column(w("campaigns_column_next"), w("campaigns_column_next_means"), is_number=True),
     )

@@ -274,7 +274,8 @@ def _own(rows: Iterable[Row], one: Seen) -> tuple[Row, ...]:
 def _told(own: Sequence[Row], newest: date | None) -> tuple[Row, ...]:
     """The planned reading, whenever it was taken, then the newest day; what says that it was taken is not repeated."""
     official = [row for row in own if row["reading"] == "official" and row["estimate"] is not None]
-    today = [row for row in own if row["as_of"] == newest and not (official and row["reading"] == "official")]
+    has_none = bool(official) or any(row["campaign"] is None for row in own)  # the programme never ends
+    today = [row for row in own if row["as_of"] == newest and not (has_none and row["reading"] == "official")]
     order = {name: position for position, name in enumerate(_ORDER)}
     return tuple(
         sorted(
