@@ -54,7 +54,7 @@ def _whole_year(quiet: bool) -> list[dict[str, object]]:
                  only_ingest=True)  # fmt: skip
     trained, *_ = run("retrain", quiet=quiet, business=business, as_of=LAST_DAY)
     today = run("daily", quiet=quiet, business=business, as_of=LAST_DAY)
-    rest = [step for step in today if step.flow in ("score_daily", "report")]
+    rest = [step for step in today if step.flow in ("score_daily", "report", "portal")]
     return [plain(step) for step in (_all_loads(loads), trained, *rest)]
 
 
@@ -75,7 +75,7 @@ def _where_to_go_on(workspace: Workspace, *, was_done_already: bool) -> None:
     typer.echo(
         "Go on with:\n"
         f"  export HOLDBACK_BUSINESS={business} HOLDBACK_HOME={root} GROCERIES_DAYS={root}/sources\n"
-        f"  .venv/bin/holdback report --as-of {LAST_DAY} --open   the report in your browser\n"
+        f"  .venv/bin/holdback report --as-of {LAST_DAY} --open   the site in your browser\n"
         "  .venv/bin/holdback models show                       the champion's card\n"
         "  .venv/bin/holdback quarantine list                   what was not let in, and why\n"
         "  .venv/bin/holdback init                              a business file of your own"

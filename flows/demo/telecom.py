@@ -38,6 +38,7 @@ _CUSTOMERS, _SEED = 2_500, 20
 _REASON = "a demo of 90 days: the programme runs on, and is read when enough customers have entered"
 _SHOWN_FLOWS = (
     "retrain", "score_daily", "value_daily", "triggers", "reconcile", "measure", "decide_daily", "deliver", "report",
+    "portal",
 )  # fmt: skip
 _SHOWN_CONTACTS = 8
 _OPENS = timedelta(hours=8)  # when the lists of a day leave
@@ -187,7 +188,7 @@ def _where_to_go_on(workspace: Workspace, *, was_done_already: bool) -> None:
     typer.echo(
         "Go on with:\n"
         f"  export HOLDBACK_BUSINESS={business} HOLDBACK_HOME={root} TELECOM_DAYS={root}/telecom-days\n"
-        f"  .venv/bin/holdback report --as-of {LAST_DAY} --open            the report in your browser\n"
+        f"  .venv/bin/holdback report --as-of {LAST_DAY} --open            the site in your browser\n"
         f"  .venv/bin/holdback campaign plan save_calls --as-of {LAST_DAY}   when its effect can be read\n"
         f"  .venv/bin/holdback campaign measure --as-of {LAST_DAY}         every figure, with its interval\n"
         f"  .venv/bin/holdback campaign pnl --as-of {LAST_DAY}             what it cost and brought, for finance\n"

@@ -59,8 +59,9 @@ def test_a_day_ingests_trains_the_first_model_scores_and_reports(days: dict[str,
     yesterday = TODAY - timedelta(days=1)
     assert flows == [
         ("ingest_daily", yesterday), ("retrain", yesterday), ("score_daily", yesterday), ("train_value", yesterday),
-        ("value_daily", yesterday), ("segments", yesterday), ("report", yesterday),
+        ("value_daily", yesterday), ("segments", yesterday), ("report", yesterday), ("portal", yesterday),
         ("ingest_daily", TODAY), ("score_daily", TODAY), ("value_daily", TODAY), ("report", TODAY),
+        ("portal", TODAY),
     ]  # fmt: skip
     stands = [(outcome.flow, outcome.as_of) for outcome in days["first"] if outcome.was_done_already]
     assert stands == [("value_daily", TODAY)]  # what customers are worth moves slowly, and so do their groups
@@ -75,13 +76,17 @@ def test_the_bad_row_is_in_quarantine_with_its_reason(days: dict[str, list[Outco
 
 
 def test_a_rerun_changes_nothing_and_says_so(days: dict[str, list[Outcome]]) -> None:
-    assert [outcome.flow for outcome in days["again"]] == ["ingest_daily", "score_daily", "value_daily", "report"]
+    assert [outcome.flow for outcome in days["again"]] == [
+        "ingest_daily", "score_daily", "value_daily", "report", "portal"
+    ]  # fmt: skip
     assert all(outcome.was_done_already for outcome in days["again"])
 
 
 def test_the_report_is_where_the_flow_says(days: dict[str, list[Outcome]]) -> None:
-    path = Path(str(days["again"][-1].receipt["path"]))
-    assert path.read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html>")
+    reported, shown = days["again"][-2:]
+    for path in (reported.receipt["path"], shown.receipt["first_page"]):
+        assert Path(str(path)).read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html>")
+    assert shown.receipt["failed"] == []
 
 
 def test_a_broken_contract_fails_once_and_is_not_retried(days: dict[str, list[Outcome]], business: str) -> None:
@@ -117,8 +122,9 @@ def test_a_day_too_early_to_learn_from_loads_reports_and_says_when_it_will_be_kn
     young = str(write_shop(tmp_path, customers=50, days_after=1))
     path = Path(young)
     path.write_text(path.read_text().replace("min_history_days: 60", "min_history_days: 400"))
-    loaded, waiting, grouped, reported = pipelines.daily(business=young, as_of=HISTORY_DAY)
+    loaded, waiting, grouped, reported, shown = pipelines.daily(business=young, as_of=HISTORY_DAY)
     assert loaded.receipt["batches"][0]["clean"] > 0
     assert "no outcome is known on" in waiting.receipt["waits"]
     assert grouped.receipt["churns"], "in which groups customers are needs no model"
     assert Path(str(reported.receipt["path"])).exists()
+    assert shown.receipt["failed"] == []
