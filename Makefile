@@ -8,6 +8,12 @@ PACKAGES := holdback features training campaigns monitoring flows simulator
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope
 PYTEST_ARGS ?=
 
+# Nobody is told that anything here runs.
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export GX_ANALYTICS_ENABLED := false
+
 .DEFAULT_GOAL := help
 .PHONY: help demo install test test-slow test-all check format docs bench study clean
 

@@ -18,13 +18,10 @@ from holdback.business import load_business
 from holdback.errors import BusinessFileError, OperatorError
 from holdback.workspace import Workspace
 
-#: Vendors' settings for a machine that calls nobody at home and keeps its files under one folder. A value that is
-#: already set wins.
+#: Vendors' settings for a machine that keeps its files under one folder; that nobody is told is settled where the
+#: package begins. A value that is already set wins.
 _QUIET_VENDORS = {
-    "DO_NOT_TRACK": "true",  # Prefect takes 1 or true, MLflow only true
-    "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_UV_AUTO_DETECT": "false",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # 20 seconds are too few on a busy machine
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",  # the default of 1 loses task runs at exit
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",

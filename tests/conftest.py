@@ -24,6 +24,8 @@ ENVIRONMENT = {
     # Nobody is told that the tests ran. `true` is the one word that Prefect, MLflow and Evidently all understand.
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "GX_ANALYTICS_ENABLED": "false",
     # Vendors write where they are told, never into the current folder or the home folder.
     "PREFECT_HOME": str(_scratch / "prefect"),
     "MLFLOW_TRACKING_URI": f"sqlite:///{_scratch / 'mlflow.db'}",
