@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import ssl
@@ -126,20 +127,21 @@ def mail_server(
 
 def _talk(
     connection: socket.socket, found: MailServer, certificate: tuple[Path, Path] | None, password: str | None,
-    refuses: Sequence[str], greets_with: str,
+    refuses: Sequence[str], greets_with: str | None,
 ) -> None:  # fmt: skip
     connection.settimeout(10)
     stream = connection.makefile("rb")
-    is_encrypted, to = False, []
+    is_encrypted, to = isinstance(connection, ssl.SSLSocket), []
 
     def say(line: str) -> None:
         connection.sendall(f"{line}\r\n".encode())
 
-    say(greets_with)
+    if greets_with is not None:
+        say(greets_with)
     while line := stream.readline().decode().strip():
         word = line.split()[0].upper()
         if word == "EHLO":
-            offers = ["STARTTLS"] * (certificate is not None and not is_encrypted) + ["AUTH PLAIN"] * bool(password)
+            offers = ["STARTTLS"] * (certificate is not None) + ["AUTH PLAIN"] * bool(password)
             names = ["here", *offers]
             for position, name in enumerate(names):
                 say(f"250{'-' if position < len(names) - 1 else ' '}{name}")
@@ -147,11 +149,11 @@ def _talk(
             say("220 go on")
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)
-            connection = context.wrap_socket(connection, server_side=True)
-            stream, is_encrypted = connection.makefile("rb"), True
+            stream.close()
+            with context.wrap_socket(connection, server_side=True) as encrypted:
+                _talk(encrypted, found, None, password, refuses, None)
+            return
         elif word == "AUTH":
-            import base64
-
             is_right = password is not None and base64.b64decode(line.split()[2]).split(b"\0")[2].decode() == password
             found.sign_ins += is_right
             say("235 welcome" if is_right else f"535 wrong: {line}")
