@@ -16,7 +16,7 @@ from holdback.workspace import Workspace
 from monitoring.moment import one_moment
 from monitoring.portal import editions
 from monitoring.portal.drawing import Frame, assets, draw_page
-from monitoring.portal.pages import campaigns, churn, data, today
+from monitoring.portal.pages import campaigns, churn, data, earned, models, today
 from monitoring.portal.parts import Notice, Page, Section
 from monitoring.portal.source import Source
 from monitoring.words import LANGUAGES, Language, Words
@@ -43,7 +43,7 @@ class PageModule(Protocol):
 
 
 #: The pages in the order of the navigation; the site opens with the first.
-PAGES: tuple[PageModule, ...] = (today, churn, campaigns, data)
+PAGES: tuple[PageModule, ...] = (today, churn, campaigns, earned, models, data)
 
 
 @dataclass(frozen=True)
