@@ -31,7 +31,8 @@ class Moment:
         for name, rows in (frames or {}).items():
             self.connection.register(name, rows)
         try:
-            return self.connection.sql(sql).to_arrow_table()
+            with self.lake.machine_errors():
+                return self.connection.sql(sql).to_arrow_table()
         finally:
             for name in frames or {}:
                 self.connection.unregister(name)

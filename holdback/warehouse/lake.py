@@ -49,7 +49,7 @@ class Lake:
     def query(self, sql: str, *, frames: Mapping[str, pa.Table] | None = None) -> pa.Table:
         """See :meth:`Warehouse.query`."""
         given = frames or {}
-        with self._duckdb_errors(), self._engine().session() as session:
+        with self.machine_errors(), self._engine().session() as session:
             names = [name for name in self._names() if name not in given]
             session.show(self._views(session, sql, names), known=names)
             return session.answer(sql, given)
@@ -61,7 +61,7 @@ class Lake:
         What is made on it is seen by nobody else as long as it is made temporary: the connections of a process share
         one DuckDB in memory.
         """
-        with self._duckdb_errors():
+        with self.machine_errors():
             session = Session(self._engine().connect())
             try:
                 names = self._names()
@@ -75,14 +75,15 @@ class Lake:
         replaced = self._snapshot(_SUPERSEDED)
         if replaced is None:
             return frozenset()
-        with self._duckdb_errors(), self._engine().session() as session:
+        with self.machine_errors(), self._engine().session() as session:
             return frozenset(feed for feed, _ in self._replacements(session, replaced))
 
     def _engine(self) -> Engine:
         return engine(os.getpid(), self.threads, self.memory_limit, str(self.root / ".spill"))
 
     @contextmanager
-    def _duckdb_errors(self) -> Iterator[None]:
+    def machine_errors(self) -> Iterator[None]:
+        """Turn what DuckDB raises when the machine fails (disk, memory), not the query, into :class:`OperatorError`."""
         import duckdb
 
         try:

@@ -61,7 +61,7 @@ def answered(asked: Asked) -> Iterator[Figure]:
         for figure in asked.compute():
             told.add((figure.metric, figure.about))
             yield _whole(figure)
-    except (OperatorError, Busy):
+    except (OperatorError, Busy, OSError, MemoryError):
         raise
     except HoldbackError as why:
         reason = str(why)
