@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -24,6 +25,8 @@ from monitoring.triggers.replaying import Edges, Pace, firings_of, pace_of, repl
 
 #: A leaver: who, and on which day; the day is None where leaving has none.
 _Leaver = tuple[str, date | None]
+#: Who left after a day, by churn definition, judged days, whether its label says so, and the day.
+Outcomes = MutableMapping[tuple[str, int, bool, date], pa.Table]
 
 
 def judge(
@@ -34,6 +37,7 @@ def judge(
     *,
     since: date | None = None,
     every_days: int = 7,
+    outcomes: Outcomes | None = None,
     progress: Progress = silent,
 ) -> TriggerRecord:
     """Replay a trigger on past days and return how often it fires and how often it is right.
@@ -49,6 +53,7 @@ def judge(
         as_of: The day of knowledge.
         since: First day to replay.
         every_days: Days between two replayed days. What holds for less than that can be missed.
+        outcomes: Who left, kept by whoever judges several triggers of one warehouse and day: they share most of it.
         progress: Told which day is replayed.
 
     Raises:
@@ -68,8 +73,13 @@ def judge(
         progress(f"{trigger.name} {day}", number, len(days))
         held = evaluate(warehouse, business, trigger, day)
         fired = firings_of(held, edges.fire(day, held["customer_id"].to_pylist()))
-        spine = build_spine(warehouse, business, judgement.churn, day)
-        left = left_after(warehouse, business, judgement, day, known_on=as_of, spine=spine)
+        asked = (judgement.churn.name, judgement.judged_days, judgement.is_label, day)
+        left = None if outcomes is None else outcomes.get(asked)
+        if left is None:
+            spine = build_spine(warehouse, business, judgement.churn, day)
+            left = left_after(warehouse, business, judgement, day, known_on=as_of, spine=spine)
+        if outcomes is not None:
+            outcomes[asked] = left
         tally.add(day, fired, left)
         if number == 0 and pace is not None and pace.before is None:
             tally.stock_count = len(fired)

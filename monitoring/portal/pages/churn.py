@@ -51,7 +51,7 @@ def read(source: Source) -> ChurnContent:
         currency=source.business.currency,
         as_of=source.as_of,
         months=months,
-        divided=read_divided(source) if months.known or months.half_recorded else None,
+        divided=read_divided(source) if months.known else None,
         cohorts=read_cohorts(source),
         moves=read_moves(source),
         reasons=read_reasons(source),

@@ -117,7 +117,8 @@ def _charts(answers: Sequence[Answers], words: Words) -> Iterator[Chart]:
         if series:
             yield Chart(
                 f"{name}-by-month", w(f"signals_months_{name}"), w(f"signals_monthsdef_{name}"), "history",
-                series, unit, w("signals_month"), w(f"signals_monthly_{name}"), reference=0.0 if name == "nps" else None,
+                series, unit, w("signals_month"), w(f"signals_monthly_{name}"),
+                reference=0.0 if name == "nps" else None,
                 reference_label=w("signals_as_many") if name == "nps" else "",
             )  # fmt: skip
 

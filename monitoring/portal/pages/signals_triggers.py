@@ -14,6 +14,7 @@ from monitoring.cells import hidden
 from monitoring.churn_records import known_events
 from monitoring.portal.source import Source
 from monitoring.triggers import TriggerRecord, TriggerStanding, judge, trigger_standings
+from monitoring.triggers.judging import Outcomes
 from monitoring.triggers.leaving import judgement_of
 
 #: Weeks of firings that are told; the last one ends with the page's day.
@@ -78,10 +79,11 @@ def read_triggers(source: Source) -> tuple[Watched, ...]:
     standings = trigger_standings(source.warehouse, source.business, source.as_of)
     fired, asked = _counts(source), _asked(source)
     most_days = _most_days(source)
+    outcomes: Outcomes = {}
     found = []
     for trigger, standing in zip(declared, standings, strict=True):
         today, weeks = _weeks(source, fired.get(trigger.name, {}), asked.get(trigger.name, {}))
-        record, known_on = _judged(source, trigger, most_days)
+        record, known_on = _judged(source, trigger, most_days, outcomes)
         days = asked.get(trigger.name)
         found.append(
             Watched(
@@ -156,7 +158,9 @@ def _most_days(source: Source) -> int:
     return max(min(_MOST_DAYS, _MOST_REPLAYS // triggers, looks), 0)
 
 
-def _judged(source: Source, trigger: Trigger, most_days: int) -> tuple[TriggerRecord | None, date | None]:
+def _judged(
+    source: Source, trigger: Trigger, most_days: int, outcomes: Outcomes
+) -> tuple[TriggerRecord | None, date | None]:
     """Replay a trigger on some weekly days before the last one that can be judged."""
     if most_days < _FEWEST_DAYS:
         return None, None
@@ -167,7 +171,7 @@ def _judged(source: Source, trigger: Trigger, most_days: int) -> tuple[TriggerRe
     try:
         record = judge(
             source.warehouse, source.business, trigger, source.as_of, since=None if is_snapshot else since,
-            every_days=_WEEK,
+            every_days=_WEEK, outcomes=outcomes,
         )  # fmt: skip
     except NotKnowableYet:
         begins = _begins_on(

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
+import numpy as np
 import pyarrow.compute as pc
 
 from holdback.errors import BusinessFileError, DataError, NotKnowableYet
 from monitoring.cells import hidden
+from monitoring.churn_history import month_starts
 from monitoring.feedback import FeedbackRisk, Rating, Theme, learn_risk, read_voices, themes
 from monitoring.feedback.ratings import EVERYBODY, rate
-from monitoring.feedback.voices import is_since, month_of
 from monitoring.portal.source import Source
 
 if TYPE_CHECKING:
@@ -80,14 +81,13 @@ def _answers(source: Source) -> Iterable[Answers]:
     business, as_of = source.business, source.as_of
     voices = read_voices(source.warehouse, business, as_of, days=_YEAR)
     asked = voices.filter(pc.field("role") == "feedback")
-    lately = asked.filter(_mask(is_since(business, asked["event_at"].to_pylist(), as_of, DAYS)))
+    lately = asked.filter(pc.field("event_at") >= business.instant(as_of - timedelta(days=DAYS)))
     for feed in business.feeds_with_role("feedback"):
         of_feed = lately.filter(pc.field("feed") == feed)
         year = asked.filter(pc.field("feed") == feed)
         rated = rate(of_feed, None, business=business.slug, as_of=as_of, days=DAYS).ratings
         by_month = rate(
-            year, month_of(business, year["event_at"].to_pylist()), business=business.slug, as_of=as_of, days=_YEAR,
-            by="month",
+            year, _months_of(source, year), business=business.slug, as_of=as_of, days=_YEAR, by="month"
         ).ratings  # fmt: skip
         for rating in rated:
             own = [r for r in by_month if (r.kind, r.scale) == (rating.kind, rating.scale) and r.group != EVERYBODY]
@@ -129,7 +129,10 @@ def _risk(source: Source) -> tuple[Lack | None, FeedbackRisk | None]:
         return "no_outcome", None
 
 
-def _mask(values: list[bool]) -> pa.Array:
-    import pyarrow as pa
-
-    return pa.array(values, pa.bool_())
+def _months_of(source: Source, voices: pa.Table) -> list[str | None]:
+    """Return each row's month by the business' own clock; all rows at once, as there may be very many."""
+    starts = [day for day in reversed(month_starts(source.as_of)) if day > source.as_of - timedelta(days=_YEAR + 31)]
+    instants = np.array([source.business.instant(day) for day in starts], dtype="datetime64[us]")
+    events = voices["event_at"].to_numpy().astype("datetime64[us]")
+    names = np.array([f"{day:%Y-%m}" for day in starts], dtype=object)
+    return list(names[np.searchsorted(instants, events, side="right") - 1])
