@@ -3,7 +3,7 @@
 The door to Evidently is :mod:`monitoring.drift.evidently_metrics`, which loads it only when a report is drawn.
 """
 
-from monitoring.drift.bins import ColumnBins, Kind, Reference, bin_counts, new_values, reference_bins
+from monitoring.drift.bins import ColumnBins, Kind, Reference, bin_counts, largest_unknown, new_values, reference_bins
 from monitoring.drift.verdicts import ColumnDrift, DayDrift, chance_psi, day_drift, psi, same_distribution
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "bin_counts",
     "chance_psi",
     "day_drift",
+    "largest_unknown",
     "new_values",
     "psi",
     "reference_bins",

@@ -26,7 +26,8 @@ Kind = Literal["number", "category"]
 QUANTILES = tuple(i / 10 for i in range(1, 10))
 TOP_VALUES = 15
 KNOWN_VALUES = 500
-"""Categories remembered by name. A column with more has no test for new values: its tail changes every day."""
+"""Categories remembered by name. Of a column with more, a value beyond them is new when it has become so common that it
+would have been among them: its tail changes every day."""
 _CHOOSING_HALF = "(md5(customer_id) < '8')"
 
 
@@ -186,6 +187,22 @@ def bin_counts(
     histograms = ", ".join(f"{column.histogram_sql()} as c{i}" for i, column in enumerate(columns))
     row = warehouse.query(f"select {histograms} from {relation} as _rows", frames=frames or {}).to_pylist()[0]
     return {column.name: column.counted(row[f"c{i}"]) for i, column in enumerate(columns)}
+
+
+def largest_unknown(
+    warehouse: Warehouse,
+    relation: str,
+    columns: Sequence[ColumnBins],
+    *,
+    frames: Mapping[str, pa.Table] | None = None,
+) -> dict[str, int]:
+    """Return, for columns with more values than are remembered, the rows of the commonest value beyond those."""
+    found = {}
+    for column in columns:
+        if column.kind == "category" and not column.is_tail_complete:
+            largest = new_values(warehouse, relation, column, at_least=1, frames=frames)
+            found[column.name] = largest[0][1] if largest else 0
+    return found
 
 
 def new_values(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from math import ceil
 from typing import TYPE_CHECKING
 
 from features.build import build_features
@@ -15,9 +16,9 @@ from holdback.tables import FEATURES_TABLE, TABLES
 from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 from monitoring.cells import MINIMUM_CELL
-from monitoring.drift.bins import Kind, Reference, bin_counts, new_values, reference_bins
+from monitoring.drift.bins import Kind, Reference, bin_counts, largest_unknown, new_values, reference_bins
 from monitoring.drift.storage import from_rows, to_rows
-from monitoring.drift.verdicts import ColumnDrift, DayDrift, day_drift
+from monitoring.drift.verdicts import SHARE_MATTERS, ColumnDrift, DayDrift, day_drift
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,10 +76,16 @@ def feature_drift(
     absent = [column.name for column in reference.columns if column.name not in present]
     measured = [column for column in reference.columns if column.name not in absent]
     counts = bin_counts(warehouse, relation, measured) if count else {column.name: () for column in measured}
-    found = day_drift(reference, counts, row_count=count, absent=absent, importances=importances)
+    unknown = largest_unknown(warehouse, relation, measured) if count else {}
+    found = day_drift(reference, counts, row_count=count, absent=absent, importances=importances, unknown=unknown)
     bins = {column.name: column for column in reference.columns}
+    # Beyond the values that are remembered there are old ones too: only those that have grown are named.
+    least = {name: max(MINIMUM_CELL, ceil(SHARE_MATTERS * count)) for name in unknown}
     fresh = [
-        NewValues(column.name, new_values(warehouse, relation, bins[column.name], at_least=MINIMUM_CELL))
+        NewValues(
+            column.name,
+            new_values(warehouse, relation, bins[column.name], at_least=least.get(column.name, MINIMUM_CELL)),
+        )
         for column in found.drifted
         if "new values" in column.findings
     ]

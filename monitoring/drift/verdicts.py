@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from monitoring.drift.bins import ColumnBins, Kind, Reference
+from monitoring.drift.bins import KNOWN_VALUES, ColumnBins, Kind, Reference
 from monitoring.proportions import ShareDifference, newcombe
 
 Floats = npt.NDArray[np.float64]
@@ -61,6 +61,8 @@ class ColumnDrift:
         p_value: Of "same distribution" (two-sample chi-square on the same bins).
         missing: Nulls, today minus reference.
         new_values: Rows with values that the reference never saw, minus those expected (Good-Turing); categories only.
+            Where the reference has more values than are remembered: rows of the commonest value beyond those, minus
+            what such a value had at most.
         importance: Share of the model's importance, in [0, 1], when the model states it.
         bins: The bins, as the reference has them.
         reference_shares: Share of the reference per bin.
@@ -195,6 +197,7 @@ def day_drift(
     row_count: int,
     absent: Sequence[str] = (),
     importances: Mapping[str, float] | None = None,
+    unknown: Mapping[str, int] | None = None,
 ) -> DayDrift:
     """Compare one day's counts with the reference, column by column.
 
@@ -204,6 +207,8 @@ def day_drift(
         row_count: Customers today.
         absent: Columns of the reference that today's table does not have.
         importances: Column -> the model's importance, on any scale.
+        unknown: Column -> rows of its commonest value beyond those remembered, for columns with more values than that
+            (:func:`monitoring.drift.bins.largest_unknown`); without it they have no test for new values.
 
     Returns:
         One verdict per reference column. No reference and no rows are results with a reason, not errors.
@@ -221,6 +226,7 @@ def day_drift(
             row_count=row_count,
             alpha=min(DAY_ALPHA / questions, WEEK_ALPHA / (7 * _questions(column))),
             importance=shares.get(column.name, 0.0) if shares else None,
+            unknown=(unknown or {}).get(column.name),
         )
         for column in reference.columns
     ]
@@ -241,6 +247,7 @@ def _column_drift(
     row_count: int,
     alpha: float,
     importance: float | None,
+    unknown: int | None,
 ) -> ColumnDrift:
     # Shares come from all rows; the size that counts in a test is the customers, whose monthly rows repeat each other.
     r_size = reference.customer_count * column.row_count / max(reference.row_count, 1)
@@ -256,7 +263,10 @@ def _column_drift(
     chance = chance_psi(int(((r_rows > 0) | (c_rows > 0)).sum()), r_size, c_size)
     p_value = same_distribution(r_rows, c_rows)
     missing = newcombe((p[-1] * r_size, r_size), (q[-1] * c_size, c_size), level=1 - alpha)
-    fresh = _new_values(column, float(q[-2]), reference.customer_count, c_size, alpha)
+    if column.is_tail_complete:
+        fresh = _new_values(column, float(q[-2]), reference.customer_count, c_size, alpha)
+    else:
+        fresh = _grown_value(unknown, r_size, c_size, alpha)
     findings: list[Finding] = []
     if observed - chance >= PSI_MATTERS and p_value < alpha:
         findings.append("distribution")
@@ -312,10 +322,20 @@ def _comparable(column: ColumnBins, shares: Floats) -> Floats:
 def _new_values(
     column: ColumnBins, share: float, customers: int, c_size: float, alpha: float
 ) -> ShareDifference | None:
-    if column.kind == "number" or not column.is_tail_complete or column.null_count == column.row_count:
+    if column.kind == "number" or column.null_count == column.row_count:
         return None
     expected = min(column.singleton_count, customers)
     return newcombe((expected, customers), (share * c_size, c_size), level=1 - alpha)
+
+
+def _grown_value(unknown: int | None, r_size: float, c_size: float, alpha: float) -> ShareDifference | None:
+    """The commonest value beyond those remembered: in the reference it had at most the share of the rarest of them.
+
+    It is the largest of many, so chance is shared among as many values as are remembered.
+    """
+    if unknown is None:
+        return None
+    return newcombe((r_size / KNOWN_VALUES, r_size), (float(unknown), c_size), level=1 - alpha / KNOWN_VALUES)
 
 
 def bin_labels(column: ColumnBins, show: Callable[[float], str] | None = None) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from monitoring.drift import (
     bin_counts,
     chance_psi,
     day_drift,
+    largest_unknown,
     new_values,
     psi,
     reference_bins,
@@ -323,3 +324,34 @@ def test_the_new_values_are_named_unless_they_are_few(lake):
     frames = {"before": rows(then), "today": rows(now)}
     ref = reference_bins(lake, "before", {"kind": "category"}, frames=frames)
     assert new_values(lake, "today", ref.columns[0], at_least=5, frames=frames) == (("brand new", 20),)
+
+
+def test_a_value_that_grew_out_of_a_long_tail_is_new_and_the_tail_itself_is_not(lake):
+    rng = np.random.default_rng(29)
+    then = {"street": [f"s{i}" for i in rng.integers(2_000, size=4_000)]}
+    frames = {"before": rows(then)}
+    ref = reference_bins(lake, "before", {"street": "category"}, frames=frames)
+    assert not ref.columns[0].is_tail_complete
+
+    def verdict(values):
+        day = {"today": rows({"street": values})}
+        counts = bin_counts(lake, "today", ref.columns, frames=day)
+        unknown = largest_unknown(lake, "today", ref.columns, frames=day)
+        return day_drift(ref, counts, row_count=len(values), unknown=unknown).columns[0]
+
+    usual = [f"s{i}" for i in rng.integers(2_000, size=2_000)]
+    assert verdict(usual).status == "stable"
+    assert verdict(["new street"] * 100 + usual[100:]).findings == ("new values",)
+    assert verdict(["new street"] * 20 + usual[20:]).status == "stable"  # one in a hundred: too few to matter
+
+
+def test_a_bin_holds_its_lower_end_and_not_its_upper(lake):
+    inf, tiny = float("inf"), 5e-324
+    column = ColumnBins("x", "number", (1,), edges=(-inf, -1.5, 0.0, tiny, 2.0, inf))
+    values = [-1e308, -1.5, -0.0, 0.0, tiny, 1.0, 2.0, 1e308, inf, float("nan"), None, -inf]
+    frames = {"today": rows({"x": pa.array(values, pa.float64())})}
+    assert bin_counts(lake, "today", [column], frames=frames)["x"] == (0, 2, 1, 2, 2, 2, 1, 2)
+    empty = {"today": rows({"x": pa.array([], pa.float64())})}
+    assert sum(bin_counts(lake, "today", [column], frames=empty)["x"]) == 0
+    whole = {"today": rows({"x": pa.array([1, 2, 3, None])})}
+    assert bin_counts(lake, "today", [column], frames=whole)["x"] == (0, 0, 0, 0, 1, 2, 0, 1)
