@@ -98,8 +98,8 @@ def _found(seen: Seen, content: CampaignsContent, w: Words) -> str:
     row = seen.found
     assert row is not None
     between = interval(row["metric"], row["low"], row["high"], content, w)
-    key = f"campaigns_lead_{side(row, content)}"
-    return w(key, campaign=title(seen, w), interval=between, day=w.day(row["as_of"]))
+    said, day = side(row, content), w.day(row["as_of"])
+    return w(f"campaigns_lead_{said}", campaign=title(seen, w), interval=between, day=day)
 
 
 def _with_section(content: CampaignsContent) -> list[Seen]:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from campaigns.designs import Design, Standing, launched_versions, standings
 from campaigns.do_not_disturb import Disturbed, disturbed
 from holdback.business import Business, Campaign
-from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from monitoring.cells import MINIMUM_CELL
 from monitoring.measurement import measured_on, metrics_of, unit_of
 from monitoring.measurement.measuring import MONITOR
 from monitoring.measurement.metrics import METRICS, Unit
 from monitoring.measurement.portfolio import SideBySide, side_by_side
-from monitoring.measurement.readings import EVERYBODY
 from monitoring.measurement.retiring import RETIRER
 from monitoring.outcomes import CHURNED
-from monitoring.outcomes.contacts import REACHED
+from monitoring.portal.pages import campaigns_asking as asking
+from monitoring.portal.pages.campaigns_asking import Entered, Happening, Row
 from monitoring.portal.source import Source
 
-Row = Mapping[str, Any]
 Stage = Literal[
     "in force", "halted", "harmful", "retired", "waits", "over", "not launched", "elsewhere", "programme", "older",
     "gone",
@@ -36,30 +33,6 @@ _ORDER: Final = ("save_rate", *(metric.name for metric in METRICS), "roi", "expe
 
 LARGEST_PAGE: Final = 30
 """Campaigns with a section of their own; the rest stand in the overview."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """Who is in a campaign, as first assigned, up to and including a day."""
-
-    treated: int = 0
-    held: int = 0
-    contacted: int = 0
-
-    @property
-    def all(self) -> int:
-        """Treated and held out."""
-        return self.treated + self.held
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """A launch, a halt or a resumption, as the ledger keeps it."""
-
-    on: date
-    kind: str
-    by: str | None
-    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +156,8 @@ def read_campaigns(source: Source) -> CampaignsContent:
     """Read what the page says, whatever there is."""
     warehouse, business, as_of = source.warehouse, source.business, source.as_of
     newest = measured_on(warehouse, as_of)
-    figures = _figures(warehouse, as_of, newest)
-    seen = _with_rows(warehouse, as_of, _asked(warehouse, business, as_of, figures), figures, newest)
+    figures = asking.figures(warehouse, as_of, newest)
+    seen = _with_rows(warehouse, business, as_of, _asked(warehouse, business, as_of, figures), figures, newest)
     metrics = metrics_of(business)
     names = {row["metric"] for row in figures} | {metric.name for metric in metrics}
     return CampaignsContent(
@@ -244,11 +217,16 @@ def _standing(campaign: Campaign, standing: Standing) -> Seen:
 
 
 def _with_rows(
-    warehouse: Warehouse, as_of: date, asked: Sequence[Seen], figures: Sequence[Row], newest: date | None
+    warehouse: Warehouse,
+    business: Business,
+    as_of: date,
+    asked: Sequence[Seen],
+    figures: Sequence[Row],
+    newest: date | None,
 ) -> list[Seen]:
-    entered = _entered(warehouse, as_of)
-    segments, checks = _segments(warehouse, as_of), _checks(warehouse, newest)
-    happenings, in_peace = _happenings(warehouse, as_of), disturbed(warehouse, as_of)
+    entered = asking.entered(warehouse, business, as_of)
+    segments, checks = asking.segments(warehouse, as_of), asking.checks(warehouse, newest)
+    happenings, in_peace = asking.happenings(warehouse, as_of), disturbed(warehouse, as_of)
     found = []
     for one in asked:
         own = _own(figures, one)
@@ -283,84 +261,3 @@ def _told(own: Sequence[Row], newest: date | None) -> tuple[Row, ...]:
             key=lambda row: (_VOICES.index(row["reading"]), order.get(row["metric"], len(order)), row["method"]),
         )
     )
-
-
-def _figures(warehouse: Warehouse, as_of: date, newest: date | None) -> list[Row]:
-    """Everybody's figures: all daily ones, all planned readings, and everything of the newest day."""
-    if newest is None:
-        return []
-    return _rows(
-        warehouse,
-        f"""select * from effects
-        where as_of <= date '{as_of}' and segment = {literal(EVERYBODY)}
-            and (reading = 'daily' or as_of = date '{newest}' or (reading = 'official' and estimate is not null))
-        order by effects.as_of""",
-    )
-
-
-def _segments(warehouse: Warehouse, as_of: date) -> list[Row]:
-    """Figures of segments: of each campaign, voice and figure those of the newest day that has any."""
-    return _rows(
-        warehouse,
-        f"""select * from effects
-        where as_of <= date '{as_of}' and segment <> {literal(EVERYBODY)} and estimate is not null and withheld is null
-        qualify rank() over (partition by campaign, version, reading, metric order by as_of desc) = 1
-        order by reading, metric, segment""",
-    )
-
-
-def _checks(warehouse: Warehouse, newest: date | None) -> list[Row]:
-    if newest is None:
-        return []
-    return _rows(warehouse, f"select * from integrity_checks where as_of = date '{newest}'")
-
-
-def _entered(warehouse: Warehouse, as_of: date) -> Mapping[tuple[str | None, int], Entered]:
-    """By campaign and version, and for the programme: who was assigned first to what, and whom a contact reached."""
-    kinds = ", ".join(literal(kind) for kind in REACHED)
-    rows = _rows(
-        warehouse,
-        f"""
-        -- one row per customer, campaign and version, as first assigned; campaign is null in the global layer.
-        with known as (select * from ledger where as_of <= date '{as_of}'),
-        entered as (
-            select campaign, version, customer_id, "group" from known where kind = 'assigned'
-            qualify row_number() over (partition by campaign, version, customer_id order by as_of, sequence) = 1
-        ),
-        reached as (
-            select distinct campaign, version, customer_id from known
-            where kind in ({kinds}) and campaign is not null
-                and entry_id not in (select corrects from known where kind = 'corrected' and corrects is not null)
-        )
-        select entered.campaign, entered.version,
-            count(*) filter (where "group" = 'treatment') as treated,
-            count(*) filter (where "group" = 'holdout') as held,
-            count(*) filter (where "group" = 'treatment' and case when entered.campaign is null
-                then customer_id in (select customer_id from reached)
-                else (entered.campaign, entered.version, customer_id) in
-                    (select (campaign, version, customer_id) from reached) end) as contacted
-        from entered group by entered.campaign, entered.version""",
-    )
-    return {(r["campaign"], r["version"]): Entered(r["treated"], r["held"], r["contacted"]) for r in rows}
-
-
-def _happenings(warehouse: Warehouse, as_of: date) -> list[tuple[tuple[str, int], Happening]]:
-    rows = _rows(
-        warehouse,
-        f"""select as_of, kind, campaign, version, detail, reason from ledger
-        where kind in ('launched', 'halted', 'resumed') and as_of <= date '{as_of}' order by ledger.as_of, sequence""",
-    )
-    return [
-        ((row["campaign"], row["version"]), Happening(row["as_of"], row["kind"], _by(row), row["reason"]))
-        for row in rows
-    ]
-
-
-def _by(row: Row) -> str | None:
-    found = json.loads(row["detail"] or "{}").get("by")
-    return None if found is None else str(found)
-
-
-def _rows(warehouse: Warehouse, sql: str) -> list[Row]:
-    found: list[Row] = warehouse.query(sql).to_pylist()
-    return found

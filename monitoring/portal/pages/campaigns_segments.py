@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Final
 
 from monitoring.cells import MINIMUM_CELL, hidden
-from monitoring.portal.pages.campaigns_content import CampaignsContent, Row, Seen
+from monitoring.portal.pages.campaigns_asking import Row
+from monitoring.portal.pages.campaigns_content import CampaignsContent, Seen
 from monitoring.portal.pages.campaigns_words import definition, figure, interval, metric
 from monitoring.portal.parts import Cell, Column, Notice, Part, Table
 from monitoring.words import Words

@@ -7,7 +7,8 @@ import re
 from typing import Final
 
 from monitoring.cells import MINIMUM_CELL, hidden
-from monitoring.portal.pages.campaigns_content import CampaignsContent, Row, Seen, is_large_enough
+from monitoring.portal.pages.campaigns_asking import Row
+from monitoring.portal.pages.campaigns_content import CampaignsContent, Seen, is_large_enough
 from monitoring.portal.parts import Cell, State
 from monitoring.words import Words
 
@@ -19,7 +20,8 @@ METRICS: Final = (
     "churned", "save_rate", "incremental_margin", "margin", "value_kept", "revenue", "cost", "nps", "score", "roi",
     "expected_roi", "days_kept",
 )  # fmt: skip
-_EVIDENCE = re.compile(r"evidence ([\d,]+) to 1, limit ([\d,]+) to 1")
+_EVIDENCE = re.compile(r"evidence ([\d,]+) to 1, limit ([\d,]+)")
+_LARGEST: Final = 1_000_000  # evidence beyond it is only called more
 _CAP = re.compile(r"^revenue capped at ([\d,.]+) per customer")
 _STATES: Final[dict[str, State]] = {"better": "good", "worse": "bad", "open": "none"}
 
@@ -196,8 +198,9 @@ def reason(by: str | None, text: str | None, w: Words) -> str:
         evidence = _EVIDENCE.search(text or "")
         if evidence is None:
             return w("campaigns_harm")
-        value, limit = (w.count(float(each.replace(",", ""))) for each in evidence.groups())
-        return w("campaigns_harm_evidence", value=value, limit=limit)
+        value, limit = (float(each.replace(",", "")) for each in evidence.groups())
+        told = w.count(value) if value <= _LARGEST else w("campaigns_over", value=w.count(_LARGEST))
+        return w("campaigns_harm_evidence", value=told, limit=w.count(limit))
     if by == "value monitor":
         return w("campaigns_retired")
     return text or ""

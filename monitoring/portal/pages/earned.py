@@ -77,5 +77,4 @@ def _paid(book: Book, content: EarnedContent, w: Words) -> str:
     assert book.total.earned is not None
     net = book.total.earned.net
     between = range_of(net, content.business.currency, w)
-    key = f"earned_lead_{net_side(net)}"
-    return w(key, what=title(book, w), months=months(book.total, w), interval=between)
+    return w(f"earned_lead_{net_side(net)}", what=title(book, w), months=months(book.total, w), interval=between)
