@@ -55,6 +55,7 @@ RATE_BAND: Final = (2 / 3, 1.5)
 """Churn rate over the rate at training."""
 FEWEST_CHURNERS: Final = 100
 """New outcomes of either kind below which nothing is said."""
+_LATE_WEEKS = 5  # data later than this are another alert's business
 RULE: Final = "retraining_proposed"
 """The alert that proposes."""
 
@@ -221,8 +222,7 @@ def _asked(
     over = [day for day in fresh if outcome_ends_on(churn, day) <= as_of]
     if not over:
         return _Asked(waits_for="window", until=outcome_ends_on(churn, fresh[0]) if fresh else None)
-    day = _weekly(over)
-    churned, probability = _outcomes(workspace, churn, day, as_of, champion.version)
+    day, churned, probability = _newest_known(workspace, churn, over, as_of, champion.version)
     left = int(churned.sum())
     asked = _Asked(day, int(churned.size), left)
     if min(left, int(churned.size) - left) < FEWEST_CHURNERS:
@@ -235,10 +235,23 @@ def _asked(
     return _Asked(asked.asked_on, asked.customer_count, left, reasons_against(churned, probability, promised))
 
 
-def _weekly(over: list[date]) -> date:
-    """Return the newest day of a grid of weeks that starts with the first day: between two of them nothing is new."""
-    newest = over[0] + timedelta(days=LOOK_DAYS * ((over[-1] - over[0]).days // LOOK_DAYS))
-    return max(day for day in over if day <= newest)
+def _newest_known(
+    workspace: Workspace, churn: Churn, over: list[date], as_of: date, version: str
+) -> tuple[date, Booleans, Floats]:
+    """Return the newest weekly cohort of which outcomes are known: data may not reach the end of its window yet."""
+    days = _weekly(over)
+    for day in days[:-1]:
+        churned, probability = _outcomes(workspace, churn, day, as_of, version)
+        if churned.size:
+            return day, churned, probability
+    return days[-1], *_outcomes(workspace, churn, days[-1], as_of, version)
+
+
+def _weekly(over: list[date]) -> list[date]:
+    """Return the newest days of a grid of weeks that starts with the first day: between two of them nothing is new."""
+    weeks = (over[-1] - over[0]).days // LOOK_DAYS
+    grid = (over[0] + timedelta(days=LOOK_DAYS * week) for week in range(weeks, max(weeks - _LATE_WEEKS, -1), -1))
+    return [max(day for day in over if day <= last) for last in grid]
 
 
 def _scored_days(warehouse: Warehouse, churn: Churn, version: str, as_of: date) -> list[date]:
