@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -138,10 +139,15 @@ def _risk_stats(c: Today, risk: Risk, w: Words) -> list[Stat]:
             w("today_def_at_risk", cut=medium_cut, version=risk.model_version),
             note=w("today_of_scored", share=w.share(share), scored=w.count(now.scored or 0))
             if share is not None
-            else w("today_hidden_note", least=MINIMUM_CELL),
+            else _why_hidden(now.at_risk, w),
         ),
-        Stat(w("today_high"), _count(now.high, w), w("today_def_high", cut=high_cut)),
-        Stat(w("today_medium"), _count(now.medium, w), w("today_def_medium", low=medium_cut, high=high_cut)),
+        Stat(w("today_high"), _count(now.high, w), w("today_def_high", cut=high_cut), note=_why_hidden(now.high, w)),
+        Stat(
+            w("today_medium"),
+            _count(now.medium, w),
+            w("today_def_medium", low=medium_cut, high=high_cut),
+            note=_why_hidden(now.medium, w),
+        ),
     ]
     if risk.expected is not None and risk.expected_low is not None and risk.expected_high is not None:
         days = "" if isinstance(c.churn, ColumnChurn) else w("today_expected_note", n=w.count(c.churn.outcome_days))
@@ -235,9 +241,18 @@ def _probabilities(risk: Risk, w: Words) -> list[Chart]:
         unit="count",
         x_title=w("today_probability"),
         y_title=w("today_customers"),
-        sentence=w("today_probabilities_sentence"),
+        sentence=_largest_bin(risk, edge, w),
     )
     return [chart]
+
+
+def _largest_bin(risk: Risk, edge: Callable[[float], str], w: Words) -> str:
+    shown = [(found.count, found) for found in risk.bins if found.count]
+    if not shown or not risk.now.scored:
+        return ""
+    count, largest = max(shown, key=lambda each: each[0])
+    share = w.share(count / risk.now.scored, 0)
+    return w("today_probabilities_most", n=w.count(count), share=share, low=edge(largest.low), high=edge(largest.high))
 
 
 def _changes_section(c: Today, w: Words) -> Section:
@@ -288,4 +303,8 @@ def _contacts_stat(decided: Decided, w: Words) -> Stat:
 
 
 def _count(value: int | None, w: Words) -> str:
-    return w("not_shown") if value is None else w.count(value)
+    return w("nothing") if value is None else w.count(value)
+
+
+def _why_hidden(value: int | None, w: Words) -> str:
+    return w("today_hidden_note", least=MINIMUM_CELL) if value is None else ""

@@ -92,10 +92,13 @@ def _models(source: Source, *, is_scored: bool) -> Iterator[Need]:
 
 
 def _runs(journal: Journal, business: Business, as_of: date) -> Iterator[Need]:
-    """Steps of the day whose newest run failed; why stands in the journal, and may name what must not be shown."""
+    """Steps of the day whose newest run failed; why stands in the journal, and may name what must not be shown.
+
+    What runs again now, such as the report while this page is written, is not over.
+    """
     newest: dict[str, Run] = {}
     for run in journal.runs(business=business.slug):
-        if run.as_of == as_of and run.state != "running":
+        if run.as_of == as_of:
             newest.setdefault(run.flow, run)
     failed = [flow for flow, run in newest.items() if run.state == "failed"]
     for flow in sorted(failed):

@@ -187,7 +187,7 @@ def test_of_one_customer_nothing_is_told(tmp_path):
     assert "Fewer than 5 customers were scored today" in page.lead
     assert stat(page, "Contacts").value == "< 5"
     shown = {one.value for one in stats(page)}
-    assert shown <= {"not shown", "–", "< 5"}
+    assert shown <= {"–", "not shown", "< 5"}
     assert not any(text.strip("€") in ("1", "0.70", "100.0%") for text in texts(page))
 
 
@@ -313,6 +313,15 @@ def _unit(count, position):
 def _is_told(known, wanted):
     matrix = np.array(known)
     return np.linalg.matrix_rank(np.vstack([matrix, wanted])) == np.linalg.matrix_rank(matrix)
+
+
+def test_a_tier_that_is_too_small_says_why_it_is_not_shown(tmp_path):
+    desk = workspace(tmp_path)
+    scores(desk, AS_OF, high=names(1, 3), medium=names(4, 30), low=names(31, 60))
+    page = said(today, desk)
+    assert [(one.value, one.note[:9]) for one in stats(page)[:3]] == [
+        ("30", "50.0% of "), ("–", "Not shown"), ("–", "Not shown")
+    ]  # fmt: skip
 
 
 def test_the_bars_of_a_tier_do_not_give_a_small_one_away(tmp_path):

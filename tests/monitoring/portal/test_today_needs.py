@@ -148,6 +148,15 @@ def test_a_step_that_failed_is_told_unless_it_was_done_again(desk):
     assert [text for text, _, _ in needs(desk)] == ["The step “scoring” failed on 2 March 2026."]
 
 
+def test_a_step_that_runs_again_now_is_not_over(desk):
+    ran(desk, "report", AS_OF, error="the disk was full")
+    assert set(kinds(desk)) == {"failed_run"}
+    at = datetime(2026, 3, 2, 9)
+    start = {"flow": "report", "business": "acme", "as_of": AS_OF, "inputs_key": "", "owner": "me", "now": at}
+    desk.journal.start_run("now", **start)
+    assert kinds(desk) == {}
+
+
 def test_a_trigger_that_fired_far_too_often_is_told(desk):
     run = {"as_of": AS_OF, "trigger": "outage", "seen_at": datetime(2026, 3, 1), "holding": 90, "fired": 80,
            "cooling": 0, "expected": 2.0, "is_flooded": True}  # fmt: skip
