@@ -214,7 +214,7 @@ def _groups(source: Source, found: ChurnRates, compared: int) -> Groups:
 
 def _apart(rows: Sequence[GroupRate], total: GroupRate | None, compared: int) -> list[tuple[str, ShareDifference]]:
     """Compare each group with everybody else; so many comparisons share the 5 % of error (Bonferroni)."""
-    if total is None or total.left is None or len(rows) < 2:
+    if total is None or total.left is None:
         return []
     found = []
     for one in rows:
