@@ -102,6 +102,8 @@ def _axis() -> dict[str, Any]:
         "showgrid": False,
         "gridcolor": "var(--line)",
         "zeroline": False,
+        "zerolinecolor": "var(--edge)",
+        "zerolinewidth": 1.5,
         "ticks": "",
         "tickfont": dict(_SMALL),
         "title": {"font": dict(_SMALL)},

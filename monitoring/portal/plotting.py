@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from monitoring.portal.axes import Scale, scale_of, write_x
+from monitoring.portal.axes import Scale, day_of, scale_of, write_x
 from monitoring.portal.layout import draw_marks, draw_reference, empty_layout, set_axis
 from monitoring.portal.parts import Chart, Point, Series
 from monitoring.portal.places import Places, runs
@@ -76,7 +76,7 @@ def _columns(chart: Chart, places: Places, scale: Scale, words: Words) -> Plot:
 def _upright(chart: Chart, places: Places, scale: Scale, words: Words, data: list[Trace]) -> Plot:
     layout = empty_layout(_HEIGHT) | {"bargap": 0.3, "bargroupgap": 0.08}
     set_axis(layout, "xaxis", places.axis(words, is_bar=chart.kind == "bars"))
-    set_axis(layout, "yaxis", scale.axis())
+    set_axis(layout, "yaxis", scale.axis() | {"zeroline": chart.kind == "bars"})
     draw_reference(layout, chart, "y")
     draw_marks(layout, chart, places, "x")
     return Plot(data, layout, places.narrow(words))
@@ -95,7 +95,7 @@ def _rows(chart: Chart, places: Places, scale: Scale, words: Words) -> Plot:
         data.append(dots(series, [place + apart for place in at], hints, style, is_upright=False))
     each = 14 + _BAR * len(chart.series) if chart.kind == "bars" else 20 + _DOT * len(chart.series)
     layout = empty_layout(_EDGES + len(places.names) * each) | {"bargap": 0.35, "bargroupgap": 0.1}
-    set_axis(layout, "xaxis", scale.axis())
+    set_axis(layout, "xaxis", scale.axis() | {"zeroline": chart.kind == "bars"})
     set_axis(layout, "yaxis", places.rows(words))
     draw_reference(layout, chart, "x")
     draw_marks(layout, chart, places, "y")
@@ -129,13 +129,20 @@ def _hints(chart: Chart, series: Series, scale: Scale, words: Words) -> list[str
     return [
         "<br>".join(
             [
-                f"<b>{escape(scale.write(float(p.x)) if chart.kind == 'reliability' else write_x(p.x, words))}</b>",
+                f"<b>{escape(_place(p, chart, scale, words))}</b>",
                 *([escape(series.label)] if len(chart.series) > 1 else []),
                 escape(_written(p, scale, words)),
             ]
         )
         for p in series.points
     ]
+
+
+def _place(point: Point, chart: Chart, scale: Scale, words: Words) -> str:
+    if chart.kind == "reliability":
+        return scale.write(float(point.x))
+    day = day_of(point.x)
+    return words.day(day) if day and len(str(point.x)) == 10 else write_x(point.x, words)
 
 
 def _written(point: Point, scale: Scale, words: Words) -> str:

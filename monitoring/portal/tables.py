@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
 
 from monitoring.portal.axes import write_x, writer
 from monitoring.portal.parts import Cell, Chart, Point, State, Table
+from monitoring.portal.traces import bounds, finite
 from monitoring.words import Words
 
 _MINUS = "\u2212"
 _NUMBER = re.compile(r"[+\-]?\d+(\.\d+)?")
 #: What may stand around a number: spaces of all kinds, and the sign of a currency.
-_AROUND = re.compile(r"[\s\u00a0\u202f]|[$€£¥]|\b[A-Z]{3}\b")
+_AROUND = re.compile(r"\s|[A-Z]{0,3}[$£¥\u20a0-\u20cf]|(?<![A-Za-z])[A-Z]{3}(?![A-Za-z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,11 @@ def grid_of_chart(chart: Chart, words: Words, currency: str) -> Grid:
 
     A point whose value is None reads as not shown; where a series has no point at all, nothing stands.
     """
-    values = [n for s in chart.series for p in s.points for n in (p.value, p.low, p.high) if n is not None]
-    known = [value for value in values if isfinite(value)]
+    values = [finite(n) for s in chart.series for p in s.points for n in (p.value, p.low, p.high)]
+    known = [value for value in values if value is not None]
     write = writer(known, chart.unit, words, currency)
     write_place = writer([float(x) for x in _places(chart)], "share", words, currency) if _is_of_shares(chart) else None
-    bounded = [any(p.low is not None and p.high is not None for p in s.points) for s in chart.series]
+    bounded = [any(bounds(point) for point in series.points) for series in chart.series]
     heads = [Head(chart.x_title, "", False, (chart.x_title,))]
     for series, has_bounds in zip(chart.series, bounded, strict=True):
         label = chart.y_title if len(chart.series) == 1 else series.label
@@ -123,17 +123,15 @@ def _csv(cell: Cell, words: Words, *, is_number: bool, has_detail: bool) -> tupl
     return (first, cell.small or None) if has_detail else (first,)
 
 
-def _point(point: Point | None, words: Words, write: object, width: int) -> Shown:
-    assert callable(write)
+def _point(point: Point | None, words: Words, write: Callable[[float], str], width: int) -> Shown:
     if point is None:
         return Shown(words("nothing"), "", "none", (None,) * width)
-    if point.value is None or not isfinite(point.value):
+    value, bounded = finite(point.value), bounds(point)
+    if value is None:
         return Shown(words("not_shown"), "", "none", (words("not_shown"), None, None)[:width])
-    small, bounds = "", (None, None)
-    if point.low is not None and point.high is not None:
-        small = words("interval", low=write(point.low), high=write(point.high))
-        return Shown(write(point.value), small, "none", (point.value, point.low, point.high))
-    return Shown(write(point.value), small, "none", (point.value, *bounds)[:width])
+    if bounded is None:
+        return Shown(write(value), "", "none", (value, None, None)[:width])
+    return Shown(write(value), words("interval", low=write(bounded[1]), high=write(bounded[2])), "none", bounded)
 
 
 def _is_of_shares(chart: Chart) -> bool:

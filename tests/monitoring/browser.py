@@ -58,9 +58,10 @@ class Page:
         self.requests.clear()
         self.errors.clear()
         self._loaded = False
-        self.call("Page.navigate", url=path.as_uri() if isinstance(path, Path) else path)
-        while not self._loaded:
-            self._receive()
+        opened = self.call("Page.navigate", url=path.as_uri() if isinstance(path, Path) else path)
+        if "loaderId" not in opened:  # only the anchor is another one: the browser would load nothing
+            self.call("Page.reload")
+        self._wait_until_loaded()
 
     def ask(self, expression: str) -> object:
         """The value of a JavaScript expression; promises are awaited."""
@@ -96,11 +97,21 @@ class Page:
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             self._mouse(kind, *at)
 
+    def follow(self, selector: str) -> None:
+        """Click on a link and wait until what it leads to is loaded."""
+        self._loaded = False
+        self.click(selector)
+        self._wait_until_loaded()
+
     def picture(self, path: Path) -> Path:
         """Write a picture of the whole page."""
         shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(shot["data"]))
         return path
+
+    def _wait_until_loaded(self) -> None:
+        while not self._loaded:
+            self._receive()
 
     def _middle(self, selector: str) -> tuple[float, float]:
         box = self.ask(

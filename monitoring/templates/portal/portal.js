@@ -44,8 +44,9 @@
     spec.layout.width = width;
     spec.layout.separators = plot.separators;
     spec.layout.font = { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("--ink") };
+    spec.layout.hoverlabel.font.family = spec.layout.font.family;
     if (width < 520) { Object.keys(spec.narrow).forEach(function (path) { place(spec.layout, path, spec.narrow[path]); }); }
-    return Plotly.react(plot.box, spec.data, spec.layout, { displayModeBar: false, locale: plot.locale, showLink: false, scrollZoom: false, doubleClick: false });
+    return Plotly.react(plot.box, spec.data, spec.layout, { displayModeBar: false, locale: plot.locale, scrollZoom: false, doubleClick: false });
   }
   function drawAll() { return plots.reduce(function (before, plot) { return before.then(function () { return draw(plot); }); }, Promise.resolve()); }
   function again() {
@@ -59,7 +60,9 @@
   function startCharts() {
     if (typeof Plotly === "undefined") { root.classList.add("no-plots"); return Promise.resolve(); }
     var dates = JSON.parse(document.getElementById("site-dates").textContent);
-    if (dates.language !== "en") Plotly.register({ moduleType: "locale", name: dates.language, dictionary: {}, format: { days: dates.days, shortDays: dates.shortDays, months: dates.months, shortMonths: dates.shortMonths, date: "%d/%m/%Y" } });
+    if (dates.language !== "en") { /* Plotly's own language: to name it again would take half of it away */
+      Plotly.register({ moduleType: "locale", name: dates.language, dictionary: {}, format: { days: dates.days, shortDays: dates.shortDays, months: dates.months, shortMonths: dates.shortMonths, date: "%d/%m/%Y" } });
+    }
     each("figure.chart", function (figure) {
       var plot = { box: figure.querySelector(".chart-plot"), spec: JSON.parse(figure.querySelector(".spec").textContent), locale: dates.language, separators: dates.separators };
       plots.push(plot);

@@ -231,7 +231,7 @@ def _money(say):
         say("What it earned", "Lo que ha dado"),
         say("Against the holdout.", "Frente al grupo de control."),
         "bars",
-        (Series(say("Amount", "Importe"), tuple(Point(*step) for step in steps)),),
+        (Series(say("Euros", "Euros"), tuple(Point(*step) for step in steps)),),
         "money",
         say("Item", "Partida"),
         say("Euros", "Euros"),
