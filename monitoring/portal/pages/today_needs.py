@@ -203,16 +203,16 @@ def _data(warehouse: Warehouse, quality: Quality, as_of: date) -> Iterator[Need]
 def _alerts(warehouse: Warehouse, as_of: date) -> Iterator[Need]:
     """Alerts that are not over; whoever acknowledged one is not named."""
     rows = warehouse.query(
-        "select alert_id, rule, about, severity, state, message, first_on from ("
-        "select *, min(as_of) over (partition by alert_id) as first_on from alerts "
-        f"where as_of <= date '{as_of}') "
-        "qualify row_number() over (partition by alert_id order by happened_at desc, as_of desc) = 1 "
-        "order by case severity when 'critical' then 0 when 'warning' then 1 else 2 end, first_on, alert_id"
+        "select alert_id, about, min(as_of) as first_on, bool_or(state = 'acknowledged') as is_acknowledged, "
+        "max_by(state, position) as last_state, max_by(severity, position) as last_severity, "
+        "max_by(message, position) as last_message from (select *, row(happened_at, coalesce(sequence, 0)) as position "
+        f"from alerts where as_of <= date '{as_of}') group by alert_id, about "
+        "order by case last_severity when 'critical' then 0 when 'warning' then 1 else 2 end, first_on, alert_id"
     ).to_pylist()
     for row in rows:
-        if row["state"] == "over":
+        if row["last_state"] == "over":
             continue
-        kind = "acknowledged_alert" if row["state"] == "acknowledged" else "open_alert"
-        state: State = "bad" if row["severity"] == "critical" and kind == "open_alert" else "look"
+        kind = "acknowledged_alert" if row["is_acknowledged"] else "open_alert"
+        state: State = "bad" if row["last_severity"] == "critical" and kind == "open_alert" else "look"
         names = (row["alert_id"],)
-        yield Need(kind, state, row["about"], day=row["first_on"], names=names, text=row["message"])
+        yield Need(kind, state, row["about"], day=row["first_on"], names=names, text=row["last_message"])

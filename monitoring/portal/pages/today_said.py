@@ -30,7 +30,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "flooded_trigger": "holdback triggers show {about}",
     "refused_file": "holdback ingest",
     "quarantined": "holdback quarantine list",
-    "open_alert": "holdback alerts ack {name}",
+    "open_alert": "holdback alerts show {name}",
     "acknowledged_alert": "holdback alerts show {name}",
 }
 """What to type first about each kind of need; the others are for people to talk about."""

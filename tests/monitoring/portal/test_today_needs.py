@@ -199,11 +199,13 @@ def test_alerts_that_are_not_over_are_listed_without_who_took_them(desk):
         {**alert, "alert_id": "a2", "message": "drift", "severity": "warning"},
         {**alert, **later, "alert_id": "a2", "message": "drift", "severity": "warning", "state": "acknowledged",
          "by_whom": "Ana Ruiz"},
+        {**alert, **later, "alert_id": "a2", "message": "drift", "severity": "warning", "state": "seen_again",
+         "happened_at": datetime(2026, 3, 2, 7)},
         {**alert, "alert_id": "a3", "message": "gone"}, {**alert, **later, "alert_id": "a3", "state": "over"},
     ]  # fmt: skip
     put(desk, "alerts", listed, batch="alerts")
     assert [(text, command) for text, _, command in needs(desk)] == [
-        ("Alert since 1 March 2026: tills late <b>", "holdback alerts ack a1"),
+        ("Alert since 1 March 2026: tills late <b>", "holdback alerts show a1"),
         ("Alert since 1 March 2026, acknowledged and not over: drift", "holdback alerts show a2"),
     ]
     assert [need.state for need in read(today, desk).needs] == ["bad", "look"]
