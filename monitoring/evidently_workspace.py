@@ -172,7 +172,8 @@ def _write(path: Path, content: Any) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(content, cls=NumpyEncoder, allow_nan=False), encoding="utf-8")
         part.replace(path)
-        path.touch()  # a running server watches the names that it knows, and does not see a rename
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n")  # a running server watches for what is written under a name, and does not see a rename
     except OSError as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
