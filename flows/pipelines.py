@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from prefect import flow, runtime, task
@@ -40,6 +41,7 @@ _step = task(
 
 ingest_task = _step(steps.ingest_step)
 retrain_task = _step(steps.retrain_step)
+retrain_if_needed_task = _step(steps.retrain_if_needed_step)
 first_model_task = _step(steps.first_model_step)
 train_value_task = _step(steps.train_value_step)
 first_value_task = _step(steps.first_value_step)
@@ -94,20 +96,24 @@ def ingest_daily(business: str | None = None, as_of: date | None = None, history
 
 
 @flow(flow_run_name=_run_name)
-def retrain(business: str | None = None, as_of: date | None = None, churn: str | None = None) -> list[Outcome]:
+def retrain(
+    business: str | None = None, as_of: date | None = None, churn: str | None = None, if_needed: bool = False
+) -> list[Outcome]:
     """Learn anew who leaves, what customers are worth and whom each action changes; or only the churn model named.
 
-    Each challenger takes office only through its own gate; what cannot be learned yet says when it can.
+    Each challenger takes office only through its own gate; what cannot be learned yet says when it can. With
+    ``if_needed`` only churn models that matured outcomes speak against are trained.
     """
     workspace, day = _opened(business, as_of)
     outcomes: list[Outcome] = []
     faults: list[HoldbackError] = []
     for name in _names(workspace, churn):
         try:
-            outcomes.append(_published(retrain_task(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS)))
+            train = retrain_if_needed_task if if_needed else retrain_task
+            outcomes.append(_published(train(workspace, day, churn=name, wait_seconds=_WAIT_SECONDS)))
         except HoldbackError as fault:
             faults.append(fault)
-    if churn is None:
+    if churn is None and not if_needed:
         outcomes.append(_or_waits("train_value", workspace, day, train_value_task))
         if workspace.business.campaigns:
             outcomes.append(_or_waits("learn", workspace, day, learn_task))
@@ -275,6 +281,9 @@ def _scored(workspace: Workspace, day: date, churn: str) -> Iterator[Outcome]:
     first = first_model_task(workspace, day, churn=churn, wait_seconds=_WAIT_SECONDS)
     if first is not None:
         yield _published(first)
+    elif workspace.business.training.retrain == "start":
+        step = partial(retrain_if_needed_task, churn=churn)
+        yield from (_published(outcome) for outcome in _or_without("retrain", workspace, day, step))
     yield _published(score_task(workspace, day, churn=churn, wait_seconds=_WAIT_SECONDS))
 
 

@@ -85,6 +85,20 @@ def retrain_step(workspace: Workspace, as_of: date, *, churn: str | None = None,
     )
 
 
+def retrain_if_needed_step(
+    workspace: Workspace, as_of: date, *, churn: str | None = None, wait_seconds: float = 0
+) -> Outcome:
+    """Train as :func:`retrain_step` does when evidence speaks for it, and say why or why not."""
+    from monitoring.retraining import evidence
+
+    definition = workspace.business.churn_named(churn)
+    found = evidence(workspace, definition, as_of)
+    if not found.is_due:
+        return Outcome("retrain", workspace.business.slug, as_of, {"waits": str(found)}, was_done_already=True)
+    outcome = retrain_step(workspace, as_of, churn=definition.name, wait_seconds=wait_seconds)
+    return dataclasses.replace(outcome, receipt={**outcome.receipt, "evidence": str(found)})
+
+
 def first_model_step(
     workspace: Workspace, as_of: date, *, churn: str | None = None, wait_seconds: float = 0
 ) -> Outcome | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from flows.cli.alerts import tell_alerts
 from flows.cli.decisions import why
 from flows.cli.learned import tell_learn, tell_train_value, tell_uplift, tell_value
 from flows.cli.options import bold, interval, print_json, show, table_of
@@ -69,7 +70,12 @@ def _rows_by_feed(batches: list[Receipt]) -> Iterator[Any]:
 
 
 def tell_retrain(receipt: Receipt) -> Iterator[Any]:
-    """The model beside its baselines, and the gate's verdict."""
+    """Why it was trained, the model beside its baselines, and the gate's verdict."""
+    if "waits" in receipt:
+        yield receipt["waits"]
+        return
+    if "evidence" in receipt:
+        yield receipt["evidence"]
     learned, judged = receipt["learned_on"], receipt["judged_on"]
     yield (
         f"learned from {receipt['training_row_count']:,} rows ({receipt['training_churner_count']:,} churned), "
@@ -252,4 +258,5 @@ _TELLERS: dict[str, Callable[[Receipt], Iterator[Any]]] = {
     "uplift_daily": tell_uplift,
     "triggers": tell_triggers,
     "segments": tell_segments,
+    "alerts": tell_alerts,
 }

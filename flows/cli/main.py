@@ -10,6 +10,7 @@ import sys
 import typer
 
 from flows.cli import (
+    alerts,
     business,
     campaigns,
     causes,
@@ -57,6 +58,7 @@ causes.add_to(app)
 feedback.add_to(app)
 triggers.add_to(app)
 portal.add_to(app)
+alerts.add_to(app)
 campaigns.add_to(app)
 measurement.add_to(campaigns.campaigns)
 earnings.add_to(campaigns.campaigns)

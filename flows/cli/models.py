@@ -28,16 +28,34 @@ registered = typer.Typer(help="Registered models: which is champion, and why.", 
 OfAction = Annotated[str | None, typer.Option("--action", help="The uplift models of an action, not a churn model.")]
 OfValue = Annotated[bool, typer.Option("--value", help="The models of what customers are worth, not a churn model.")]
 
+IfNeeded = Annotated[
+    bool,
+    typer.Option(
+        "--if-needed", help="Only churn models that matured outcomes speak against; says why or why not. Drift of the "
+        "features alone is no reason.",
+    ),
+]  # fmt: skip
+_RETRAIN_EXAMPLES = """\b
+Examples:
+  holdback retrain
+  holdback retrain --if-needed                     only where evidence speaks for it
+  holdback retrain --as-of 2026-11-01 --json
+"""
+
 
 def add_to(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
-    app.command(epilog="\b\nExamples:\n  holdback retrain\n  holdback retrain --as-of 2026-11-01 --json")(retrain)
+    app.command(epilog=_RETRAIN_EXAMPLES)(retrain)
     app.add_typer(registered, name="models")
     app.command(epilog="\b\nExamples:\n  holdback score\n  holdback score --as-of 2026-11-01")(score)
 
 
 def retrain(
-    business: BusinessFile = None, as_of: AsOf = None, churn: ChurnNames = None, as_json: AsJson = False
+    if_needed: IfNeeded = False,
+    business: BusinessFile = None,
+    as_of: AsOf = None,
+    churn: ChurnNames = None,
+    as_json: AsJson = False,
 ) -> None:
     """Learn anew who leaves, what customers are worth and whom each action changes; or one churn model, with --churn.
 
@@ -46,7 +64,7 @@ def retrain(
     from flows.cli.answers import print_outcomes
     from flows.running import run
 
-    outcomes = run("retrain", quiet=as_json, business=text_of(business), as_of=as_of, churn=churn)
+    outcomes = run("retrain", quiet=as_json, business=text_of(business), as_of=as_of, churn=churn, if_needed=if_needed)
     print_outcomes(outcomes, as_json=as_json)
 
 
