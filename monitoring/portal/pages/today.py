@@ -61,7 +61,9 @@ def read(source: Source) -> Today:
         value_days=business.value.horizon_days,
         risk=risk,
         history=history,
-        divisions=read_divisions(warehouse, business, churn, as_of) if risk is not None else (),
+        divisions=read_divisions(warehouse, business, churn, as_of)
+        if risk is not None and risk.now.scored is not None
+        else (),
         decided=read_decided(warehouse, business, as_of),
         needs=read_needs(source, quality, is_scored=risk is not None),
     )
@@ -80,7 +82,7 @@ def page(content: Today, words: Words) -> Page:
             decided_section(content.decided, content.currency, w),
             held_section(content.decided, w),
             _changes_section(content, w),
-            groups_section(content.divisions, content.risk is not None, w),
+            groups_section(content.divisions, _why_no_groups(content.risk), w),
         ),
     )
 
@@ -300,6 +302,12 @@ def _contacts_stat(decided: Decided, w: Words) -> Stat:
     before = decided.contacts_before
     written = w.count(before) if before is not None else w("fewer_than", least=MINIMUM_CELL)
     return Stat(label, value, definition, note=w("today_contacts_before", day=w.day(decided.before), n=written))
+
+
+def _why_no_groups(risk: Risk | None) -> str:
+    if risk is None:
+        return "not_scored"
+    return "none" if risk.now.scored is not None else "few"
 
 
 def _count(value: int | None, w: Words) -> str:

@@ -52,8 +52,9 @@ class Division:
         title: Name of the attribute as the business file tells it; empty for the others.
         is_flag: True when the groups are yes and no.
         grouped_on: Day of the groups; None for attributes, which are those known today.
-        groups: The first :data:`MOST_GROUPS`: in their own order, else those with most at risk first.
-        group_count: How many groups there are.
+        groups: The first :data:`MOST_GROUPS` that can be shown: in their own order, else those with most at risk first.
+        shown_count: How many can be shown.
+        hidden_count: How many cannot: too small, or they would tell a small one.
     """
 
     kind: Kind
@@ -61,7 +62,8 @@ class Division:
     is_flag: bool
     grouped_on: date | None
     groups: tuple[Group, ...]
-    group_count: int
+    shown_count: int
+    hidden_count: int
 
 
 def read_divisions(warehouse: Warehouse, business: Business, churn: Churn, as_of: date) -> tuple[Division, ...]:
@@ -135,7 +137,8 @@ def _division(
     kind: Kind, rows: list[dict[str, Any]], *, title: str = "", is_flag: bool = False, grouped_on: date | None = None
 ) -> Division:
     groups = shown_groups([(row["name"], row["n"], row["at_risk"]) for row in rows])
-    return Division(kind, title, is_flag, grouped_on, groups[:MOST_GROUPS], len(groups))
+    shown = tuple(group for group in groups if group.customer_count is not None)
+    return Division(kind, title, is_flag, grouped_on, shown[:MOST_GROUPS], len(shown), len(groups) - len(shown))
 
 
 def _own(churn: Churn, day: date) -> str:

@@ -166,11 +166,11 @@ def held_section(decided: Decided, w: Words) -> Section:
     return Section("held-back", w("today_held"), (table,), lead)
 
 
-def groups_section(divisions: tuple[Division, ...], is_scored: bool, w: Words) -> Section:
-    """Say in which groups of customers the risk is."""
+def groups_section(divisions: tuple[Division, ...], why_none: str, w: Words) -> Section:
+    """Say in which groups of customers the risk is; ``why_none`` is said when there are no groups."""
     title = w("today_groups")
     if not divisions:
-        text = w("today_groups_none" if is_scored else "today_groups_not_scored")
+        text = w(f"today_groups_{why_none}", least=MINIMUM_CELL)
         return Section("groups", title, (Notice(text),))
     parts: list[Part] = []
     for position, division in enumerate(divisions, start=1):
@@ -214,11 +214,13 @@ def _groups_chart(division: Division, position: int, w: Words) -> list[Chart]:
 
 
 def _groups_table(division: Division, position: int, w: Words) -> Table:
-    few, hidden = w("today_fewer_or_hidden", least=MINIMUM_CELL), w("not_shown")
-    caption = _groups_title(division, w)
-    if division.group_count > MOST_GROUPS:
-        shown = w("today_groups_first", n=w.count(len(division.groups)), all=w.count(division.group_count))
+    caption, hidden = _groups_title(division, w), division.hidden_count
+    if division.shown_count > MOST_GROUPS:
+        shown = w("today_groups_first", n=w.count(len(division.groups)), all=w.count(division.shown_count))
         caption = f"{caption} {shown}"
+    if hidden:
+        kind = "one" if hidden == 1 else "many"
+        caption = f"{caption} {w(f'today_groups_hidden_{kind}', n=w.count(hidden), least=MINIMUM_CELL)}"
     return Table(
         name=f"groups-{position}",
         caption=caption,
@@ -231,10 +233,11 @@ def _groups_table(division: Division, position: int, w: Words) -> Table:
         rows=tuple(
             (
                 Cell(_group_name(division, group.name, w)),
-                Cell(few if group.customer_count is None else w.count(group.customer_count)),
-                Cell(hidden if group.at_risk is None else w.count(group.at_risk)),
+                Cell(w.count(group.customer_count or 0)),
+                Cell(w("not_shown") if group.at_risk is None else w.count(group.at_risk)),
                 Cell(w("nothing") if group.share is None else w.share(group.share)),
             )
             for group in division.groups
         ),
+        empty=w("today_groups_all_hidden", least=MINIMUM_CELL),
     )

@@ -219,16 +219,34 @@ def test_what_is_scored_or_decided_later_is_not_shown(shop):
 
 def test_ten_thousand_segments_are_cut_to_those_with_most_at_risk(tmp_path):
     desk = workspace(tmp_path, journey={"segments": ["city"]})
-    who = [customer(f"client-{n:05d}", city=f"street {n // 2:05d}" if n < 19_800 else f"town {n % 20:02d}")
-           for n in range(20_400)]  # fmt: skip
-    put(desk, "customers", who, batch="customers")
-    at_risk = {row["customer_id"] for row in who[19_800:20_200]}
-    scores(desk, AS_OF, high=sorted(at_risk), low=[r["customer_id"] for r in who if r["customer_id"] not in at_risk])
+    # 9,900 streets of two customers and 60 towns of twenty; in town 00 twenty are at risk, in town 01 nineteen, ...
+    street = [customer(f"client-{n:05d}", city=f"street {n // 2:05d}") for n in range(19_800)]
+    town = [customer(f"other-{n:05d}", city=f"town {n // 20:02d}") for n in range(1_200)]
+    put(desk, "customers", [*street, *town], batch="customers")
+    at_risk = [row["customer_id"] for n, row in enumerate(town) if n % 20 < 20 - n // 20]
+    rest = sorted({row["customer_id"] for row in (*street, *town)} - set(at_risk))
+    scores(desk, AS_OF, high=at_risk, low=rest)
     found = table(said(today, desk), "groups-1")
     assert len(found.rows) == 50
-    assert found.caption == "By “city” (50 of 9,920 groups: those with most customers at risk)"
-    assert [cell.text for cell in found.rows[0]] == ["town 00", "30", "20", "66.7%"]
-    assert found.rows[49][1].text == "fewer than 5, or not shown"
+    assert found.caption == (
+        "By “city” (50 of 60 groups: those with most customers at risk) (9,900 groups are not shown: fewer than 5 "
+        "customers, or they would tell such a one)"
+    )
+    assert [cell.text for cell in found.rows[0]] == ["town 00", "20", "20", "100.0%"]
+    assert [cell.text for cell in found.rows[2]] == ["town 02", "20", "not shown", "–"]  # two are not at risk
+    assert not [text for text in texts(found) if "street" in text]
+
+
+def test_no_group_that_is_too_small_is_named(tmp_path):
+    desk = workspace(tmp_path, journey={"segments": ["city"]})
+    few, others = people(3, city="Ávila", prefix="few-"), people(9, city="Soria", prefix="x-")
+    put(desk, "customers", [*people(30), *few, *others], batch="customers")
+    low = [*names(7, 30), *(f"few-{n:04d}" for n in (1, 2, 3)), *(f"x-{n:04d}" for n in range(1, 10))]
+    scores(desk, AS_OF, high=names(1, 6), low=low)
+    found = table(said(today, desk), "groups-1")
+    # Soria goes with Ávila: what is missing in the total would be the three.
+    assert [[cell.text for cell in row][:3] for row in found.rows] == [["Lugo", "30", "6"]]
+    assert found.caption.startswith("By “city” (2 groups are not shown: fewer than 5 customers")
 
 
 def test_no_customer_is_named(shop):
