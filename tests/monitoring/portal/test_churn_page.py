@@ -330,7 +330,8 @@ def test_rows_of_the_tests_are_rows_of_the_warehouse():
 def test_a_small_cohort_is_hidden_with_the_one_that_would_give_it_away(tmp_path):
     """Of 21 customers ten start in February, three in March, eight in April: the whole less two cohorts is three."""
     deals = [
-        *(start(who, at(2025, 2, 5)) for who in names("feb", 10)), *(start(who, at(2025, 3, 5)) for who in names("mar", 3)),
+        *(start(who, at(2025, 2, 5)) for who in names("feb", 10)),
+        *(start(who, at(2025, 3, 5)) for who in names("mar", 3)),
         *(start(who, at(2025, 4, 5)) for who in names("apr", 8)), RECORDED, cancel("feb00", at(2025, 4, 20)),
     ]  # fmt: skip
     page = said(churn, home(tmp_path, deals), AS_OF)
