@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any, Protocol
 
 from holdback.errors import HoldbackError
@@ -16,13 +17,14 @@ from holdback.workspace import Workspace
 from monitoring.moment import one_moment
 from monitoring.portal import editions
 from monitoring.portal.drawing import Frame, assets, draw_page
-from monitoring.portal.pages import campaigns, churn, data, earned, models, today
+from monitoring.portal.pages import campaigns, churn, data, earned, models, signals, today
 from monitoring.portal.parts import Notice, Page, Section
 from monitoring.portal.source import Source
 from monitoring.words import LANGUAGES, Language, Words
 
 #: What a day may weigh without Plotly's script, which all days share.
 MOST_BYTES = 3_000_000
+_OURS = ("holdback.", "features.", "training.", "campaigns.", "monitoring.")
 
 
 class PageModule(Protocol):
@@ -43,7 +45,7 @@ class PageModule(Protocol):
 
 
 #: The pages in the order of the navigation; the site opens with the first.
-PAGES: tuple[PageModule, ...] = (today, churn, campaigns, earned, models, data)
+PAGES: tuple[PageModule, ...] = (today, churn, campaigns, earned, models, data, signals)
 
 
 @dataclass(frozen=True)
@@ -256,11 +258,12 @@ def _draw_all(
 
 def _frame(source: Source, pages: Sequence[Page], one: _Written, shared: str) -> Frame:
     [other] = [language for language in LANGUAGES if language != one.language]
+    words = Words(one.language)
     return Frame(
         business_name=source.business.name,
         currency=source.business.currency,
         as_of=source.as_of,
-        pages=tuple((page.name, page.title) for page in pages),
+        pages=tuple((page.name, words.known("portal_title_", page.name)) for page in pages),
         language=one.language,
         other_language=other,
         assets=shared,
@@ -286,11 +289,15 @@ def _tried(work: Callable[[], Any]) -> tuple[Any, str | None]:
     except HoldbackError as error:
         return None, str(error)
     except Exception as error:  # noqa: BLE001 - one page must not take the others with it
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        place = f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else "an unknown place"
-        return None, f"{type(error).__name__} ({place})"
+        return None, f"{type(error).__name__} ({_place(error)})"
+
+
+def _place(error: Exception) -> str:
+    """Return where in our own code an error arose, or where at all when it never was in our code."""
+    frames = list(walk_tb(error.__traceback__))[1:] or list(walk_tb(error.__traceback__))  # the first one asked for it
+    own = [(frame, line) for frame, line in frames if frame.f_globals.get("__name__", "").startswith(_OURS)]
+    frame, line = (own or frames)[-1]
+    return f"{Path(frame.f_code.co_filename).name}:{line}"
 
 
 def _name(module: PageModule) -> str:
