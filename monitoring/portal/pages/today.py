@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -132,7 +131,7 @@ def _risk_section(c: Today, w: Words) -> Section:
 
 def _risk_stats(c: Today, risk: Risk, w: Words) -> list[Stat]:
     now, tiers = risk.now, c.churn.risk_tiers
-    high_cut, medium_cut = w.share(tiers.high, 0), w.share(tiers.medium, 0)
+    high_cut, medium_cut = _percent(tiers.high, w), _percent(tiers.medium, w)
     share = now.at_risk_share
     stats = [
         Stat(
@@ -226,13 +225,11 @@ def _history_sentence(c: Today, missing: int, w: Words) -> str:
 
 
 def _probabilities(risk: Risk, w: Words) -> list[Chart]:
-    def edge(value: float) -> str:
-        return w.share(value, 0 if (value * 100).is_integer() else 1)
-
     if all(found.count is None for found in risk.bins):
         return []
     points = tuple(
-        Point(w("today_from_to", low=edge(found.low), high=edge(found.high)), found.count) for found in risk.bins
+        Point(w("today_from_to", low=_percent(found.low, w), high=_percent(found.high, w)), found.count)
+        for found in risk.bins
     )
     chart = Chart(
         name="probabilities",
@@ -243,18 +240,24 @@ def _probabilities(risk: Risk, w: Words) -> list[Chart]:
         unit="count",
         x_title=w("today_probability"),
         y_title=w("today_customers"),
-        sentence=_largest_bin(risk, edge, w),
+        sentence=_largest_bin(risk, w),
     )
     return [chart]
 
 
-def _largest_bin(risk: Risk, edge: Callable[[float], str], w: Words) -> str:
+def _largest_bin(risk: Risk, w: Words) -> str:
     shown = [(found.count, found) for found in risk.bins if found.count]
     if not shown or not risk.now.scored:
         return ""
     count, largest = max(shown, key=lambda each: each[0])
     share = w.share(count / risk.now.scored, 0)
-    return w("today_probabilities_most", n=w.count(count), share=share, low=edge(largest.low), high=edge(largest.high))
+    return w(
+        "today_probabilities_most",
+        n=w.count(count),
+        share=share,
+        low=_percent(largest.low, w),
+        high=_percent(largest.high, w),
+    )
 
 
 def _changes_section(c: Today, w: Words) -> Section:
@@ -302,6 +305,11 @@ def _contacts_stat(decided: Decided, w: Words) -> Stat:
     before = decided.contacts_before
     written = w.count(before) if before is not None else w("fewer_than", least=MINIMUM_CELL)
     return Stat(label, value, definition, note=w("today_contacts_before", day=w.day(decided.before), n=written))
+
+
+def _percent(cut: float, w: Words) -> str:
+    """Write a cut-off as it stands in the business file: 5 %, 7.5 %."""
+    return w.share(cut, 0 if abs(cut * 100 - round(cut * 100)) < 1e-9 else 1)
 
 
 def _why_no_groups(risk: Risk | None) -> str:
