@@ -238,7 +238,7 @@ def _found(seen: Seen, content: CampaignsContent, w: Words) -> Iterator[Part]:
             continue
         rows = tuple(
             (
-                Cell(metric(row["metric"], w), notes(row, content, w)),
+                Cell(metric(row["metric"], w)),
                 planned_cell(row, seen, content, w),
                 found_cell(row, seen, content, w),
                 Cell(w(f"campaigns_voice_{row['reading']}"), w.known("campaigns_method_", row["method"])),
@@ -255,6 +255,8 @@ def _found(seen: Seen, content: CampaignsContent, w: Words) -> Iterator[Part]:
             Column(w("campaigns_column_says"), w("campaigns_column_says_means")),
         )
         yield Table(f"{name}-{seen.slug}", w(f"campaigns_caption_{name}"), columns, rows)
+        for note in dict.fromkeys(filter(None, (notes(row, content, w) for row in own if not seen.is_withheld))):
+            yield Notice(note)
 
 
 def _band(seen: Seen, content: CampaignsContent, w: Words) -> Iterator[Part]:

@@ -26,7 +26,7 @@ def segment_parts(seen: Seen, content: CampaignsContent, w: Words) -> Iterator[P
             own = [row for row in seen.segments if row["reading"] == voice]
             if own:
                 yield _table(voice, own, seen, content, w)
-    if seen.in_peace:
+    if seen.in_peace and not seen.is_withheld:
         told = tuple(
             w(
                 "campaigns_peace_one",

@@ -87,64 +87,69 @@ def _earned_stats(book: Book, line: Line, found: Earned, currency: str, w: Words
 
 
 def by_campaign(content: EarnedContent, w: Words) -> Iterator[Part]:
-    """One line per campaign, as the command line prints it."""
+    """What each campaign brought, and what it cost: the lines that the command line prints."""
     currency = content.business.currency
-    rows = []
+    brought, cost = list[tuple[Cell, ...]](), list[tuple[Cell, ...]]()
     for book in content.books:
         if book.trouble is not None:
-            rows.append(
-                (
-                    Cell(title(book, w)),
-                    *[Cell(w("nothing"))] * 8,
-                    Cell(w(f"earned_trouble_{book.trouble}"), state="bad"),
-                )
-            )
+            told = Cell(w("nothing"), w(f"earned_trouble_{book.trouble}"), "bad")
+            brought.append((Cell(title(book, w)), told, *[Cell(w("nothing"))] * 3))
         elif book.total is not None:
-            rows.append(tuple(_cells(title(book, w), book.total, content, w, is_small(book.total))))
+            brought.append(tuple(_brought(title(book, w), book.total, currency, w, is_small(book.total))))
+            cost.append(tuple(_cost(title(book, w), book.total, currency, w, is_small(book.total))))
     days = ", ".join(sorted({str(book.horizon_days) for book in content.books}, key=int))
-    columns = (
-        Column(w("earned_column_campaign")),
-        Column(w("earned_column_entered"), w("earned_column_entered_means")),
-        *_columns(days, w),
+    name = Column(w("earned_column_campaign"), w("earned_column_entered_means"))
+    caption = w("earned_caption_campaigns", currency=currency)
+    yield Table("campaigns", caption, (name, *_brought_columns(days, w)), tuple(brought), shown=30)
+    if cost:
+        caption = w("earned_caption_costs", currency=currency)
+        yield Table("costs", caption, (name, *_cost_columns(w)), tuple(cost), shown=30)
+
+
+def _brought_columns(days: str, w: Words) -> tuple[Column, ...]:
+    return (
+        Column(w("earned_margin"), w("earned_margin_means", days=days), is_number=True),
+        Column(w("earned_cost"), w("earned_cost_means"), is_number=True),
+        Column(w("earned_net"), w("earned_net_means"), is_number=True),
+        Column(w("earned_roi"), w("earned_roi_means"), is_number=True),
     )
-    yield Table("campaigns", w("earned_caption_campaigns", currency=currency), columns, tuple(rows), shown=30)
 
 
-def _columns(days: str, w: Words) -> tuple[Column, ...]:
+def _cost_columns(w: Words) -> tuple[Column, ...]:
     return (
         Column(w("earned_column_treated"), w("earned_column_treated_means"), is_number=True),
         Column(w("earned_column_held"), w("earned_column_held_means"), is_number=True),
         Column(w("earned_contacts"), w("earned_contacts_means"), is_number=True),
         Column(w("earned_incentives"), w("earned_incentives_means"), is_number=True),
         Column(w("earned_dead"), w("earned_dead_means"), is_number=True),
-        Column(w("earned_margin"), w("earned_margin_means", days=days), is_number=True),
-        Column(w("earned_net"), w("earned_net_means"), is_number=True),
-        Column(w("earned_roi"), w("earned_roi_means"), is_number=True),
     )
 
 
-def _cells(name: str, line: Line, content: EarnedContent, w: Words, is_small: bool) -> Iterator[Cell]:
-    """A line's cells; of a group that is a handful of people only what it cost is told, and that by campaign."""
-    currency, found = content.business.currency, line.earned
-    yield Cell(name)
-    yield Cell(months(line, w))
-    if is_small:
-        yield from [Cell(w("not_shown"))] * 2
-    else:
-        yield Cell(w.count(line.treatment_count))
-        yield Cell(w.count(line.holdout_count))
-    yield Cell(money(line.spent.contact_cents, currency, w))
-    yield Cell(money(line.spent.incentive_cents, currency, w))
-    if found is None or is_small:
-        yield Cell(w("nothing"))
-        yield Cell(w("nothing"), w("earned_small", least=MINIMUM_CELL) if is_small else why(line, w))
+def _brought(name: str, line: Line, currency: str, w: Words, is_few: bool) -> Iterator[Cell]:
+    """What a line brought beside what it cost; of a handful of people only the cost is told."""
+    found = None if is_few else line.earned
+    yield Cell(name, months(line, w))
+    spent = Cell(money(line.spent.cents, currency, w))
+    if found is None:
+        yield Cell(w("nothing"), w("earned_small", least=MINIMUM_CELL) if is_few else why(line, w))
+        yield spent
         yield from [Cell(w("nothing"))] * 2
         return
-    yield amount_cell(found.stayer_incentives, currency, w)
     yield amount_cell(found.incremental_margin, currency, w)
+    yield spent
     net = amount_cell(found.net, currency, w)
     yield Cell(net.text, net.small, STATES[net_side(found.net)])
     yield roi_cell(found.roi, w)
+
+
+def _cost(name: str, line: Line, currency: str, w: Words, is_few: bool) -> Iterator[Cell]:
+    yield Cell(name, months(line, w))
+    yield Cell(w("not_shown") if is_few else w.count(line.treatment_count))
+    yield Cell(w("not_shown") if is_few else w.count(line.holdout_count))
+    yield Cell(money(line.spent.contact_cents, currency, w))
+    yield Cell(money(line.spent.incentive_cents, currency, w))
+    found = None if is_few else line.earned
+    yield Cell(w("nothing")) if found is None else amount_cell(found.stayer_incentives, currency, w)
 
 
 def book_section(book: Book, content: EarnedContent, w: Words) -> Section:
@@ -161,7 +166,7 @@ def book_section(book: Book, content: EarnedContent, w: Words) -> Section:
             parts.append(Stats(tuple(_earned_stats(book, line, found, content.business.currency, w))))
         parts.append(_bars(book, found, content, w))
         parts += _by_month(book, w)
-    parts.append(_by_class(book, content, w))
+    parts += _by_class(book, content, w)
     return Section(book.slug, title(book, w), tuple(parts), lead=w("earned_book_lead", days=book.horizon_days))
 
 
@@ -194,7 +199,7 @@ def _by_month(book: Book, w: Words) -> Iterator[Chart]:
     """Net by month of entry, each month from its own customers."""
     marks = _hidden(book.months)
     points = tuple(
-        Point(f"{line.entry_month}-01", net.cents / 100, net.low_cents / 100, net.high_cents / 100)
+        Point(months(line, w), net.cents / 100, net.low_cents / 100, net.high_cents / 100)
         for line, is_hidden in zip(book.months, marks, strict=True)
         if line.earned is not None and not is_hidden
         for net in (line.earned.net,)
@@ -204,7 +209,7 @@ def _by_month(book: Book, w: Words) -> Iterator[Chart]:
             f"months-{book.slug}",
             w("earned_months"),
             w("earned_months_means"),
-            "history",
+            "dots",
             (Series(w("earned_net"), points, is_main=True),),
             "money",
             w("earned_month"),
@@ -215,22 +220,23 @@ def _by_month(book: Book, w: Words) -> Iterator[Chart]:
         )
 
 
-def _by_class(book: Book, content: EarnedContent, w: Words) -> Table:
+def _by_class(book: Book, content: EarnedContent, w: Words) -> Iterator[Table]:
+    """What each fit class brought, and what it cost: the figures of finance, one class at a time."""
+    currency = content.business.currency
     marks = _hidden(book.classes)
-    rows = tuple(
-        tuple(_cells(fit_class(line.fit_class, w), line, content, w, is_small=False))
-        for line, is_hidden in zip(book.classes, marks, strict=True)
-        if not is_hidden
-    )
+    lines = [line for line, is_hidden in zip(book.classes, marks, strict=True) if not is_hidden]
+    brought = tuple(tuple(_brought(fit_class(line.fit_class, w), line, currency, w, is_few=False)) for line in lines)
+    cost = tuple(tuple(_cost(fit_class(line.fit_class, w), line, currency, w, is_few=False)) for line in lines)
     caption = w("earned_caption_classes", campaign=title(book, w))
-    if rows and any(marks):
+    if lines and any(marks):
         caption = f"{caption}. {w('earned_classes_hidden', least=MINIMUM_CELL)}"
-    columns = (
-        Column(w("earned_column_class"), w("earned_column_class_means")),
-        Column(w("earned_column_entered"), w("earned_column_entered_means")),
-        *_columns(str(book.horizon_days), w),
-    )
-    return Table(f"classes-{book.slug}", caption, columns, rows, empty=w("earned_classes_none", least=MINIMUM_CELL))
+    name = Column(w("earned_column_class"), w("earned_column_class_means"))
+    empty = w("earned_classes_none", least=MINIMUM_CELL)
+    columns = (name, *_brought_columns(str(book.horizon_days), w))
+    yield Table(f"classes-{book.slug}", caption, columns, brought, empty=empty)
+    if lines:
+        caption = w("earned_caption_class_costs", campaign=title(book, w))
+        yield Table(f"class-costs-{book.slug}", caption, (name, *_cost_columns(w)), cost)
 
 
 def unmeasured(content: EarnedContent, w: Words) -> Iterator[Part]:

@@ -163,8 +163,9 @@ def test_a_wide_interval_over_zero_never_reads_as_no_effect(helped: Workspace, t
         overview = tables(page)["overview"].rows[0]
         assert overview[-1].text == said
         assert overview[-1].state == "none"
-        assert "no effect" not in text(page).lower().replace("no effect of", "").replace("is no effect", "")
-        assert "sin efecto" not in text(page).lower()
+        assert said.split(" yet")[0].removeprefix("aún ") in page.lead or "no hay pruebas" in page.lead
+        for wrong in ("has no effect", "does not work", "no tiene efecto", "no funciona"):
+            assert wrong not in text(page).lower()
 
 
 def test_a_campaign_halted_for_harm_says_so_first_and_names_the_command(harmed: Workspace) -> None:
