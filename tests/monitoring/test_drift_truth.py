@@ -2,7 +2,7 @@
 
 The days of a company are not independent, nor are its weeks: the same customers, and one reference for all of them. So
 the bound counts companies x features, each with a share of alarmed weeks in [0, 1]; a sum of n such shares with a mean
-of at most q exceeds k with a chance of at most ``exp(-n KL(k/n, q))``, as that of a binomial (Hoeffding 1963, theorem 1).
+of at most q exceeds k with a chance of at most ``exp(-n KL(k/n, q))``, like a binomial (Hoeffding 1963, theorem 1).
 """
 
 from math import log

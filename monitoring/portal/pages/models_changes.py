@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 
 from monitoring.cells import MINIMUM_CELL, hidden
@@ -14,7 +15,6 @@ from monitoring.portal.parts import Cell, Chart, Column, Notice, Part, Point, Se
 from monitoring.words import Words
 
 ROWS = 50
-_LONGEST_WINDOW_DAYS = 365
 _HEAVY = 0.1  # share of the model from which a large change of one feature needs action
 
 
@@ -73,7 +73,8 @@ def scores_section(content: ModelsContent, words: Words) -> Section:
     sentence = w("models_scores_moved" if c.findings else "models_scores_stable", day=day)
     change = Stat(w("psi_title"), w.number(max(c.excess, 0.0), 3), w("models_def_psi"), state=state)
     parts: list[Part] = [Notice(sentence, state), Stats((change,))]
-    parts += _distribution(c, "scores-then-and-now", w("models_scores_chart"), moved.first_on, w)
+    chart = w("models_scores_chart")
+    parts += _distribution(c, "scores-then-and-now", chart, w.short_day(moved.first_on), w.share, w)
     return Section("scores", title, tuple(parts))
 
 
@@ -95,24 +96,18 @@ def features_section(content: ModelsContent, words: Words) -> Section:
     else:
         sentence = w("models_features_changed", n=changed, measured=measured, weight=w.share(weight, 0))
     details = [w("models_no_alarm_alone")] if d.drifted else []
-    details += _young(content, w)
+    if content.young_count:
+        details.append(w("models_features_young", n=w.count(content.young_count)))
     parts: list[Part] = [Notice(sentence, "look" if d.drifted else "good", tuple(details)), _table(content, w)]
     foremost = next(iter(d.drifted), None)
     if foremost is not None:
         meaning = _meaning(foremost.name, content, w)
-        parts += _distribution(foremost, "largest-change", w("drift_largest", feature=meaning), None, w)
+        chart = w("drift_largest", feature=meaning)
+        parts += _distribution(foremost, "largest-change", chart, w("models_then"), w.significant, w)
     parts += _not_measured(content, w)
     first, last = (w.day(date.fromisoformat(day)) for day in (d.reference_from, d.reference_to))
     lead = w("models_features_lead", first=first, last=last, n=w.count(d.reference_n))
     return Section("features", title, tuple(parts), lead)
-
-
-def _young(c: ModelsContent, w: Words) -> list[str]:
-    """Say so when the data were younger than the longest windows when the model learned."""
-    if c.first_event_on is None or not c.drift.drifted or not c.drift.reference_from:
-        return []
-    days = (date.fromisoformat(c.drift.reference_from) - c.first_event_on).days
-    return [w("drift_young", n=w.count(days))] if days < _LONGEST_WINDOW_DAYS else []
 
 
 def _table(c: ModelsContent, w: Words) -> Table:
@@ -154,17 +149,18 @@ def _meaning(name: str, c: ModelsContent, w: Words) -> str:
     return name if found is None else found.es if w.language == "es" else found.en
 
 
-def _distribution(column: ColumnDrift, name: str, title: str, first_on: date | None, w: Words) -> list[Part]:
-    """The distribution then and now, in the reference's bins; bins of a few customers are gaps."""
+def _distribution(
+    column: ColumnDrift, name: str, title: str, before: str, show: Callable[[float], str], w: Words
+) -> list[Part]:
+    """The distribution before and now, in the reference's bins; bins of a few customers are gaps."""
     if column.bins is None:
         return []
     labels = [w.known("bin_", label) if label.startswith("<") and label.endswith(">") else label
-              for label in bin_labels(column.bins, w.significant)]  # fmt: skip
+              for label in bin_labels(column.bins, show)]  # fmt: skip
     then = _seen(column.reference_shares, column.reference_n)
     now = _seen(column.current_shares, column.current_n)
     kept = [i for i in range(len(labels)) if column.reference_shares[i] > 0 or column.current_shares[i] > 0]
     names = _distinct([labels[i] for i in kept])
-    before = w.short_day(first_on) if first_on else w("models_then")
     series = (
         Series(w("models_now"), tuple(Point(x, now[i]) for x, i in zip(names, kept, strict=True)), is_main=True),
         Series(before, tuple(Point(x, then[i]) for x, i in zip(names, kept, strict=True))),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from features.families import feature_set
 from features.labels import outcome_ends_on
 from holdback.business import ColumnChurn
-from monitoring.churn_history import first_event_on
 from monitoring.drift.days import NewValues, ScoreDrift, feature_drift, kept_reference, score_drift
 from monitoring.drift.verdicts import DayDrift
 from monitoring.expected import Expected, expected_of_day
@@ -22,7 +21,10 @@ from monitoring.standing import Decision, Standing, decisions, model_standing
 from training.registry import model_name
 
 if TYPE_CHECKING:
-    from features.declarations import Meaning
+    from features.declarations import Feature, Meaning
+
+LONGEST_WINDOW_DAYS = 365
+"""As how long a window is taken that has no beginning."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class ModelsContent:
         has_reference: Whether there is one.
         new_values: Values of categories that it never saw.
         meanings: Feature -> what it is, in both languages.
-        first_event_on: Day of the first event of the churn feed.
+        young_count: Changed features that look back further than their feed reached when the model learned.
         actions: Who decides about each action.
         value: The value model.
     """
@@ -73,7 +75,7 @@ class ModelsContent:
     has_reference: bool
     new_values: tuple[NewValues, ...]
     meanings: Mapping[str, Meaning]
-    first_event_on: date | None
+    young_count: int
     actions: tuple[ActionOffice, ...]
     value: ValueOffice
 
@@ -120,10 +122,35 @@ def read_models(source: Source) -> ModelsContent:
         has_reference=reference is not None,
         new_values=fresh,
         meanings={feature.name: feature.meaning for feature in features},
-        first_event_on=first_event_on(warehouse, business, churn),
+        young_count=_young_count(source, drift, features),
         actions=action_offices(source, scored_on),
         value=value_office(source),
     )
+
+
+def _young_count(source: Source, drift: DayDrift, features: Iterable[Feature]) -> int:
+    """Count changed features whose window began before the first event of their feed: they fill up by themselves."""
+    changed = {column.name for column in drift.drifted}
+    asked = [feature for feature in features if feature.name in changed and feature.feed in source.business.feeds]
+    if not asked or not drift.reference_from:
+        return 0
+    began = {feed: _first_event_on(source, feed) for feed in {feature.feed for feature in asked}}
+    learned_from = date.fromisoformat(drift.reference_from)
+    return sum(
+        (first := began[feature.feed]) is not None and learned_from - first < _window(feature) for feature in asked
+    )
+
+
+def _window(feature: Feature) -> timedelta:
+    """How far a feature looks back; a trend looks at the three windows before its own too."""
+    if feature.window_days is None:
+        return timedelta(days=LONGEST_WINDOW_DAYS)
+    return timedelta(days=feature.window_days * (4 if feature.aggregate == "trend" else 1))
+
+
+def _first_event_on(source: Source, feed: str) -> date | None:
+    first = source.warehouse.query(f'select min(event_at) as first from "{feed}"')["first"][0].as_py()
+    return None if first is None else source.business.day_of(first)
 
 
 def _newest_scores(source: Source) -> tuple[date | None, str | None]:

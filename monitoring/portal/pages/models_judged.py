@@ -358,13 +358,12 @@ def _weeks_table(cohorts: tuple[Cohort, ...], w: Words) -> Table:
     none = Cell(w("nothing"))
     columns = tuple(
         Column(w(f"models_week_{name}"), w(f"models_def_week_{name}"), is_number=name != "day")
-        for name in ("day", "version", "known", "auc", "observed", "predicted", "ratio", "line")
+        for name in ("day", "known", "auc", "observed", "predicted", "ratio", "line")
     )
     rows = tuple(
         (
-            Cell(w.short_day(c.as_of)),
-            Cell(c.model_version),
-            Cell(w.count(c.matured_count), w("models_of_scored", n=w.count(c.scored_count))),
+            Cell(w.short_day(c.as_of), w("models_week_version", version=c.model_version)),
+            Cell(w.count(c.matured_count), w("models_of", n=w.count(c.scored_count))),
             none if c.auc is None else written(w, c.auc, three).cell,
             written(w, c.observed, w.share).cell,
             Cell(w.share(c.predicted)),
