@@ -16,6 +16,7 @@ from monitoring.portal.parts import Chart, Column, Notice, Stats, Table
 from monitoring.portal.source import Source
 from monitoring.words import Words
 from tests.monitoring.company import CHURN, FIRST_DAY, LAST_DAY, load_year, score_rows, train, workspace_in
+from tests.monitoring.test_performance import column_company
 from training.estimates import Estimate
 from training.gate import Verdict
 from training.guards import Guard
@@ -400,3 +401,19 @@ def test_a_retrained_model_and_a_person_are_told_apart(tmp_path):
     assert drawn.parts[0].state == "look"
     history = next(part for part in drawn.parts if isinstance(part, Table) and part.name == "decisions")
     assert len(history.rows) == 2
+
+
+def test_changes_that_are_age_are_told_from_news(judged, page):
+    # The till's first purchases are of January, and the model learned from customers described in spring.
+    assert 0 < judged.young_count <= len(judged.drift.drifted)
+    notice = section(page, "features").parts[0]
+    assert f"{judged.young_count} of them look back further than their data reached" in notice.details[1]
+
+
+def test_a_company_that_marks_its_leavers_itself_has_no_date_to_wait_for(tmp_path):
+    workspace = column_company(tmp_path, [(FIRST_DAY, True)])
+    found = read(workspace)
+    drawn = models.page(found, EN)
+    assert found.knowable_on is None
+    assert "it judges nothing" in drawn.lead
+    assert shape(drawn) == shape(models.page(found, ES))
