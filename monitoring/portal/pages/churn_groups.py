@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Final
 
 from monitoring.cells import MINIMUM_CELL
@@ -28,6 +29,7 @@ def groups_section(divided: Divided | None, words: Words) -> tuple[Section, ...]
         return ()
     parts: list[Part] = []
     alone: list[str] = []
+    alike: list[Groups] = []
     for groups in divided.groups:
         if groups.shown_count + groups.withheld_count < 2:
             alone.append(_title(groups, w))
@@ -35,8 +37,12 @@ def groups_section(divided: Divided | None, words: Words) -> tuple[Section, ...]
             parts.append(Notice(w("churn_page_all_withheld", what=_title(groups, w), least=MINIMUM_CELL)))
         elif groups.shown_count > _DRAWN:
             parts += _many(groups, w)
-        else:
+        elif groups.apart:
             parts += _few(groups, divided, w)
+        else:
+            alike.append(groups)
+    if alike:
+        parts += _alike(alike, w)
     if alone:
         parts.append(Notice(w("churn_page_one_group", what=", ".join(alone))))
     lead = w("churn_page_groups_lead", day=w.day(divided.described_on), least=MINIMUM_CELL)
@@ -83,6 +89,30 @@ def _many(groups: Groups, words: Words) -> Iterator[Part]:
     sentence = _sentence(groups, w)
     if sentence:
         yield Notice(sentence)
+
+
+def _alike(divisions: Sequence[Groups], words: Words) -> Iterator[Part]:
+    """Put the divisions whose groups do not differ into one table: a picture of each would say nothing."""
+    w = words
+    rows = [
+        (Cell(_title(groups, w)), *_row(groups, one, w)) for groups in divisions for one in groups.rows
+    ]  # fmt: skip
+    yield Table(
+        "alike",
+        w("churn_page_alike"),
+        (
+            Column(w("churn_page_divided")),
+            Column(w("churn_page_group")),
+            Column(w("churn_page_customers"), w("churn_page_customers_definition"), is_number=True),
+            Column(w("churn_page_rate"), w("churn_page_by_definition"), is_number=True),
+        ),
+        tuple(rows),
+    )
+    yield Notice(w("churn_page_alike_sentence"))
+    for groups in divisions:
+        if groups.withheld_count:
+            withheld = w("churn_page_withheld", count=w.count(groups.withheld_count), least=MINIMUM_CELL)
+            yield Notice(f"{_title(groups, w)}: {withheld}")
 
 
 def by_cohort(cohorts: Groups, words: Words) -> Table:
@@ -138,6 +168,8 @@ def value_named(groups: Groups, value: str, words: Words) -> str:
     """Return a group's name in words: what is ours is translated, what is the company's stands as it is."""
     if groups.is_flag and value != UNKNOWN:
         return words.known("churn_page_flag_", value)
+    if groups.by == "cohort" and value != UNKNOWN:
+        return words.month(date.fromisoformat(f"{value}-01"))
     if groups.by in ("stage", "rfm", "value"):
         return stage_named(value, words)
     return words("churn_page_unknown") if value == UNKNOWN else value

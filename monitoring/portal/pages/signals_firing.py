@@ -105,7 +105,7 @@ def _weeks(one: Watched, words: Words) -> Chart:
         f"firings-{one.trigger.name.replace('_', '-')}",
         w("signals_firings", trigger=one.trigger.name),
         w("signals_firings_definition", least=MINIMUM_CELL),
-        "history",
+        "bars",
         (Series(w("signals_fired"), points, True),),
         "count",
         w("signals_week"),
@@ -150,7 +150,7 @@ def trial_section(watched: Sequence[Watched], words: Words) -> tuple[Section, ..
             )
         )
         records = [one.record for one in told if one.record is not None]
-        parts += [Notice(_verdict(record, w), details=tuple(_details(record, w))) for record in records]
+        parts += [Notice(_verdict(one, w), _found_state(one), tuple(_details(one, w))) for one in records]
         parts += [Notice(text) for text in dict.fromkeys(_replayed(record, w) for record in records)]
     parts += [Notice(text) for one in watched if one.record is None for text in [_why_not(one, w)]]
     return (Section("trials", w("signals_trials"), tuple(parts), w("signals_trials_lead")),)
@@ -201,6 +201,13 @@ def _verdict(record: TriggerRecord, words: Words) -> str:
     if lift.high < 1:
         return w("signals_trial_less", trigger=record.trigger, times=w.number(lift.lift, 1))
     return w("signals_trial_no_evidence", trigger=record.trigger)
+
+
+def _found_state(record: TriggerRecord) -> State:
+    lift = record.lift if _enough(record.precision) else None
+    if lift is None or lift.low is None or lift.high is None:
+        return "none"
+    return "good" if lift.low > 1 else "bad" if lift.high < 1 else "none"
 
 
 def _replayed(record: TriggerRecord, words: Words) -> str:
