@@ -72,7 +72,8 @@ def changes(
             alert_id = known.alert_id if known is not None else _name(slug, finding, day, following)
             event = _event(finding, day, following, state, channels, write(finding), known)
             found.append(Change(alert_id, finding.rule.name, finding.about, event))
-    for alert in (alert for key, alert in open_ones.items() if key not in day.asked):
+    judged = {(finding.rule.name, finding.about) for finding in findings}
+    for alert in (alert for key, alert in open_ones.items() if key not in judged and key not in day.asked):
         following += 1
         last = alert.newest
         event = Event(

@@ -1,6 +1,6 @@
 """The alerts of a day: what is seen is written down, what must be told is told, and what was told is written down.
 
-Order of events, under the business' lock ``alerts``: (1) the rules are asked; (2) what happened is appended to the
+Order of events, under the business' lock ``telling``: (1) the rules are asked; (2) what happened is appended to the
 table ``alerts`` in one commit, together with the channels that must be told of it; (3) each channel gets one message
 with everything that it waits for; (4) as soon as a channel took it, that is appended to ``alert_messages``. So a
 message is sent **at least once**: a process that is killed before (2) has done nothing; after (2) the next run sends
@@ -36,7 +36,7 @@ from monitoring.words import Words
 
 LATE_DAYS = 1
 """A day is told about while it is today or yesterday; of older ones (a backfill) alerts are kept and not sent."""
-LOCK = "alerts"
+LOCK = "telling"  # not the name of the flow around it, which holds a lock of its own
 _PATIENCE_SECONDS = 120
 
 

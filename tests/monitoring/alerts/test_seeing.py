@@ -1,0 +1,108 @@
+"""What the default rules see in the tables, the journal and the ledger themselves."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+from campaigns.designs import resume
+from campaigns.ledger import record
+from holdback.commits import rows_of
+from holdback.tables import TABLES
+from holdback.workspace import Workspace
+from monitoring.alerts import read_alerts
+from monitoring.alerts.rules import rules_of
+from monitoring.alerts.seeing import see
+from monitoring.measurement import measure
+from tests.monitoring.alerts.world import MONDAY, alerted, company, events, figures, noon
+from tests.monitoring.company import CHURN, receive
+from tests.monitoring.measurement.experiment import STARTS_ON, World, run
+
+
+def _flags(workspace: Workspace, day: date) -> dict[tuple[str, str], tuple[float | None, str]]:
+    figures_seen = see(workspace, rules_of(workspace.business), day)
+    return {(seen.metric, seen.about): (seen.days[-1].value, seen.detail) for seen in figures_seen}
+
+
+def test_a_company_without_anything_breaks_no_rule(tmp_path: Path) -> None:
+    shop = company(tmp_path)
+    assert _flags(shop, MONDAY) == {
+        ("ledger_broken", ""): (0.0, ""),
+        ("model_blocked", CHURN): (0.0, ""),
+        ("retraining_due", CHURN): (0.0, ""),
+    }
+
+
+def test_broken_rules_are_named_and_what_was_in_the_data_is_not(tmp_path: Path) -> None:
+    shop = company(tmp_path)
+    receive(shop, MONDAY)
+    row = {
+        "batch_id": "b2", "feed": "tills", "as_of": MONDAY, "is_accepted": False, "expectation": "x",
+        "rule": "amount_is_a_number", "column_name": "amount", "severity": "critical", "scope": "row",
+        "is_passed": False, "unexpected_count": 3, "observed": "Ana Garcia, 600 123 123", "expected": "a number",
+    }  # fmt: skip
+    shop.warehouse.append("validations", rows_of(TABLES["validations"], [row]), batch="b2/validations")
+    figures(shop, MONDAY, critical_rules_broken__tills=1, critical_rules_broken=1)
+    alerted(shop, MONDAY)
+    [alert] = read_alerts(shop.warehouse)
+    assert (alert.rule, alert.about, alert.newest.severity) == ("contract_broken", "tills", "critical")
+    assert alert.newest.message == (
+        "Critical rules of the data contract were broken (tills): 1 (tills: amount is a number)."
+    )
+
+
+def test_a_flooded_trigger_is_told_and_is_over_on_the_next_quiet_day(tmp_path: Path) -> None:
+    shop = company(tmp_path)
+    for number, is_flooded in enumerate([True, False]):
+        day = MONDAY + timedelta(days=number)
+        row = {
+            "as_of": day, "trigger": "savings_drop", "seen_at": noon(day), "holding": 900, "fired": 800, "cooling": 0,
+            "expected": 12.5, "is_flooded": is_flooded,
+        }  # fmt: skip
+        shop.warehouse.append("trigger_runs", rows_of(TABLES["trigger_runs"], [row]), batch=f"runs/{day}")
+        alerted(shop, day)
+    # The trigger is not in the business file: what is over is over because it is quiet, or because it is gone.
+    assert [state for _, _, state in events(shop)] == ["raised", "over"]
+    assert "(savings_drop) (800 / 12.5)" in read_alerts(shop.warehouse)[0].events[0].message
+
+
+def test_a_blocked_model_is_told_with_its_reason_until_one_passes(tmp_path: Path) -> None:
+    shop = company(tmp_path)
+    for number, decision in enumerate(["blocked", "keep"]):
+        shop.journal.record_verdict(
+            f"shop-{CHURN}", str(number), as_of=MONDAY + timedelta(days=number), decision=decision, champion=None,
+            figures={"reasons": ["leak: refund_date knows the outcome."]},
+        )  # fmt: skip
+        alerted(shop, MONDAY + timedelta(days=number))
+    first, last = read_alerts(shop.warehouse)[0].events
+    assert "refund_date knows the outcome" in first.message
+    assert (first.state, last.state) == ("raised", "over")
+
+
+def test_a_changed_ledger_is_critical(tmp_path: Path) -> None:
+    shop = company(tmp_path)
+    row = pa.table({"kind": ["assigned"], "customer_id": ["c1"], "unit_id": ["c1"], "group": ["holdout"],
+                    "salt": ["s"], "version": pa.array([1], pa.int64()), "propensity": [0.05]})  # fmt: skip
+    record(shop, MONDAY, row, batch="decide")
+    assert _flags(shop, MONDAY)["ledger_broken", ""] == (0.0, "")
+    changed = shop.warehouse.query('select * exclude "group", \'treatment\' as "group" from ledger')
+    columns = [column.name for column in TABLES["ledger"].columns]
+    shop.warehouse.replace_day("ledger", MONDAY, changed.select(columns))
+    alerted(shop, MONDAY)
+    [alert] = read_alerts(shop.warehouse)
+    assert (alert.rule, alert.newest.severity) == ("ledger_broken", "critical")
+
+
+def test_a_campaign_that_holdback_halted_is_told_until_a_person_resumes_it(tmp_path: Path) -> None:
+    day = STARTS_ON + timedelta(days=70)
+    phones = run(tmp_path, World(held_rate=0.064, treated_rate=0.2), until=day)
+    assert measure(phones, day).halted == ("spring/1",)
+    alerted(phones, day)
+    [told] = [alert for alert in read_alerts(phones.warehouse) if alert.rule == "campaign_halted"]
+    assert (told.about, told.state, told.newest.severity) == ("spring", "open", "critical")
+    assert "customers leave" in told.newest.message
+    after = day + timedelta(days=1)
+    resume(phones, "spring", after, reason="the script was mended", by="Ana Ruiz")
+    alerted(phones, after)
+    [told] = [alert for alert in read_alerts(phones.warehouse) if alert.rule == "campaign_halted"]
+    assert told.state == "over"
