@@ -19,7 +19,7 @@ from monitoring.portal.pages.campaigns_content import (
     read_campaigns,
 )
 from monitoring.portal.pages.campaigns_sections import section, stage, title
-from monitoring.portal.pages.campaigns_words import counts, figure, interval, side, why
+from monitoring.portal.pages.campaigns_words import counts, figure, interval, metric, side, why
 from monitoring.portal.parts import Cell, Column, Notice, Page, Part, Section, State, Table
 from monitoring.portal.source import Source
 from monitoring.words import Words
@@ -99,7 +99,9 @@ def _found(seen: Seen, content: CampaignsContent, w: Words) -> str:
     assert row is not None
     between = interval(row["metric"], row["low"], row["high"], content, w)
     said, day = side(row, content), w.day(row["as_of"])
-    return w(f"campaigns_lead_{said}", campaign=title(seen, w), interval=between, day=day)
+    return w(
+        f"campaigns_lead_{said}", campaign=title(seen, w), what=metric(row["metric"], w), interval=between, day=day
+    )
 
 
 def _with_section(content: CampaignsContent) -> list[Seen]:

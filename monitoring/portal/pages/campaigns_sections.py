@@ -206,7 +206,8 @@ def _promised(seen: Seen, content: CampaignsContent, w: Words) -> Stats:
     else:
         needed = w.count(design.holdout_count + design.treatment_count)
         held = w("campaigns_needed_held", n=w.count(design.holdout_count))
-    reads_on = w("nothing") if design.reads_on is None else w.day(design.reads_on)
+    # Written large: on a narrow screen the year may stand below.
+    reads_on = w("nothing") if design.reads_on is None else w.day(design.reads_on).replace("\u00a0", " ")
     forced = w("campaigns_forced", reason=design.forced_reason) if design.forced_reason else ""
     return Stats(
         (
