@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from babel.dates import get_day_names, get_month_names
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from monitoring.cells import MINIMUM_CELL
 from monitoring.portal.parts import Chart, Notice, Page, Part, Stats, Table
@@ -177,14 +177,25 @@ def _refuse_same_names(page: Page) -> None:
             raise ValueError(f"page {page.name}: {', '.join(twice)}: stands twice. Names are unique on a page.")
 
 
+def _with_code(text: str) -> Markup:
+    """Escape a text; what stands between two backticks is a command that a person types."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # a backtick without its other half is a backtick
+        return escape(text)
+    drawn = (Markup("<code>{}</code>").format(part) if i % 2 else escape(part) for i, part in enumerate(parts))
+    return Markup("").join(drawn)
+
+
 @cache
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["with_code"] = _with_code
+    return environment

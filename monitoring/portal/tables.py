@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from monitoring.portal.axes import write_x, writer
 from monitoring.portal.parts import Cell, Chart, Point, State, Table
@@ -19,12 +20,21 @@ _AROUND = re.compile(r"\s|[A-Z]{0,3}[$£¥\u20a0-\u20cf]|(?<![A-Za-z])[A-Z]{3}(?
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The head of a column. ``csv`` names its columns in the file: itself, then bounds or what stands in small."""
+    """The head of a column.
+
+    Attributes:
+        label: What stands in it.
+        definition: What it is; empty where its label says so.
+        is_number: Whether its cells stand to the right.
+        csv: The names of its columns in the file: itself, then bounds or what stands in small.
+        width: ``mid`` or ``wide`` where sentences stand in it: they are not squeezed on a telephone.
+    """
 
     label: str
     definition: str
     is_number: bool
     csv: tuple[str, ...]
+    width: Literal["", "mid", "wide"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +95,14 @@ def grid_of_table(table: Table, words: Words) -> Grid:
             raise ValueError(f"table {table.name}: a row has {len(row)} cells for {len(table.columns)} columns.")
     has_small = [any(row[i].small for row in table.rows) for i in range(len(table.columns))]
     heads = tuple(
-        Head(column.label, column.definition, column.is_number, _names(column.label, words, has_detail=detailed))
-        for column, detailed in zip(table.columns, has_small, strict=True)
+        Head(
+            column.label,
+            column.definition,
+            column.is_number,
+            _names(column.label, words, has_detail=detailed),
+            _width([row[i] for row in table.rows]),
+        )
+        for i, (column, detailed) in enumerate(zip(table.columns, has_small, strict=True))
     )
     rows = tuple(
         tuple(
@@ -111,6 +127,11 @@ def bare_number(text: str, words: Words) -> float | None:
     if not _NUMBER.fullmatch(bare):
         return None
     return round(float(bare) / 100, 10) if is_share else float(bare)
+
+
+def _width(cells: Sequence[Cell]) -> Literal["", "mid", "wide"]:
+    longest = max((len(text) for cell in cells for text in (cell.text, cell.small)), default=0)
+    return "wide" if longest > 60 else "mid" if longest > 18 else ""
 
 
 def _names(label: str, words: Words, *, has_detail: bool) -> tuple[str, ...]:

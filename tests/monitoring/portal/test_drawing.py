@@ -215,3 +215,9 @@ def test_data_in_a_script_can_not_end_it(text):
     written = str(as_script_data({"x": text}))
     assert json.loads(written) == {"x": text}
     assert not set("<>&\u2028") & set(written)
+
+
+def test_a_command_between_backticks_is_drawn_as_one():
+    html = drawn(Notice("Start it: `holdback run <day>`.", details=("a ` alone",)))
+    assert "Start it: <code>holdback run &lt;day&gt;</code>." in html
+    assert "<li>a ` alone</li>" in html
