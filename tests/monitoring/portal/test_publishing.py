@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from monitoring.portal.publishing import publish, target_of
 from monitoring.portal.site import BuiltSite, build_portal
 from tests.monitoring.company import workspace_in
 from tests.monitoring.portal.pages_of_a_test import page_module
+from tests.monitoring.portal.small_s3 import SmallS3, small_s3
+from tests.monitoring.portal.test_serving import free_port
 
 DAY = date(2025, 10, 1)
 
@@ -227,11 +229,62 @@ def test_an_address_of_an_unknown_kind_is_refused(workspace: Workspace) -> None:
         publish(build(workspace), "ftp://acme/site")
 
 
-@pytest.mark.slow
-def test_a_bucket_out_of_reach_says_so(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallS3]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-    target = "s3://acme/site?endpoint_override=127.0.0.1:9&scheme=http&region=eu-west-1"
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with small_s3() as server:
+        yield server
+
+
+def test_a_bucket_gets_every_object_with_its_kind_and_the_pointer_last(workspace: Workspace, bucket: SmallS3) -> None:
+    site = build(workspace)
+    published = publish(site, bucket.address("reports/shop"), keep_days=30)
+    assert bucket.order[-2:] == ["reports/shop/2025-10-01/index.html", "reports/shop/index.html"]
+    assert published.uploaded_count == len(bucket.order) == len(set(bucket.order)) == len(bucket.objects)
+    assert published.index == "s3://acme/reports/shop/index.html"
+    kinds = {key.rpartition(".")[2]: about["Content-Type"] for key, (_, about) in bucket.objects.items()}
+    assert kinds == {
+        "html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8",
+        "json": "application/json",
+    }  # fmt: skip
+    assert bucket.objects["reports/shop/index.html"][1]["Cache-Control"] == "no-cache"
+    page, about = bucket.objects[f"reports/shop/{site.edition}/en/today.html"]
+    assert page == (site.root / site.edition / "en" / "today.html").read_bytes()
+    assert "immutable" in about["Cache-Control"]
+    assert publish(site, bucket.address("reports/shop")).uploaded_count == 0
+
+
+def test_old_days_leave_a_bucket_once_the_new_one_is_read(workspace: Workspace, bucket: SmallS3) -> None:
+    sites = [build(workspace, DAY - timedelta(days=back)) for back in (2, 1, 0)]
+    removed = [publish(site, bucket.address("site"), keep_days=2).removed_days for site in sites]
+    assert removed == [(), (), (DAY - timedelta(days=2),)]
+    days = {key.split("/")[1] for key in bucket.objects if key.startswith("site/2")}
+    assert days == {"2025-09-30", sites[1].edition, "2025-10-01", sites[2].edition}
+
+
+def test_a_bucket_that_may_not_be_written_says_so_and_what_stands_there_stays(
+    workspace: Workspace, bucket: SmallS3
+) -> None:
+    publish(build(workspace, DAY - timedelta(days=1)), bucket.address("site"))
+    before = dict(bucket.objects)
+    bucket.is_read_only = True
+    with pytest.raises(
+        OperatorError, match=r"may not be written .*Give this account the right to read, list and write"
+    ):
+        publish(build(workspace, text="new"), bucket.address("site"))
+    assert bucket.objects == before
+
+
+def test_a_bucket_that_does_not_exist_says_so(workspace: Workspace, bucket: SmallS3) -> None:
+    with pytest.raises(OperatorError, match=r"the bucket does not exist .*Create it, or correct its name"):
+        publish(build(workspace), bucket.address("site", bucket="amce"))
+
+
+@pytest.mark.slow
+def test_a_bucket_out_of_reach_says_so(workspace: Workspace, bucket: SmallS3) -> None:
+    target = f"s3://acme/site?endpoint_override=127.0.0.1:{free_port()}&scheme=http&region=eu-west-1"
     with pytest.raises(OperatorError, match=r"cannot be reached .*Check the network and the address"):
         publish(build(workspace), target)
 
