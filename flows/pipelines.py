@@ -17,6 +17,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
 from flows import settings, steps
+from flows.alerting import alert_step
 from flows.publication import portal_step
 from flows.runs import Outcome
 from flows.watching import tell
@@ -55,6 +56,8 @@ reconcile_task = _step(steps.reconcile_step)
 measure_task = _step(steps.measure_step)
 decide_task = _step(steps.decide_step)
 deliver_task = _step(steps.deliver_step)
+record_task = _step(steps.record_step)
+alert_task = _step(alert_step)
 report_task = _step(steps.report_step)
 portal_task = _step(portal_step)
 
@@ -216,38 +219,60 @@ def backfill(
             outcomes.append(ingest_task(workspace, day, wait_seconds=_WAIT_SECONDS))
         else:
             stays = (last - day).days < workspace.business.portal.keep_days
-            outcomes.extend(one_day(workspace, day, with_portal=stays))
+            outcomes.extend(one_day(workspace, day, with_portal=stays, with_alerts=day == last))
     return outcomes
 
 
 def one_day(
-    workspace: Workspace, day: date, *, with_report: bool = True, with_portal: bool = True, past: bool = False
+    workspace: Workspace,
+    day: date,
+    *,
+    with_report: bool = True,
+    with_portal: bool = True,
+    with_alerts: bool = True,
+    past: bool = False,
 ) -> list[Outcome]:
     """Do a day's work. A definition that cannot be scored stops no other, and the report is written all the same.
 
-    The site is built on the report's days alone, and not where ``with_portal`` says no.
+    The site is built on the report's days alone, and not where ``with_portal`` says no. Alerts are told also of a day
+    that fails; but its figures are kept when it is done again, since the first record of a day stands.
     """
-    outcomes = [_published(ingest_task(workspace, day, wait_seconds=_WAIT_SECONDS))]
+    outcomes: list[Outcome] = []
     faults: list[OperatorError] = []
-    for name in _names(workspace, None):
-        try:
-            outcomes.extend(_scored(workspace, day, name))
-        except NotKnowableYet as wait:
-            outcomes.append(Outcome("score_daily", workspace.business.slug, day, {"waits": str(wait)}, False))
-        except OperatorError as fault:
-            faults.append(fault)
-    outcomes.extend(_valued(workspace, day))
-    for name, step in (("triggers", fire_task), ("segments", segment_task)):
-        outcomes.extend(_published(outcome) for outcome in _or_without(name, workspace, day, step))
-    first = workspace.business.churn_named(None).name
-    is_scored = any(outcome.flow == "score_daily" and outcome.receipt.get("churn") == first for outcome in outcomes)
-    if is_scored and not faults:  # a campaign whose definition failed would have nobody today, for ever
-        outcomes.extend(_published(outcome) for outcome in _decided(workspace, day, past=past))
+    try:
+        outcomes.extend(_worked(workspace, day, faults, past=past))
+    except HoldbackError:
+        if with_alerts:
+            list(_or_without("alerts", workspace, day, alert_task))
+        raise
+    if not faults:
+        outcomes.append(_published(record_task(workspace, day, wait_seconds=_WAIT_SECONDS)))
+    if with_alerts:
+        outcomes.extend(_published(outcome) for outcome in _or_without("alerts", workspace, day, alert_task))
     if with_report:
         outcomes.extend(_reported(workspace, day, _names(workspace, None), with_portal=with_portal))
     if faults:
         raise faults[0]
     return outcomes
+
+
+def _worked(workspace: Workspace, day: date, faults: list[OperatorError], *, past: bool) -> Iterator[Outcome]:
+    """From the files to the contact lists; what failed of one definition is added to ``faults``, and stops no other."""
+    yield _published(ingest_task(workspace, day, wait_seconds=_WAIT_SECONDS))
+    is_scored = False
+    for position, name in enumerate(_names(workspace, None)):
+        try:
+            yield from _scored(workspace, day, name)
+            is_scored |= position == 0
+        except NotKnowableYet as wait:
+            yield Outcome("score_daily", workspace.business.slug, day, {"waits": str(wait)}, False)
+        except OperatorError as fault:
+            faults.append(fault)
+    yield from _valued(workspace, day)
+    for name, step in (("triggers", fire_task), ("segments", segment_task)):
+        yield from (_published(outcome) for outcome in _or_without(name, workspace, day, step))
+    if is_scored and not faults:  # a campaign whose definition failed would have nobody today, for ever
+        yield from (_published(outcome) for outcome in _decided(workspace, day, past=past))
 
 
 def _decided(workspace: Workspace, day: date, *, past: bool) -> Iterator[Outcome]:

@@ -288,6 +288,17 @@ def deliver_step(workspace: Workspace, as_of: date, *, now: datetime | None = No
     return once("deliver", workspace, as_of, work, wait_seconds=wait_seconds)
 
 
+def record_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome:
+    """Keep the day's figures as they are known now, once."""
+    from monitoring.history import record_day
+
+    def work() -> Receipt:
+        return receipt_of(record_day(workspace, as_of, progress=tell))
+
+    outcome = once("record_daily", workspace, as_of, work, wait_seconds=wait_seconds)
+    return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_recorded_already"]))
+
+
 def _was_scored(workspace: Workspace, as_of: date) -> bool:
     """True when somebody was scored on the day."""
     count: int = workspace.warehouse.query(f"select count(*) as n from scores where as_of = date '{as_of}'")["n"][

@@ -217,6 +217,13 @@ def tell_deliver(receipt: Receipt) -> Iterator[Any]:
         yield f"webhook: {counts}"
 
 
+def tell_record(receipt: Receipt) -> Iterator[Any]:
+    """How many of the day's figures are kept, and which were not knowable."""
+    yield f"{receipt['known_count']:,} figures of the day are kept: holdback metrics list"
+    if receipt["not_known"]:
+        yield f"not knowable yet: {len(receipt['not_known'])}, each with its reason: holdback metrics show NAME"
+
+
 def tell_report(receipt: Receipt) -> Iterator[Any]:
     """Where the report lies."""
     yield f"report: {receipt['path']}"
@@ -250,6 +257,7 @@ _TELLERS: dict[str, Callable[[Receipt], Iterator[Any]]] = {
     "measure": tell_measure,
     "decide_daily": tell_decide,
     "deliver": tell_deliver,
+    "record_daily": tell_record,
     "report": tell_report,
     "portal": tell_portal,
     "train_value": tell_train_value,

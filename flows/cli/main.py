@@ -23,6 +23,7 @@ from flows.cli import (
     learning,
     loop,
     measurement,
+    metrics,
     models,
     policies,
     portal,
@@ -59,6 +60,7 @@ feedback.add_to(app)
 triggers.add_to(app)
 portal.add_to(app)
 alerts.add_to(app)
+metrics.add_to(app)
 campaigns.add_to(app)
 measurement.add_to(campaigns.campaigns)
 earnings.add_to(campaigns.campaigns)
