@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -13,7 +12,8 @@ from holdback.business import Business, load_business
 from holdback.errors import DataError
 from monitoring.kpis import GONE, churn_rates, group_sizes, retention_curve, revenue_churn, transitions
 from simulator import open_company
-from tests.features.world import AS_OF, Memory, Row, company, instant
+from tests.features.world import AS_OF, Memory, Row, company
+from tests.monitoring.kpis.lively import lively_rows
 
 SEEDS = range(12)
 STARTS_ON = date(2025, 6, 1)
@@ -26,24 +26,7 @@ PLANTED = 0.064
 
 @pytest.fixture(scope="module")
 def lively() -> Memory:
-    """Sixty customers who buy, hold accounts and contracts over two years; a third of them stops on some day."""
-    rng = np.random.default_rng(4)
-    rows: dict[str, list[Row]] = {"tills": [], "levels": [], "deals": [], "customers": []}
-    for number in range(60):
-        who, stops = f"c{number:02d}", -700 + int(rng.integers(300, 900)) if number % 3 == 0 else 30
-        rows["customers"].append({"customer_id": who, "signed_up_at": instant(days=-700), "segment": "ab"[number % 2],
-                                  "left": stops < 0, "loaded_at": instant(days=-690)})  # fmt: skip
-        rows["deals"].append({"customer_id": who, "event_at": instant(days=-700), "kind": "start", "price_cents": 900})
-        if stops < 0:
-            rows["deals"].append({"customer_id": who, "event_at": instant(days=stops), "kind": "cancel"})
-        for day in range(-700 + number % 7, 0, 9):
-            if day < stops:
-                at = instant(days=day)
-                rows["tills"].append({"customer_id": who, "event_at": at, "amount_cents": 700, "order_id": f"{day}"})
-            held = 100_000 if day < stops else 0
-            rows["levels"].append({"customer_id": who, "event_at": instant(days=day), "account_kind": "savings",
-                                   "balance_cents": held})  # fmt: skip
-    return Memory(company(), rows)
+    return Memory(company(), lively_rows())
 
 
 @pytest.mark.parametrize("name", [churn.name for churn in company().churn])

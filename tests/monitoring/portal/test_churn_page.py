@@ -10,11 +10,14 @@ from monitoring.portal.pages import churn
 from monitoring.portal.parts import Chart, Notice
 from monitoring.proportions import newcombe, wilson
 from tests.campaigns.decisions.world import put
+from tests.features.world import AS_OF as KINDS_ON
 from tests.features.world import arrow
+from tests.features.world import company as every_kind
 from tests.monitoring.causes.company import TODAY, effect
 from tests.monitoring.causes.company import company as phone_company
 from tests.monitoring.causes.company import train as train_phones
 from tests.monitoring.kpis.company import AS_OF, REACH, RECORDED, at, cancel, company, names, start
+from tests.monitoring.kpis.lively import lively_rows
 from tests.monitoring.portal.desk import (
     EN,
     ES,
@@ -337,3 +340,30 @@ def test_a_small_cohort_is_hidden_with_the_one_that_would_give_it_away(tmp_path)
     page = said(churn, home(tmp_path, deals), AS_OF)
     assert [row[:2] for row in rows(page, "retention-by-cohort")] == [["Feb 2025", "10"]]
     assert "such a one away: 2." in told(section(page, "cohorts"))
+
+
+@pytest.fixture(scope="module")
+def lively_home(tmp_path_factory):
+    """The company that passes every kind of churn through its figures, in a warehouse on a disk."""
+    folder = tmp_path_factory.mktemp("lively")
+    rows = lively_rows()
+    workspace = Workspace(folder, every_kind(), threads=1)
+    for name, found in rows.items():
+        put(workspace, name, found, batch=name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["habit", "said", *(pytest.param(one, marks=pytest.mark.slow) for one in ("lapse", "leave", "drain"))],
+)
+def test_every_kind_of_churn_is_told_in_both_languages(name, lively_home):
+    declared = every_kind()
+    first = sorted(declared.churn, key=lambda one: one.name != name)
+    workspace = Workspace(lively_home, declared.model_copy(update={"churn": tuple(first)}), threads=1)
+    english, spanish = (said(churn, workspace, KINDS_ON, words) for words in (EN, ES))
+    assert shape(english) == shape(spanish)
+    assert without_definition(english) == []
+    assert stat(english, section(english, "rate").parts[0].stats[0].label).value.endswith("%")
+    is_over_time = name != "said"
+    assert any(isinstance(part, Chart) for part in section(english, "cohorts").parts) == is_over_time
