@@ -133,9 +133,13 @@
     addEventListener("scroll", function () { each(".tip:hover, .tip:focus-within", showTip); }, { passive: true, capture: true });
   }
 
-  /* A box that does not scroll is no stop for the keyboard. */
+  /* A box that does not scroll is no stop for the keyboard; one that goes on to the right shows it at its edge. */
+  function showEdge(box) { box.classList.toggle("goes-on", box.scrollWidth - box.clientWidth - box.scrollLeft > 2); }
   function measureBoxes() {
-    each(".scroll", function (box) { box.tabIndex = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight ? 0 : -1; });
+    each(".scroll", function (box) {
+      box.tabIndex = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight ? 0 : -1;
+      showEdge(box);
+    });
   }
 
   function start() {
@@ -168,6 +172,7 @@
       });
     });
     startTips();
+    each(".scroll", function (box) { box.addEventListener("scroll", function () { showEdge(box); }, { passive: true }); });
     addEventListener("resize", measureBoxes);
     startCharts().then(function () {
       measureBoxes();
