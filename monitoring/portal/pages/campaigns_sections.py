@@ -142,7 +142,7 @@ def _standing(seen: Seen, w: Words) -> Iterator[Notice]:
     if seen.knowable_on is not None and not seen.is_withheld:
         yield Notice(w("campaigns_knowable", day=w.day(seen.knowable_on)))
     elif seen.found is None and not seen.failed and seen.stage not in ("not launched", "gone"):
-        yield Notice(w("campaigns_nothing_yet"))
+        yield Notice(w("campaigns_nothing_yet") if seen.figures else w("campaigns_matured_unmeasured"))
 
 
 def _commands(seen: Seen, w: Words) -> tuple[str, ...]:
@@ -164,7 +164,7 @@ def _counts(seen: Seen, content: CampaignsContent, w: Words) -> Iterator[Stats]:
     entered = seen.entered
     if entered is None or entered.all == 0:
         if seen.assigned_count == 0:
-            if seen.stage not in ("not launched", "gone"):
+            if seen.stage not in ("not launched", "gone", "elsewhere"):
                 yield Stats((Stat(w("campaigns_treated"), "0", w("campaigns_treated_means")),))
             return
         yield Stats((_matured(seen, content, w),))

@@ -267,6 +267,25 @@ def test_a_campaign_launched_today_waits_for_its_first_customer(tmp_path: Path) 
     assert any("not knowable before 7 March 2026" in one.text.replace("\u00a0", " ") for one in said)
 
 
+def test_a_campaign_that_was_run_elsewhere_is_shown_as_measured(tmp_path: Path) -> None:
+    drawn = {
+        "role": "assignments", "source": "d.csv", "groups": {"treatment": ["a"], "holdout": ["b"]},
+        "columns": {"customer_id": "who", "event_at": "at", "campaign": "c", "group": "g"},
+    }  # fmt: skip
+    company = business(
+        feeds={**FILE["feeds"], "drawn": drawn},
+        campaigns=[{"name": "spring", "actions": ["call"], "assigned_by": "drawn"}],
+    )
+    workspace = Workspace(tmp_path, company)
+    assert "Nothing was measured yet" in page_of(workspace, READS_ON).lead
+    _write(workspace, "effects", "measured", [_effect(READS_ON, "all", -0.05, 300, 300)])
+    own = section(page_of(workspace, READS_ON), SPRING)
+    assert "the feed drawn says who was in it" in own.lead
+    assert stats(own)["Can be read"].value == "600"
+    assert tables(own)[f"found-{SPRING}"].rows[0][2].text == "−5.00 points"
+    assert "campaign launch" not in text(own)
+
+
 def test_a_handful_held_out_is_never_shown_nor_what_it_was_compared_with(small: Workspace) -> None:
     held = small.warehouse.query(
         "select count(*) as n from ledger where kind = 'assigned' and \"group\" = 'holdout'"
