@@ -98,14 +98,15 @@ def _business_file(path: Path) -> Iterator[Finding]:
     yield Finding(
         "environment",
         not missing,
-        f"not set: {', '.join(missing)}" if missing else "every variable that the sources name is set",
-        "Set it; the sources of the business file name it." if missing else "",
+        f"not set: {', '.join(missing)}" if missing else "every variable that the sources and channels name is set",
+        "Set it; the sources or channels of the business file name it." if missing else "",
     )
 
 
 def _variables(business: Business) -> set[str]:
     sources = [feed.source for feed in business.feeds.values()]
     sources += [business.customers.source] if business.customers else []
+    sources += [business.model_dump_json(include={"channels"})]
     return {name for source in sources for name in re.findall(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)", source)}
 
 

@@ -30,12 +30,14 @@ from monitoring.alerts.evaluating import evaluate
 from monitoring.alerts.messages import Message, message_for, trial_message
 from monitoring.alerts.rules import Rule, rules_of
 from monitoring.alerts.seeing import see
-from monitoring.alerts.states import Alert, read_alerts
+from monitoring.alerts.states import Alert, not_over, read_alerts
 from monitoring.alerts.wording import gone, sentence
 from monitoring.words import Words
 
 LATE_DAYS = 1
 """A day is told about while it is today or yesterday; of older ones (a backfill) alerts are kept and not sent."""
+LEDGER_WEEKDAY = 0
+"""The ledger's hashes are computed on Mondays, and daily while they do not hold; each decision checks its end."""
 LOCK = "telling"  # not the name of the flow around it, which holds a lock of its own
 _PATIENCE_SECONDS = 120
 
@@ -175,7 +177,9 @@ def _happened(workspace: Workspace, alerts: Sequence[Alert], as_of: date, now: d
         repeat_after_days=business.alerts.repeat_after_days,
         asked=frozenset(_asked(business, rules)),
     )  # fmt: skip
-    findings = evaluate(rules, see(workspace, rules, as_of), as_of)
+    is_due = as_of.weekday() == LEDGER_WEEKDAY or ("ledger_broken", "") in not_over(alerts)
+    figures = see(workspace, rules, as_of, with_hashes=day.is_current and is_due)
+    findings = evaluate(rules, figures, as_of)
     return changes(business.slug, alerts, findings, day, write=lambda found: sentence(found, business, w), gone=gone(w))
 
 

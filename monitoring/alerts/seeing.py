@@ -23,7 +23,7 @@ _SHOWN = 5
 _GAPS = 3  # days are missing now and then: so many calendar days per day with a value are looked at
 
 
-def see(workspace: Workspace, rules: Sequence[Rule], as_of: date) -> tuple[Figure, ...]:
+def see(workspace: Workspace, rules: Sequence[Rule], as_of: date, *, with_hashes: bool = True) -> tuple[Figure, ...]:
     """Return every figure that a rule is about, as known on a day.
 
     What costs work (the ledger's hashes, the evidence for retraining) is only done when a rule asks for it.
@@ -32,6 +32,8 @@ def see(workspace: Workspace, rules: Sequence[Rule], as_of: date) -> tuple[Figur
         workspace: The business; nothing is written.
         rules: The rules.
         as_of: The day.
+        with_hashes: False leaves the ledger's hashes alone, which takes seconds and grows with it, unless the day's
+            measurement computed them anyway.
     """
     asked = {rule.metric for rule in rules}
     figures = list(_kept(workspace, rules, as_of))
@@ -39,7 +41,7 @@ def see(workspace: Workspace, rules: Sequence[Rule], as_of: date) -> tuple[Figur
         if metric in asked:
             figures += (
                 Figure(metric, about, (DayValue(as_of, float(is_so)),), detail)
-                for about, is_so, detail in facts(workspace, as_of)
+                for about, is_so, detail in facts(workspace, as_of, with_hashes)
             )
     return tuple(figures)
 
@@ -95,14 +97,14 @@ _DETAILS = {"critical_rules_broken": _broken_rules, "integrity_failures": _faile
 _Fact = tuple[str, bool, str]
 
 
-def _halted(workspace: Workspace, as_of: date) -> Iterator[_Fact]:
+def _halted(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]:
     """Campaigns that Holdback itself halted, for harm or because their trigger earns nothing."""
     for standing in standings(workspace.warehouse, workspace.business, as_of):
         is_so = standing.state == "halted" and standing.by in (MONITOR, RETIRER)
         yield standing.campaign, is_so, (standing.reason or "") if is_so else ""
 
 
-def _flooded(workspace: Workspace, as_of: date) -> Iterator[_Fact]:
+def _flooded(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]:
     rows = workspace.warehouse.query(
         "select trigger, fired, expected, is_flooded from trigger_runs "
         f"where as_of = date '{as_of}' qualify row_number() over (partition by trigger order by seen_at desc) = 1"
@@ -112,8 +114,8 @@ def _flooded(workspace: Workspace, as_of: date) -> Iterator[_Fact]:
         yield row["trigger"], bool(row["is_flooded"]), f"{row['fired']:,}{expected}" if row["is_flooded"] else ""
 
 
-def _broken_ledger(workspace: Workspace, as_of: date) -> Iterator[_Fact]:
-    """Take the day's own check where campaigns were measured: hashes are computed once a day."""
+def _broken_ledger(workspace: Workspace, as_of: date, with_hashes: bool) -> Iterator[_Fact]:
+    """Take the measurement's own check where it made one; else compute, if that is wanted."""
     found = workspace.warehouse.query(
         f"select verdict, finding from integrity_checks where as_of = date '{as_of}' and \"check\" = 'ledger' limit 1"
     ).to_pylist()
@@ -121,11 +123,13 @@ def _broken_ledger(workspace: Workspace, as_of: date) -> Iterator[_Fact]:
         is_broken = found[0]["verdict"] == "failed"
         yield "", is_broken, found[0]["finding"] if is_broken else ""
         return
+    if not with_hashes:
+        return
     seen = verify(workspace)
     yield "", not seen.is_whole, seen.fault or ""
 
 
-def _blocked_models(workspace: Workspace, as_of: date) -> Iterator[_Fact]:
+def _blocked_models(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]:
     """Models whose newest training was stopped by a guard."""
     for churn in workspace.business.churn:
         verdicts = workspace.journal.verdicts(model_name(workspace.business, churn.name))
@@ -135,7 +139,7 @@ def _blocked_models(workspace: Workspace, as_of: date) -> Iterator[_Fact]:
         yield churn.name, is_so, " ".join(map(str, reasons))
 
 
-def _retraining(workspace: Workspace, as_of: date) -> Iterator[_Fact]:
+def _retraining(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]:
     """Models that evidence speaks against; while nothing can be said, what was proposed stays proposed."""
     w = Words(workspace.business.language)
     for churn in workspace.business.churn:

@@ -16,6 +16,7 @@ from campaigns.delivery.signing import signature
 from monitoring.alerts import try_channels
 from tests.campaigns.delivery.receivers import answer, hang_up, receiver
 from tests.monitoring.alerts.world import MONDAY, alerted, company, late, lines, mail_server, noon
+from tests.servers import free_port
 
 
 def _mail(port: int, **changes: Any) -> dict[str, Any]:
@@ -122,9 +123,7 @@ def test_when_every_address_is_wrong_the_channel_is_not_reached(tmp_path: Path) 
 
 
 def test_a_mail_server_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with mail_server() as server:
-        pass
-    shop = company(tmp_path, [_mail(server.port)])
+    shop = company(tmp_path, [_mail(free_port())])
     late(shop, MONDAY, 4)
     assert alerted(shop, MONDAY).unreached == {"mail": "the connection failed (ConnectionRefusedError) (2 tries)."}
 

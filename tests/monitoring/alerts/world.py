@@ -122,6 +122,7 @@ def mail_server(
     try:
         yield found
     finally:
+        server.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for the next caller
         server.close()
 
 
