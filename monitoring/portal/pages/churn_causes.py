@@ -38,7 +38,6 @@ class Reasons:
         asked: The model and how many it was asked about; None without one.
         compared_on: The day whose leavers and stayers are compared; None while no outcome is known.
         meanings: What features mean, by language and name.
-        attributes: Titles of the company's own attributes, by family.
     """
 
     lack: Lack | None = None
