@@ -36,6 +36,8 @@ COHORTS = 12
 """Past days that one page judges at most: the newest scored day of each month, or of each week, that is over."""
 BAND = (0.8, 1.25)
 """Predicted over actual within which the probabilities are well: the band of the promotion guards."""
+_TRIED_DAYS = 7
+"""Newest days of a month of which the first that can be judged is: data may lag behind by some days."""
 RELIABILITY_BINS = 10
 FEWEST_PER_BIN = 30
 """Customers per point of the reliability curve; fewer customers give fewer points."""
@@ -157,8 +159,13 @@ def matured_performance(
         if isinstance(churn, ColumnChurn):
             return Performance((), "labels known before", None, waiting)
         return Performance((), "window open", outcome_ends_on(churn, min(days)), waiting)
-    judged = (_judged_day(warehouse, business, churn, day, as_of) for day in _one_each(over, every))
-    cohorts = tuple(islice((cohort for cohort in judged if cohort is not None), at_most))
+
+    def judged(days: list[date]) -> Cohort | None:
+        tried = (_judged_day(warehouse, business, churn, day, as_of) for day in days[:_TRIED_DAYS])
+        return next((cohort for cohort in tried if cohort is not None), None)
+
+    found = (judged(days) for days in _periods(over, every))
+    cohorts = tuple(islice((cohort for cohort in found if cohort is not None), at_most))
     if not cohorts:
         reason: NotKnown = "labels known before" if isinstance(churn, ColumnChurn) else "data do not reach"
         return Performance((), reason, None, waiting)
@@ -173,10 +180,12 @@ def _scored_days(warehouse: Warehouse, churn: Churn, as_of: date) -> list[date]:
     return [row["as_of"] for row in found.to_pylist()]
 
 
-def _one_each(days: list[date], every: Every) -> list[date]:
-    """Keep the newest day of each month, or of each week, newest first."""
-    newest = {(day.year, day.month) if every == "month" else day.isocalendar()[:2]: day for day in sorted(days)}
-    return sorted(newest.values(), reverse=True)[:COHORTS]
+def _periods(days: list[date], every: Every) -> list[list[date]]:
+    """Return the days of each month, or of each week, newest first; the newest periods only."""
+    periods: dict[tuple[int, int], list[date]] = {}
+    for day in sorted(days, reverse=True):
+        periods.setdefault((day.year, day.month) if every == "month" else day.isocalendar()[:2], []).append(day)
+    return list(periods.values())[:COHORTS]
 
 
 def _judged_day(warehouse: Warehouse, business: Business, churn: Churn, day: date, as_of: date) -> Cohort | None:

@@ -95,6 +95,16 @@ def test_of_many_scored_days_the_newest_of_each_month_is_judged(tmp_path):
     assert [cohort.as_of for cohort in found.cohorts] == [date(2025, 7, 24), date(2025, 6, 26), date(2025, 5, 29)]
 
 
+def test_where_data_lag_by_some_days_the_newest_day_that_they_reach_stands_for_its_month(tmp_path):
+    workspace = workspace_in(tmp_path)
+    load_year(workspace, customers=60)  # until the end of September
+    days = [date(2025, 8, 1) + timedelta(days=n) for n in range(60)]
+    workspace.warehouse.append("scores", score_rows(days, [f"c{n:04d}" for n in range(60)]), batch="scores")
+    churn = workspace.business.churn_named(CHURN)
+    found = matured_performance(workspace.warehouse, workspace.business, churn, date(2025, 10, 4))
+    assert [cohort.as_of for cohort in found.cohorts] == [date(2025, 9, 2), date(2025, 8, 31)]
+
+
 def test_of_daily_scores_one_day_of_each_week_is_judged_however_long_the_history(tmp_path):
     workspace = workspace_in(tmp_path)
     load_year(workspace, customers=60)
