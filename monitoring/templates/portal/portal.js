@@ -165,10 +165,12 @@
     each(".csv", function (button) { button.addEventListener("click", function () { download(button); }); });
     each(".rest", function (button) {
       button.addEventListener("click", function () {
-        document.getElementById(button.getAttribute("aria-controls")).classList.add("whole");
+        var table = document.getElementById(button.getAttribute("aria-controls"));
+        table.classList.add("whole");
         button.setAttribute("aria-expanded", "true");
         button.hidden = true;
         measureBoxes();
+        table.parentNode.focus({ preventScroll: true }); /* the keyboard goes on where the button stood */
       });
     });
     startTips();
