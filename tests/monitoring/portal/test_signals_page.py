@@ -246,7 +246,7 @@ def test_nobody_is_named(page):
 def test_an_empty_warehouse_says_what_to_do(tmp_path, words):
     page = said(signals, home(tmp_path), AS_OF, words)
     assert not [part for one in page.sections for part in one.parts if isinstance(part, Chart)]
-    assert "`holdback run`" in told(section(page, "triggers"))
+    assert "`holdback daily`" in told(section(page, "triggers"))
     assert all(one.parts for one in page.sections)
 
 
