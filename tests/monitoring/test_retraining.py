@@ -241,3 +241,16 @@ def test_within_the_cool_down_of_a_training_it_says_so(tmp_path: Path) -> None:
     found = _asked(shop, KNOWN)
     assert (found.waits_for, found.until, found.is_due) == ("cooldown", KNOWN + timedelta(days=11), False)
     assert "not before" in str(found)
+
+
+@pytest.mark.slow
+def test_a_flow_that_may_start_trains_once_and_says_why(tmp_path: Path) -> None:
+    from flows.steps import retrain_if_needed_step
+
+    shop = _company(tmp_path, decays_in_week=3)
+    day = KNOWN + timedelta(days=14)  # there is enough to learn from
+    done, again = retrain_if_needed_step(shop, day), retrain_if_needed_step(shop, day)
+    assert done.receipt["evidence"].startswith("Evidence speaks for training the model of lapsed again.")
+    assert done.receipt["decision"] in ("promote", "keep", "blocked")
+    assert again.receipt["waits"].startswith(("Evidence speaks for", "Nothing can be said"))
+    assert len([run for run in shop.journal.runs() if run.flow == "retrain"]) == 1
