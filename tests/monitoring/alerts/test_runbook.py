@@ -2,17 +2,21 @@
 
 import re
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
+import yaml
 
 from flows.cli.main import app
+from holdback.business import check_business
 from holdback.business.alerts import DEFAULT_RULES, METRICS
 from monitoring.alerts.states import Alert, Event
 from monitoring.alerts.wording import runbook_entry, told_metric, told_rule
 from monitoring.words import LANGUAGES, Words
 from tests.house.tree import ROOT
+from tests.monitoring.company import BUSINESS
 
 PAGE = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 ENTRIES = dict(re.findall(r"^## ([a-z-]+)\n(.*?)(?=^## |\Z)", PAGE, flags=re.MULTILINE | re.DOTALL))
@@ -60,6 +64,13 @@ def test_every_command_of_the_runbook_exists(command: str) -> None:
     options = {option for parameter in found.params for option in parameter.opts}
     asked = {word for word in re.split(r"\s{2,}", command)[0].split() if word.startswith("--")}
     assert asked <= options, command
+
+
+def test_the_printed_sections_are_right(tmp_path: Path) -> None:
+    [printed] = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
+    path = tmp_path / "shop.yaml"
+    path.write_text(yaml.safe_dump(BUSINESS) + printed, encoding="utf-8")
+    assert check_business(path) == []
 
 
 def test_the_page_names_commands() -> None:
