@@ -55,19 +55,20 @@ def test_the_loop_by_hand(company: Company) -> None:
     assert valued["flow"] == "train_value"
     [scored] = company.json("score", *day)
     assert scored["receipt"]["customer_count"] > 100
-    [reported] = company.json("report", *day)
+    reported, shown = company.json("report", *day)
     assert Path(reported["receipt"]["path"]).exists()
+    assert Path(shown["receipt"]["first_page"]).exists()
 
     new = [step["flow"] for step in company.json("daily", *day) if not step["was_done_already"]]
     # All else was done by hand; nobody is valued while no value model may speak.
-    assert [name for name in new if name != "value_daily"] == ["segments"]
+    assert [name for name in new if name != "value_daily"] == ["segments", "record_daily", "portal"]
     assert all(step["was_done_already"] for step in company.json("daily", *day))
 
     assert [model["version"] for model in company.json("models", "list")] == ["1"]
     assert {run["state"] for run in company.json("runs")} == {"done"}
-    shown = company.run("models", "show")
-    assert shown.returncode == 0
-    assert "AUC" in shown.stdout
+    card = company.run("models", "show")
+    assert card.returncode == 0
+    assert "AUC" in card.stdout
     explained = company.json("features", "explain", "c-00001", *day)
     assert explained["values"]["days_since_first_order"] > 0
 
