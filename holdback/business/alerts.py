@@ -180,6 +180,14 @@ class Alerts(Section):
         7, description="Days after which an alert that is still open, and that nobody acknowledged, is told again"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _off_is_a_word(cls, content: Any) -> Any:
+        """Take YAML's boolean for the key that it was written as: ``off`` without quotes is ``false`` in YAML 1.1."""
+        if not isinstance(content, dict):
+            return content
+        return {"off" if key is False else key: value for key, value in content.items()}
+
     @model_validator(mode="after")
     def _names_are_known(self) -> Alerts:
         refuse_unknown("off", self.off, list(DEFAULT_RULES), "a rule that holds anyway")

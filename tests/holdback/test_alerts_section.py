@@ -103,6 +103,14 @@ def test_rules_that_hold_anyway_can_be_switched_off_and_replaced(tmp_path: Path)
     assert {rule.metric for rule in rules_of(load_business(path))} <= set(METRICS)
 
 
+def test_off_is_a_word_and_no_boolean_of_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(yaml.safe_dump(BUSINESS) + "alerts:\n  off: [trigger_flooded]\n", encoding="utf-8")
+    assert load_business(path).alerts.off == ("trigger_flooded",)
+    path.write_text(yaml.safe_dump(BUSINESS) + "alerts:\n  off: [flooded]\n", encoding="utf-8")
+    assert "Did you mean 'trigger_flooded'?" in check_business(path)[0]
+
+
 def test_editors_know_the_sections() -> None:
     names = business_schema()["$defs"]["EmailChannel"]["properties"]
     assert "from" in names
