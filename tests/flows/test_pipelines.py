@@ -59,12 +59,14 @@ def test_a_day_ingests_trains_the_first_model_scores_and_reports(days: dict[str,
     yesterday = TODAY - timedelta(days=1)
     assert flows == [
         ("ingest_daily", yesterday), ("retrain", yesterday), ("score_daily", yesterday), ("train_value", yesterday),
-        ("value_daily", yesterday), ("segments", yesterday), ("report", yesterday), ("portal", yesterday),
-        ("ingest_daily", TODAY), ("score_daily", TODAY), ("value_daily", TODAY), ("report", TODAY),
-        ("portal", TODAY),
+        ("value_daily", yesterday), ("segments", yesterday), ("record_daily", yesterday), ("report", yesterday),
+        ("portal", yesterday),
+        ("ingest_daily", TODAY), ("score_daily", TODAY), ("value_daily", TODAY), ("record_daily", TODAY),
+        ("alerts", TODAY), ("report", TODAY), ("portal", TODAY),
     ]  # fmt: skip
     stands = [(outcome.flow, outcome.as_of) for outcome in days["first"] if outcome.was_done_already]
-    assert stands == [("value_daily", TODAY)]  # what customers are worth moves slowly, and so do their groups
+    # What customers are worth moves slowly, and so do their groups; there was nothing to alert anybody of.
+    assert stands == [("value_daily", TODAY), ("alerts", TODAY)]
     assert days["first"][1].receipt["decision"] == "promote"
 
 
@@ -77,7 +79,7 @@ def test_the_bad_row_is_in_quarantine_with_its_reason(days: dict[str, list[Outco
 
 def test_a_rerun_changes_nothing_and_says_so(days: dict[str, list[Outcome]]) -> None:
     assert [outcome.flow for outcome in days["again"]] == [
-        "ingest_daily", "score_daily", "value_daily", "report", "portal"
+        "ingest_daily", "score_daily", "value_daily", "record_daily", "alerts", "report", "portal"
     ]  # fmt: skip
     assert all(outcome.was_done_already for outcome in days["again"])
 
@@ -122,7 +124,7 @@ def test_a_day_too_early_to_learn_from_loads_reports_and_says_when_it_will_be_kn
     young = str(write_shop(tmp_path, customers=50, days_after=1))
     path = Path(young)
     path.write_text(path.read_text().replace("min_history_days: 60", "min_history_days: 400"))
-    loaded, waiting, grouped, reported, shown = pipelines.daily(business=young, as_of=HISTORY_DAY)
+    loaded, waiting, grouped, *_, reported, shown = pipelines.daily(business=young, as_of=HISTORY_DAY)
     assert loaded.receipt["batches"][0]["clean"] > 0
     assert "no outcome is known on" in waiting.receipt["waits"]
     assert grouped.receipt["churns"], "in which groups customers are needs no model"
