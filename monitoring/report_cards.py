@@ -34,10 +34,10 @@ def _scored_cards(r: ReportContent, w: Words) -> tuple[Card, ...]:
     if s is None:
         return (Card("scored", w("card_scored"), w("nothing"), w("card_scored_none"), "none"),)
     few = w("fewer_than", least=MINIMUM_CELL)
-    shown = [
-        w.count(n) if shown_count(n) is not None else few
-        for n in (s.customer_count, int(s.at_risk.count), s.line_count)
-    ]
+    at_risk = int(s.at_risk.count)
+    shown = [w.count(n) if shown_count(n) is not None else few for n in (s.customer_count, at_risk, s.line_count)]
+    if not s.is_at_risk_shown and shown[1] != few:
+        shown[1] = w("not_shown")
     high = s.tiers[0]
     return (
         Card("scored", w("card_scored"), shown[0], w("card_scored_note", version=s.model_version)),
@@ -47,7 +47,7 @@ def _scored_cards(r: ReportContent, w: Words) -> tuple[Card, ...]:
             shown[1],
             w(
                 "card_at_risk_note",
-                share=w.share(s.at_risk.share) if shown[1] != few else w("nothing"),
+                share=w.share(s.at_risk.share) if s.is_at_risk_shown else w("nothing"),
                 cut=w.share(r.churn.risk_tiers.medium, 0),
                 high=w.count(high.count) if high.count is not None else few if high.is_small else w("not_shown"),
             ),

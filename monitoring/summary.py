@@ -12,8 +12,9 @@ from typing import Any
 from features.families import feature_set
 from holdback.business import Business, Churn
 from holdback.warehouse import Warehouse
-from monitoring.cells import hidden, shown_count
+from monitoring.cells import shown_count
 from monitoring.proportions import Share, wilson
+from monitoring.risk import tier_counts
 from training.reasons import from_json
 
 TOP_REASONS = 8
@@ -58,6 +59,7 @@ class Scored:
         model_version: The model that scored.
         customer_count: Customers scored.
         at_risk: Those in the tiers high and medium. Its interval is that of the share, were the customers a sample.
+        is_at_risk_shown: False when that count, or the rest, is too small to be shown.
         tiers: High, medium, low.
         expected: Sum of the probabilities.
         expected_low: Lower end of what chance does to that sum, if the probabilities are right.
@@ -71,6 +73,7 @@ class Scored:
     model_version: str
     customer_count: int
     at_risk: Share
+    is_at_risk_shown: bool
     tiers: tuple[Tier, ...]
     expected: float
     expected_low: float
@@ -101,17 +104,21 @@ def scored_day(warehouse: Warehouse, business: Business, churn: Churn, as_of: da
     }
     counts = [by_tier[name]["n"] if name in by_tier else 0 for name in ("high", "medium", "low")]
     cuts = (churn.risk_tiers.high, churn.risk_tiers.medium, 0.0)
+    shown = tier_counts(as_of, *counts)
     tiers = tuple(
         Tier(name, cut, None, None, None, is_small=shown_count(count) is None)
-        if is_hidden
+        if kept is None
         else Tier(name, cut, count, count / total["n"], by_tier[name]["mean"] if name in by_tier else None)
-        for name, cut, count, is_hidden in zip(("high", "medium", "low"), cuts, counts, hidden(counts), strict=True)
+        for name, cut, count, kept in zip(
+            ("high", "medium", "low"), cuts, counts, (shown.high, shown.medium, shown.low), strict=True
+        )
     )
     spread = 1.96 * sqrt(total["variance"])
     return Scored(
         model_version=str(total["version"]),
         customer_count=total["n"],
         at_risk=wilson(counts[0] + counts[1], total["n"]),
+        is_at_risk_shown=shown.at_risk is not None,
         tiers=tiers,
         expected=total["expected"],
         expected_low=max(total["expected"] - spread, 0.0),

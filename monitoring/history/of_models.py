@@ -16,8 +16,8 @@ from monitoring.expected import expected_of_day
 from monitoring.history.figures import Asked, Day, Figure, counted, estimated, shared, unknown
 from monitoring.kpis.rates import known_outcomes
 from monitoring.performance import Performance, matured_performance
-from monitoring.portal.pages.today_risk import read_risk, tier_counts
 from monitoring.proportions import wilson
+from monitoring.risk import read_risk, tier_counts
 from monitoring.summary import Scored, scored_day
 from training.registry import model_name
 

@@ -52,7 +52,7 @@ def _data_reach(outcomes: Outcomes) -> Iterator[Check]:
         late = (as_of - reach).days
         finding = (
             f"The feeds that tell outcomes reach until {reach} only: who would be mature since then is not read. "
-            "Look at what arrived: `holdback batches list`."
+            "Look at what arrived: `holdback runs`, and the site's page about data."
         )
         yield Check("data_reach", "warning", float(late), float(LATEST_DATA_DAYS), finding)
 
@@ -89,7 +89,7 @@ def _contamination(outcomes: Outcomes) -> Check:
         )
         return Check("contamination", "failed", abs(others[0] - others[1]), LARGEST_CONTAMINATION, finding)
     if share > LARGEST_CONTAMINATION:
-        finding = f"{seen}. Look for who contacts outside the contact list: `holdback decisions findings`."
+        finding = f"{seen}. Look for who contacts outside the contact list: `holdback ledger show`."
         return Check("contamination", "failed", share, LARGEST_CONTAMINATION, finding)
     verdict: Verdict = "warning" if held.reached_count else "passed"
     return Check("contamination", verdict, share, LARGEST_CONTAMINATION, f"{seen}.")

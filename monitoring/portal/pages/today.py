@@ -11,12 +11,12 @@ from monitoring.portal.days import with_missing_days
 from monitoring.portal.pages.today_decided import Decided, read_decided
 from monitoring.portal.pages.today_groups import Division, read_divisions
 from monitoring.portal.pages.today_needs import Need, read_needs
-from monitoring.portal.pages.today_risk import Counts, Margin, Risk, read_history, read_risk
 from monitoring.portal.pages.today_said import decided_section, groups_section, held_section, needs_section
 from monitoring.portal.parts import Chart, Notice, Page, Part, Point, Section, Series, Stat, Stats
 from monitoring.portal.source import Source
 from monitoring.quality import data_quality
 from monitoring.report_view import churn_meaning
+from monitoring.risk import Counts, Margin, Risk, read_history, read_risk
 from monitoring.words import Words
 
 

@@ -11,7 +11,7 @@ from holdback.tables import TABLES
 from monitoring.cells import MINIMUM_CELL
 from monitoring.portal.pages import today
 from monitoring.portal.pages.today_groups import shown_groups
-from monitoring.portal.pages.today_risk import tier_counts
+from monitoring.risk import tier_counts
 from tests.campaigns.decisions.world import AS_OF, customer, launch_all, put, value
 from tests.monitoring.portal.desk import (
     EN,
