@@ -19,7 +19,9 @@ from monitoring.retraining import evidence
 from monitoring.words import Words
 from training.registry import model_name
 
+_DAY = timedelta(days=1)
 _SHOWN = 5
+_RUNS = 500  # newest runs that are looked through: some twenty a day, and an hourly one beside
 _GAPS = 3  # days are missing now and then: so many calendar days per day with a value are looked at
 
 
@@ -150,7 +152,20 @@ def _retraining(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]:
             yield churn.name, False, ""
 
 
+def _failed_steps(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]:
+    """Steps whose newest run failed, with our own message; what runs at this moment is not judged.
+
+    Steps that come after the alerts of their day (report, site) are seen on the next.
+    """
+    runs = workspace.journal.runs(business=workspace.business.slug, limit=_RUNS)
+    newest = {run.flow: run for run in reversed(runs) if as_of - _DAY <= run.as_of <= as_of}
+    for flow, run in sorted(newest.items()):
+        if run.state in ("done", "failed"):
+            yield flow, run.state == "failed", (run.error or "") if run.state == "failed" else ""
+
+
 _FACTS = {
+    "step_failed": _failed_steps,
     "campaign_halted": _halted,
     "trigger_flooded": _flooded,
     "ledger_broken": _broken_ledger,

@@ -142,4 +142,5 @@ _ENTRIES: Final = {
     "campaign_halted": "campaign_halted", "trigger_flooded": "trigger_flooded",
     "predicted_over_actual": "calibration_off", "ledger_broken": "ledger_broken", "model_blocked": "model_blocked",
     "days_since_training": "training_overdue", "retraining_due": "retraining_proposed",
+    "step_failed": "step_failed",
 }  # fmt: skip

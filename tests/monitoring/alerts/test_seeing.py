@@ -80,6 +80,28 @@ def test_a_blocked_model_is_told_with_its_reason_until_one_passes(tmp_path: Path
     assert (first.state, last.state) == ("raised", "over")
 
 
+def test_a_step_that_failed_is_told_until_it_succeeds_also_when_it_comes_after_the_alerts(tmp_path: Path) -> None:
+    shop = company(tmp_path)
+    day, after = MONDAY, MONDAY + timedelta(days=1)
+
+    def ran(run_id: str, flow: str, on: date, error: str | None) -> None:
+        shop.journal.start_run(
+            run_id, flow=flow, business="shop", as_of=on, inputs_key="", owner="night:1", now=noon(on)
+        )  # fmt: skip
+        shop.journal.end_run(run_id, now=noon(on), receipt=None if error else {}, error=error)
+
+    ran("1", "ingest_daily", day, "tills: 3 of 4 columns are missing. Have the file made again.")
+    alerted(shop, day)
+    [ingest] = read_alerts(shop.warehouse)
+    assert (ingest.rule, ingest.about, ingest.newest.severity) == ("step_failed", "ingest_daily", "critical")
+    assert "3 of 4 columns are missing" in ingest.newest.message
+    ran("2", "ingest_daily", day, None)
+    ran("3", "portal", day, "s3://site: cannot be reached.")  # after the day's alerts
+    alerted(shop, after)
+    states = {alert.about: alert.state for alert in read_alerts(shop.warehouse)}
+    assert states == {"ingest_daily": "over", "portal": "open"}
+
+
 def test_a_changed_ledger_is_critical(tmp_path: Path) -> None:
     shop = company(tmp_path)
     row = pa.table({"kind": ["assigned"], "customer_id": ["c1"], "unit_id": ["c1"], "group": ["holdout"],
