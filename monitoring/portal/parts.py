@@ -157,12 +157,21 @@ Part = Stats | Chart | Table | Notice
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a page under a heading. ``name`` is unique on the page and becomes the address of the heading."""
+    """A part of a page under a heading.
+
+    Attributes:
+        name: Unique on the page; the address of the heading.
+        title: The heading.
+        parts: In reading order.
+        lead: What it says, in a sentence.
+        is_folded: Only the heading is shown until a reader opens it; open on paper, and when its address is asked for.
+    """
 
     name: str
     title: str
     parts: tuple[Part, ...]
     lead: str = ""
+    is_folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

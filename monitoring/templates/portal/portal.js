@@ -79,6 +79,27 @@
     return drawAll();
   }
 
+  /* Folded sections: one opens when its address is asked for, all of them on paper. */
+  function unfold() {
+    var name = decodeURIComponent(location.hash.slice(1)), heading = name && document.getElementById(name);
+    var fold = heading && heading.closest("details.fold");
+    if (fold) { fold.open = true; }
+  }
+  function startFolds() {
+    each(".fold", function (fold) {
+      fold.addEventListener("toggle", function () { again(); measureBoxes(); });
+    });
+    each(".contents a", function (link) { link.addEventListener("click", function () { setTimeout(unfold, 0); }); });
+    addEventListener("hashchange", unfold);
+    addEventListener("beforeprint", function () {
+      each(".fold:not([open])", function (fold) { fold.open = true; fold.dataset.printed = "yes"; });
+    });
+    addEventListener("afterprint", function () {
+      each(".fold[data-printed]", function (fold) { fold.open = false; delete fold.dataset.printed; });
+    });
+    unfold();
+  }
+
   /* CSV: the bare numbers of the very table; a text that a spreadsheet would take for a formula gets an apostrophe. */
   function field(value) {
     if (value === null || value === undefined) { return ""; }
@@ -174,6 +195,7 @@
       });
     });
     startTips();
+    startFolds(); /* before the charts: they are drawn on paper when their sections are open */
     each(".scroll", function (box) { box.addEventListener("scroll", function () { showEdge(box); }, { passive: true }); });
     addEventListener("resize", measureBoxes);
     startCharts().then(function () {

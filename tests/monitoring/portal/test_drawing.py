@@ -221,3 +221,13 @@ def test_a_command_between_backticks_is_drawn_as_one():
     html = drawn(Notice("Start it: `holdback run <day>`.", details=("a ` alone",)))
     assert "Start it: <code>holdback run &lt;day&gt;</code>." in html
     assert "<li>a ` alone</li>" in html
+
+
+def test_a_folded_section_shows_its_heading_and_keeps_its_parts():
+    page = Page("today", "Today", "", (Section("one", "One", (Notice("Inside."),), "Lead.", is_folded=True),))
+    document = read_page(draw_page(page, sample_frame("en"), Words("en")).removeprefix("<!DOCTYPE html>"))
+    (fold,) = document.every("details")
+    (summary,) = fold.every("summary")
+    assert [heading.attributes["id"] for heading in summary.every("h2")] == ["one"]
+    assert "Inside." in fold.all_text()
+    assert document.every("section")[0].attributes["aria-labelledby"] == "one"
