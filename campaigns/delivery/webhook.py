@@ -236,6 +236,8 @@ def _call(endpoint: Endpoint, key: str, body: bytes, instant: datetime, timeout_
         return Answer(None, "its certificate is not trusted", False)
     except TimeoutError:
         return Answer(None, f"no answer within {timeout_seconds:g} seconds", True)
+    except UnicodeError:  # an empty part of the name, one of more than 63 characters, or what no name may hold
+        return Answer(None, "its address is not one of the internet", False)
     except (OSError, http.client.HTTPException) as error:
         return Answer(None, f"the connection failed ({type(error).__name__})", True)
     finally:

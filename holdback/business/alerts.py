@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from ipaddress import ip_address
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from holdback.business.sections import Name, Section, Texts, refuse_unknown
 
@@ -39,9 +38,35 @@ DEFAULT_RULES: Final = (
     "calibration_off", "ledger_broken", "model_blocked", "training_overdue", "retraining_proposed", "step_failed",
 )  # fmt: skip
 
+_OWN_FILE = re.compile(r"(log/)?[^/.][^/]*\.jsonl")
 _VARIABLE = re.compile(r"\$[A-Z][A-Z0-9_]*")
-_ADDRESS = r"^[^@\s,;<>]+@[^@\s,;<>]+$"
-_Address = Annotated[str, Field(pattern=_ADDRESS)]
+
+
+def _is_address(text: str) -> str:
+    """Refuse what no mail server takes: :class:`ValueError`. Only ASCII, which every server takes."""
+    from email.errors import HeaderParseError
+    from email.headerregistry import Address
+
+    try:
+        parsed = Address(addr_spec=text)
+    except (HeaderParseError, ValueError, IndexError, AttributeError):  # the last two are faults of the parser's own
+        parsed = Address()
+    is_plain = text.isascii() and text.isprintable() and not re.search(r"[\s,;<>]", text)
+    if not is_plain or not parsed.username or not _is_host(parsed.domain):
+        raise ValueError(f"{text!r} is not an address such as name@example.com")
+    return text
+
+
+def _is_host(text: str) -> bool:
+    """True for a name or address of a server: no part of a name is empty or has more than 63 characters (RFC 1035)."""
+    try:
+        ip_address(text.removeprefix("[").removesuffix("]").removeprefix("IPv6:"))
+    except ValueError:
+        return all(re.fullmatch(r"[A-Za-z0-9_-]{1,63}", part) for part in text.removesuffix(".").split("."))
+    return True
+
+
+_Address = Annotated[str, AfterValidator(_is_address)]
 
 
 class _Channel(Section):
@@ -76,18 +101,12 @@ class FileChannel(_Channel):
     """A line of JSON per alert at the end of a file."""
 
     kind: Literal["file"]
-    path: str = Field("alerts.jsonl", description="Relative to the workspace of the business")
+    path: str = Field("alerts.jsonl", description="In the workspace of the business: NAME.jsonl or log/NAME.jsonl")
 
     @model_validator(mode="after")
-    def _stays_in_the_workspace(self) -> FileChannel:
-        path = PurePosixPath(self.path)
-        if (
-            path.is_absolute()
-            or ".." in path.parts
-            or "\\" in self.path
-            or not path.name
-            or not self.path.isprintable()
-        ):
+    def _touches_no_other_file(self) -> FileChannel:
+        """Whatever else lies in the workspace (journal, tables, site) would be spoilt by a line at its end."""
+        if not _OWN_FILE.fullmatch(self.path) or not self.path.isprintable() or "\\" in self.path:
             raise ValueError("path: must lie in the workspace, such as alerts.jsonl or log/alerts.jsonl")
         return self
 
@@ -98,7 +117,7 @@ class EmailChannel(_Channel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
 
     kind: Literal["email"]
-    host: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9.:_-]+$")] = Field(description="The mail server")
+    host: str = Field(description="The mail server")
     port: Annotated[int, Field(ge=1, le=65535)] = 587
     encryption: Literal["starttls", "tls", "none"] = Field(
         "starttls", description="none only for a server on this machine"
@@ -113,8 +132,12 @@ class EmailChannel(_Channel):
         if not self.to:
             raise ValueError("to: an e-mail needs at least one recipient")
         for address in self.to:
-            if not re.match(_ADDRESS, address) or not address.isprintable():
-                raise ValueError(f"to: {address!r} is not an address such as name@example.com")
+            try:
+                _is_address(address)
+            except ValueError as error:
+                raise ValueError(f"to: {error}") from error
+        if not _is_host(self.host):
+            raise ValueError(f"host: {self.host!r} is not a server's name, such as mail.example.com")
         if (self.user is None) != (self.password is None):
             raise ValueError("user and password go together: write both, or neither")
         if self.encryption == "none" and not _is_this_machine(self.host):

@@ -71,8 +71,13 @@ def send(message: Message, channel: Channel, sender: Sender) -> str:
             return _mail(message, channel, sender)
         else:
             _call(message, channel, sender)
+    except NotTaken:
+        raise
     except (BusinessFileError, OperatorError) as error:
         raise NotTaken(str(error)) from error
+    except Exception as fault:  # noqa: BLE001 - a vendor's fault in one channel must stop no other, nor the day
+        # Its words may repeat an address or a password; its chain is kept out of every log for the same reason.
+        raise NotTaken(f"it cannot be used as it is declared ({type(fault).__name__}).") from None
     return ""
 
 

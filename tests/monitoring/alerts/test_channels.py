@@ -128,6 +128,27 @@ def test_a_mail_server_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert alerted(shop, MONDAY).unreached == {"mail": "the connection failed (ConnectionRefusedError) (2 tries)."}
 
 
+def test_a_channel_with_an_odd_value_stops_no_other_and_repeats_nothing(tmp_path: Path) -> None:
+    host = f"{'a' * 64}.example.com"
+    with mail_server(password="right") as server:
+        shop = company(
+            tmp_path,
+            [_mail(server.port, user="shop", password="$PASS"),
+             {"name": "hook", "kind": "webhook", "url": "$HOOK", "secret": "$KEY"},
+             {"name": "team", "kind": "slack", "url": "$SLACK"},
+             {"name": "book", "kind": "file"}],
+        )  # fmt: skip
+        late(shop, MONDAY, 4)
+        told = {"PASS": "contraseña", "HOOK": f"https://{host}/x", "KEY": "k", "SLACK": "https://mail..example.com/x"}
+        found = alerted(shop, MONDAY, **told)
+    assert found.told == {"book": 1}
+    assert found.unreached == {
+        "mail": "it cannot be used as it is declared (UnicodeEncodeError).",
+        "hook": "its address is not one of the internet (1 try).",
+        "team": "its address is not one of the internet (1 try).",
+    }
+
+
 def test_a_call_is_signed_as_contacts_are(tmp_path: Path) -> None:
     with receiver([hang_up, answer(503)]) as hook:
         shop = company(tmp_path, [{"name": "hook", "kind": "webhook", "url": "$HOOK", "secret": "$KEY"}])
