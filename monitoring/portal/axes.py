@@ -111,7 +111,7 @@ def write_x(x: str | float, words: Words) -> str:
         day = day_of(x)
         if day is None:
             return x
-        return words.month(day) if len(x) == 7 else words.short_day(day)
+        return words.month(day) if len(x) == 7 else words.brief_day(day)
     return words.significant(x)
 
 

@@ -140,7 +140,8 @@ def _names(label: str, words: Words, *, has_detail: bool) -> tuple[str, ...]:
 
 def _csv(cell: Cell, words: Words, *, is_number: bool, has_detail: bool) -> tuple[str | float | None, ...]:
     number = bare_number(cell.text, words) if is_number else None
-    first = cell.text if number is None else number
+    day = words.day_of(cell.text)
+    first = number if number is not None else cell.text if day is None else day.isoformat()
     return (first, cell.small or None) if has_detail else (first,)
 
 

@@ -118,6 +118,22 @@ class Words:
         """Write a day for a table: ISO 8601, which both languages read."""
         return day.isoformat()
 
+    def brief_day(self, day: date) -> str:
+        """Write a day for a table that people read: ``28 nov 2025``; its CSV file has it in ISO 8601."""
+        return f"{day.day}{_HARD}{self._brief_month(day)}{_HARD}{day.year}"
+
+    def day_of(self, text: str) -> date | None:
+        """Read a day back that :meth:`brief_day` wrote; None where it is none."""
+        parts = text.split(_HARD)
+        briefs = [self._brief_month(date(2000, month, 1)) for month in range(1, 13)]
+        if len(parts) != 3 or parts[1] not in briefs or not (parts[0].isdigit() and parts[2].isdigit()):
+            return None
+        return date(int(parts[2]), briefs.index(parts[1]) + 1, int(parts[0]))
+
+    def _brief_month(self, day: date) -> str:
+        name = _MONTHS[self.language].split()[day.month - 1]
+        return name[: 4 if day.month == 9 else 3]
+
     def moment(self, instant: datetime) -> str:
         """Write an instant, which is UTC everywhere in the warehouse."""
         return f"{instant:%Y-%m-%d %H:%M} UTC"
@@ -125,6 +141,11 @@ class Words:
     def month(self, day: date) -> str:
         """Write a month and year, shortened."""
         return f"{_MONTHS[self.language].split()[day.month - 1][:3]}{_HARD}{day.year}"
+
+    def full_month(self, day: date) -> str:
+        """Write a month and year in a sentence: ``mayo de 2025``."""
+        name = _MONTHS[self.language].split()[day.month - 1]
+        return f"{name}{_HARD}{'de ' if self.language == 'es' else ''}{day.year}"
 
     def interval(self, value: str, low: str, high: str) -> str:
         """Write an estimate with its interval."""

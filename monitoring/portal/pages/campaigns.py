@@ -185,7 +185,7 @@ def _portfolio(content: CampaignsContent, w: Words) -> Iterator[Part]:
     rows = tuple(
         (
             Cell(one.name),
-            Cell(w.short_day(content.portfolio.read_on[one.name])),
+            Cell(w.brief_day(content.portfolio.read_on[one.name])),
             Cell(figure("churned", one.measured, content, w)),
             Cell(
                 figure("churned", one.estimate, content, w),

@@ -331,7 +331,7 @@ def _history(seen: Seen, w: Words) -> Iterator[Table]:
         return
     rows = tuple(
         (
-            Cell(w.short_day(one.on)),
+            Cell(w.brief_day(one.on)),
             Cell(w(f"campaigns_happened_{one.kind}")),
             Cell(who(one.by, w)),
             Cell(_because(one.kind, one.by, one.reason, w)),

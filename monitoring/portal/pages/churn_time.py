@@ -232,7 +232,7 @@ def _first_day(month: GroupRate) -> date:
 
 
 def _month(words: Words, value: str) -> str:
-    return words.month(date.fromisoformat(f"{value}-01"))
+    return words.full_month(date.fromisoformat(f"{value}-01"))
 
 
 def _number(value: str) -> int:

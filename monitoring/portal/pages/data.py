@@ -198,7 +198,7 @@ def _batches_table(c: Data, w: Words) -> Table:
 def _batch_row(batch: Batch, w: Words) -> tuple[Cell, ...]:
     kind = w("data_history_file") if batch.is_history else w("data_release") if batch.is_release else ""
     return (
-        Cell(w.short_day(batch.as_of)),
+        Cell(w.brief_day(batch.as_of)),
         Cell(batch.feed),
         Cell(batch.source or w("nothing"), kind),
         Cell(w.count(batch.offered)),

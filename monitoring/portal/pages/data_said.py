@@ -84,7 +84,7 @@ def quarantine_section(reasons: tuple[Reason, ...], waiting: tuple[Waiting, ...]
         ),
         rows=tuple(
             (
-                Cell(w.short_day(one.as_of)),
+                Cell(w.brief_day(one.as_of)),
                 Cell(one.feed),
                 Cell(one.source or w("nothing")),
                 Cell(w.count(one.row_count)),
@@ -127,8 +127,8 @@ def _freshness_row(feed: FeedQuality, w: Words) -> tuple[Cell, ...]:
         verdict, state = "fresh", "good"
     return (
         Cell(feed.feed, state=_state(state)),
-        Cell(w("data_today") if feed.came_today else w.short_day(feed.newest.as_of) if feed.newest else w("nothing")),
-        Cell(w("nothing") if feed.last_event_on is None else w.short_day(feed.last_event_on)),
+        Cell(w("data_today") if feed.came_today else w.brief_day(feed.newest.as_of) if feed.newest else w("nothing")),
+        Cell(w("nothing") if feed.last_event_on is None else w.brief_day(feed.last_event_on)),
         Cell(w("nothing") if feed.days_since_last_event is None else w.count(feed.days_since_last_event)),
         Cell(w("nothing") if feed.limit_days is None else w.count(feed.limit_days)),
         Cell(w(f"data_verdict_{verdict}")),
@@ -164,7 +164,7 @@ def gaps_section(days: tuple[FeedDays, ...], w: Words) -> Section:
 
 def _gap_row(feed: FeedDays, w: Words) -> tuple[Cell, ...]:
     step = feed.step_days or 1
-    newest = [w.short_day(day) for day in reversed(feed.missing)][:_MOST_DAYS]
+    newest = [w.brief_day(day) for day in reversed(feed.missing)][:_MOST_DAYS]
     more = len(feed.missing) - len(newest)
     listed = ", ".join(newest) + (f" {w('data_and_more', n=w.count(more))}" if more else "")
     return (
@@ -187,7 +187,7 @@ def corrections_section(corrected: tuple[Corrected, ...], w: Words) -> Section:
             Column(w("data_corrected_on"), w("data_def_corrected_on")),
         ),
         rows=tuple(
-            (Cell(one.feed), Cell(w.count(one.row_count)), Cell(w.short_day(one.newest_on))) for one in corrected
+            (Cell(one.feed), Cell(w.count(one.row_count)), Cell(w.brief_day(one.newest_on))) for one in corrected
         ),
         empty=w("data_corrections_none"),
     )

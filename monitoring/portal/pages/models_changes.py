@@ -74,7 +74,7 @@ def scores_section(content: ModelsContent, words: Words) -> Section:
     change = Stat(w("psi_title"), w.number(max(c.excess, 0.0), 3), w("models_def_psi"), state=state)
     parts: list[Part] = [Notice(sentence, state), Stats((change,))]
     chart = w("models_scores_chart")
-    parts += _distribution(c, "scores-then-and-now", chart, w.short_day(moved.first_on), w.share, w)
+    parts += _distribution(c, "scores-then-and-now", chart, w.brief_day(moved.first_on), w.share, w)
     return Section("scores", title, tuple(parts))
 
 

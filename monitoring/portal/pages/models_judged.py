@@ -256,7 +256,7 @@ def _history_table(c: ModelsContent, w: Words) -> Table:
         Column(w("models_why"), w("models_def_why")),
     )  # fmt: skip
     rows = tuple(
-        (Cell(w.short_day(d.as_of)), Cell(_decision(d, w)), Cell(" ".join(_why(reason, w) for reason in d.reasons)))
+        (Cell(w.brief_day(d.as_of)), Cell(_decision(d, w)), Cell(" ".join(_why(reason, w) for reason in d.reasons)))
         for d in shown
     )
     return Table("decisions", caption, columns, rows, shown=5)
@@ -362,7 +362,7 @@ def _weeks_table(cohorts: tuple[Cohort, ...], w: Words) -> Table:
     )
     rows = tuple(
         (
-            Cell(w.short_day(c.as_of), w("models_week_version", version=c.model_version)),
+            Cell(w.brief_day(c.as_of), w("models_week_version", version=c.model_version)),
             Cell(w.count(c.matured_count), w("models_of", n=w.count(c.scored_count))),
             none if c.auc is None else written(w, c.auc, three).cell,
             written(w, c.observed, w.share).cell,

@@ -37,7 +37,7 @@ COMMANDS: Final[Mapping[str, str]] = {
 _MOST_BARS: Final = 20
 
 
-def needs_section(needs: tuple[Need, ...], w: Words) -> Section:
+def needs_section(needs: tuple[Need, ...], currency: str, w: Words) -> Section:
     """Say what needs a person, each with what to do."""
     table = Table(
         name="needs",
@@ -46,21 +46,21 @@ def needs_section(needs: tuple[Need, ...], w: Words) -> Section:
             Column(w("today_need"), w("today_def_need")),
             Column(w("today_do"), w("today_def_do")),
         ),
-        rows=tuple(_need_row(need, w) for need in needs),
+        rows=tuple(_need_row(need, currency, w) for need in needs),
         shown=20,
         empty=w("today_needs_none"),
     )
     return Section("needs", w("today_needs"), (table,))
 
 
-def _need_row(need: Need, w: Words) -> tuple[Cell, ...]:
+def _need_row(need: Need, currency: str, w: Words) -> tuple[Cell, ...]:
     values = {
         "about": _about(need, w),
         "day": w.day(need.day) if need.day is not None else w("nothing"),
         "count": _need_count(need, w),
         "names": ", ".join(_name(need, name, w) for name in need.names),
     }
-    said = w(f"today_need_{need.kind}", text=need.text, **values)
+    said = w(f"today_need_{need.kind}", text=_seen(need, currency, w), **values)
     command = COMMANDS.get(need.kind, "").format(
         about=need.about, day=need.day, name=need.names[0] if need.names else ""
     )
@@ -68,6 +68,18 @@ def _need_row(need: Need, w: Words) -> tuple[Cell, ...]:
         command = "holdback campaign measure"
     done = w(f"today_do_{need.kind}")
     return Cell(said, state=need.state), Cell(done, command.strip())
+
+
+def _seen(need: Need, currency: str, w: Words) -> str:
+    """Write what an alert saw, without what it saw besides."""
+    if need.seen is None:
+        return ""
+    about = need.about
+    if need.seen.metric == "step_failed" and about:
+        about = w.known("today_flow_", about)
+    elif about == "programme":
+        about = w("today_programme")
+    return need.seen.sentence(currency, w, about=about)
 
 
 def _about(need: Need, w: Words) -> str:
@@ -89,7 +101,7 @@ def _name(need: Need, name: str, w: Words) -> str:
 def _need_count(need: Need, w: Words) -> str:
     if need.count is None:
         return w("nothing")
-    if need.is_rows or shown_count(need.count) is not None:
+    if need.is_ours or shown_count(need.count) is not None:
         return w.count(need.count)
     return w("today_fewer", least=MINIMUM_CELL)
 
@@ -99,9 +111,8 @@ def decided_section(decided: Decided, currency: str, w: Words) -> Section:
     title = w("today_decided")
     if not decided.is_decided:
         return Section("decided", title, (Notice(w("today_not_decided"), details=(w("today_not_decided_do"),)),))
-    few = w("fewer_than", least=MINIMUM_CELL)
-    contacts = few if decided.contact_count is None else w.count(decided.contact_count)
-    stats = [Stat(w("today_contacts"), contacts, w("today_def_contacts")), *_money_stats(decided, currency, w)]
+    contacts = Stat(w("today_contacts"), w.count(decided.contact_count), w("today_def_contacts"))
+    stats = (contacts, _money_stat(decided, currency, w))
     table = Table(
         name="contacts",
         caption=w("today_contacts_caption"),
@@ -115,29 +126,24 @@ def decided_section(decided: Decided, currency: str, w: Words) -> Section:
             (
                 Cell(own.action.replace("_", " ")),
                 Cell(w.known("today_channel_", own.channel)),
-                Cell(w("not_shown") if own.count is None else w.count(own.count)),
+                Cell(w.count(own.count)),
                 Cell(w("today_no_limit") if own.capacity is None else w.count(own.capacity)),
             )
             for own in decided.contacts
         ),
         empty=w("today_nobody_contacted"),
     )
-    hidden = any(own.count is None for own in decided.contacts)
-    lead = w("today_contacts_hidden", least=MINIMUM_CELL) if hidden else ""
-    return Section("decided", title, (Stats(tuple(stats)), table), lead)
+    return Section("decided", title, (Stats(stats), table))
 
 
-def _money_stats(decided: Decided, currency: str, w: Words) -> list[Stat]:
+def _money_stat(decided: Decided, currency: str, w: Words) -> Stat:
     spent, budget = decided.spent_amount, decided.budget_amount
-    if decided.contact_count is None:
-        note = w("today_spent_hidden", least=MINIMUM_CELL)
-        return [Stat(w("today_spent"), w("not_shown"), w("today_def_spent"), note=note)]
-    written = w.money(spent or 0.0, currency)
+    written = w.money(spent, currency)
     if budget is None:
-        return [Stat(w("today_spent"), written, w("today_def_spent"), note=w("today_no_budget"))]
-    share = (spent or 0.0) / budget
+        return Stat(w("today_spent"), written, w("today_def_spent"), note=w("today_no_budget"))
+    share = spent / budget
     note = w("today_of_budget", share=w.share(share, 0), budget=w.money(budget, currency))
-    return [Stat(w("today_spent"), written, w("today_def_spent"), note=note, state="look" if share > 1 else "none")]
+    return Stat(w("today_spent"), written, w("today_def_spent"), note=note, state="look" if share > 1 else "none")
 
 
 def held_section(decided: Decided, w: Words) -> Section:
@@ -156,7 +162,7 @@ def held_section(decided: Decided, w: Words) -> Section:
                 Cell(own.campaign if own.campaign is not None else w("today_held_all")),
                 Cell(w("not_shown") if own.held is None else w.count(own.held)),
                 Cell(w("nothing") if own.share is None else w.share(own.share)),
-                Cell(w("today_held_no_end") if own.last_until is None else w.short_day(own.last_until)),
+                Cell(w("today_held_no_end") if own.last_until is None else w.brief_day(own.last_until)),
             )
             for own in decided.held_back
         ),
