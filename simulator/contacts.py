@@ -24,6 +24,7 @@ _WHEN_REACHED = {"phone": _ANSWERED, "email": _OPENED}
 MISSED_SHARE, BOUNCED_SHARE, REPEATED_SHARE = 0.02, 0.02, 0.005
 _OTHER_CHANNELS_REACH = 0.8
 _SEES_AT_ONCE = 0.7
+_REDEEMED_AFTER_DAYS = 4
 
 #: The feed of what was sent.
 FEED = "contacts"
@@ -211,7 +212,9 @@ class Crm:
         later[opts_out], later[complains] = _OPTED_OUT, _COMPLAINED
         report(day + 1, is_reached & ~at_once, later, cost)
         redeems = takes & ~opts_out & ~complains
-        report(day + 4, redeems, np.full(len(customers), _REDEEMED), cost + action.incentive_cents)
+        given = np.full(len(customers), action.incentive_cents)  # the contact's own cost stands where it was sent
+        days = _REDEEMED_AFTER_DAYS
+        report(day + days, redeems, np.full(len(customers), _REDEEMED), given, later_seconds=days * 86_400)
         if not perfect:
             repeated = is_sent & ~bounces & (drawn("repeated") < REPEATED_SHARE)
             report(day, repeated, np.full(len(customers), _SENT), cost, later_seconds=1800)

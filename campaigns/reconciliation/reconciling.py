@@ -9,6 +9,7 @@ from datetime import date
 import pyarrow as pa
 
 from campaigns.ledger import record
+from campaigns.reconciliation.costs import cost_entry
 from campaigns.reconciliation.findings import Finding, findings
 from campaigns.reconciliation.reports import OUTCOMES, days_frame, matched_steps, replaced_steps, reported_steps
 from features.steps import Step, with_steps
@@ -83,11 +84,11 @@ def _new_rows(warehouse: Warehouse, business: Business, as_of: date) -> pa.Table
     events = f"""select outcome as kind, event_id as entry_id, *, cast(null as bigint) as paid_cents
     from _matched where outcome in ({understood})
     union all
-    select 'cost' as kind, sha256('cost' || event_id) as entry_id, *, cost_cents as paid_cents
+    select 'cost' as kind, {cost_entry("event_id")} as entry_id, *, cost_cents as paid_cents
     from _matched where cost_cents is not null"""
-    gone = """select l.*, sha256('corrected' || l.entry_id) as correction_id
+    gone = f"""select l.*, sha256('corrected' || l.entry_id) as correction_id
     from ledger l
-    where l.entry_id in (select event_id from _replaced union all select sha256('cost' || event_id) from _replaced)"""
+    where l.entry_id in (select event_id from _replaced union all select {cost_entry("event_id")} from _replaced)"""
     steps = [
         *reported_steps(warehouse, business, as_of),
         *matched_steps(business, as_of),

@@ -4,16 +4,17 @@ A contact of the cohort's own campaign (of any of ours, for the programme) withi
 when it was reported as sent, delivered, opened, answered or redeemed: by the ledger, which takes in what fits a
 decision, or by a feed of role ``campaign_contacts``, which also tells of contacts that nobody decided.
 
-A decision costs what was reported for it, else what it was expected to cost without its incentive. The incentive counts
-where it was redeemed, if the action's redemptions are reported at all; else at the share of the contacted who are
-expected to take it. A decision of which nothing was reported, though reports of its action came in after the days in
-which it had to be, never left the house (it was withheld, refused, or forgotten) and costs nothing.
+What a reported cost is the cost of (the contact's, or the incentive's), and what counts where none was reported, says
+:mod:`campaigns.reconciliation.costs`. A decision of which nothing was reported, though reports of its
+action came in after the days in which it had to be, never left the house (it was withheld, refused, or forgotten) and
+costs nothing.
 """
 
 from __future__ import annotations
 
 import pyarrow as pa
 
+from campaigns.reconciliation.costs import contact_price, incentive_price, told_of, told_of_lines
 from campaigns.reconciliation.questions import MISSED_AFTER_DAYS
 from campaigns.reconciliation.reports import OUTCOMES
 from features.steps import Step
@@ -121,11 +122,8 @@ def _decided(asked: Asked) -> list[Step]:
     from ledger inner join _entered on _entered.customer_id = ledger.customer_id
         and ledger.as_of >= _entered.entered_on and ledger.as_of < _entered.ends_on
     where {_standing(asked, "'decided'")} and {campaign}{_version(asked)} and ledger.action <> 'none'"""
-    told = f"""select decision_id, sum(cost_cents) filter (where kind = 'cost') as told_cents,
-        bool_or(kind = 'redeemed') as is_redeemed
-    from ledger
-    where {_standing(asked, "'cost', 'redeemed'")} and decision_id is not null
-    group by decision_id"""
+    costs = "'cost', 'redeemed'"
+    told = told_of(f"select * from ledger where {_standing(asked, costs)}")
     reports = f"""select decision_id, action, as_of as reported_on
     from ledger where {_standing(asked, REPORTED_SQL)} and {campaign}{_version(asked)}"""
     return [
@@ -137,7 +135,7 @@ def _decided(asked: Asked) -> list[Step]:
             "_priced",
             "what each decision cost",
             f"""select who, action, case when is_missed then 0 else greatest(
-            coalesce(told_cents, cost_cents - coalesce(taken_share * incentive_cents, 0), 0), 0) end as contact_cents,
+            coalesce({_DECIDED_CONTACT}, 0), 0) end as contact_cents,
         case when is_missed then 0 else {_INCENTIVE} end as incentive_cents
     from (select *, decision_id in (select decision_id from _missed) as is_missed from _decided)
         left join _told using (decision_id) left join _actions using (action)""",
@@ -156,14 +154,14 @@ def _elsewhere(asked: Asked) -> list[Step]:
              "null::bigint as cost_cents where false"]  # fmt: skip
     for feed in asked.business.feeds_with_role("campaign_contacts"):
         parts.append(asked.rows(feed, ("event_at", f"{_OUTCOME} as outcome", "cost_cents"), _own(asked)))
-    told = """select decision_id, sum(cost_cents) as told_cents, bool_or(outcome = 'redeemed') as is_redeemed
-    from _decided inner join _lines using (customer_id)
-    where event_at >= entered_at and event_at < ends_at
-    group by decision_id"""
-    priced = f"""select who, action, coalesce(told_cents, contact_cents, 0) as contact_cents,
+    told = told_of_lines(
+        """select decision_id, outcome, cost_cents from _decided inner join _lines using (customer_id)
+        where event_at >= entered_at and event_at < ends_at"""
+    )
+    priced = f"""select who, action, coalesce({contact_price("contact_cents")}, 0) as contact_cents,
         {_INCENTIVE} as incentive_cents
     from _decided left join _told using (decision_id) left join _actions using (action)
-    where action is not null or told_cents is not null"""
+    where action is not null or contact_told_cents is not null or incentive_told_cents is not null"""
     return [
         Step("_decided", "the treated, each with his action", treated),
         Step("_lines", "what the feeds report of the campaign", "\n    union all\n    ".join(parts)),
@@ -173,11 +171,9 @@ def _elsewhere(asked: Asked) -> list[Step]:
     ]
 
 
-#: SQL of the incentive of one decision: as redeemed where the action's redemptions are reported, else as expected.
-_INCENTIVE = """coalesce(incentive_cents * case
-            when action in (select action from _decided inner join _told using (decision_id) where is_redeemed)
-                then coalesce(is_redeemed, false)::integer
-            else taken_share end, 0)"""
+_REDEEMING = "select action from _decided inner join _told using (decision_id) where is_redeemed"
+_INCENTIVE = incentive_price("incentive_cents", "taken_share * incentive_cents", _REDEEMING)
+_DECIDED_CONTACT = contact_price("cost_cents - coalesce(taken_share * incentive_cents, 0)")
 
 
 def _summed(source: str) -> Step:

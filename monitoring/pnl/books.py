@@ -1,9 +1,8 @@
 """What the ledger says was spent, twice: by class and month for the account, and in sum to prove it.
 
-Costs as :mod:`monitoring.outcomes.contacts` counts them, in whole cents per decision: a decision costs what was
-reported for it, else what it was expected to cost without its incentive; the incentive counts where it was redeemed, if
-redemptions of the action are reported, else at the share of the contacted who are expected to take it; a decision that
-was missed, though its action is reported, costs nothing. What was reported for a decision that was taken back was spent
+Costs as :mod:`monitoring.outcomes.contacts` counts them, in whole cents per decision: what a reported cost is the cost
+of, and what counts where none was reported, says :mod:`campaigns.reconciliation.costs`; a decision that was missed,
+though its action is reported, costs nothing. What was reported for a decision that was taken back was spent
 all the same. How the expected cost of a decision divides into contact and incentive follows the business file as it is
 now; the sum of both is what was decided.
 """
@@ -15,6 +14,7 @@ from datetime import date
 
 import pyarrow as pa
 
+from campaigns.reconciliation.costs import IS_OF_A_REDEMPTION, contact_price, incentive_price, told_of
 from features.steps import Step, with_steps
 from holdback.business import Business
 from holdback.sql import literal
@@ -66,8 +66,9 @@ def spent(warehouse: Warehouse, business: Business, cohort: Cohort, as_of: date)
         from (
             select fit_class, entry_month, contact_cents, incentive_cents, 1 as decisions from _priced
             union all
-            select null, null, told_cents, 0, 0 from _told
-            where told_cents is not null and decision_id not in (select entry_id from _decided)
+            select null, null, coalesce(contact_told_cents, 0), coalesce(incentive_told_cents, 0), 0 from _told
+            where (contact_told_cents is not null or incentive_told_cents is not null)
+                and decision_id not in (select entry_id from _decided)
         )
         group by fit_class, entry_month order by fit_class, entry_month""",
         frames={"_actions": _actions(business)},
@@ -89,28 +90,32 @@ def ledger_sums(warehouse: Warehouse, business: Business, cohort: Cohort, as_of:
         _known(cohort, as_of),
         Step("_wanted", "decisions to contact somebody", wanted),
         Step("_redeemed", "decisions that were redeemed", f"{told} 'redeemed'"),
-        Step("_paid_for", "decisions whose cost was reported", f"{told} 'cost'"),
+        Step("_paid_for", "decisions whose contact's cost was reported", f"{told} 'cost' and not {IS_OF_A_REDEMPTION}"),
+        Step("_given", "decisions whose incentive's cost was reported", f"{told} 'cost' and {IS_OF_A_REDEMPTION}"),
         missed_step(_DECIDED, _REPORTS),
         Step("_left", "decisions that were not missed", f"select * from _wanted where {_NOT_MISSED}"),
     ]
     row = warehouse.query(
         f"""{with_steps(steps)}
         select
-            (select coalesce(sum(cost_cents), 0) from _known where kind = 'cost') as reported_cents,
+            (select coalesce(sum(cost_cents), 0) from _known where kind = 'cost' and not {IS_OF_A_REDEMPTION})
+                as reported_cents,
+            (select coalesce(sum(cost_cents), 0) from _known where kind = 'cost' and {IS_OF_A_REDEMPTION})
+                as given_cents,
             coalesce(sum(greatest(cost_cents - coalesce(expected_cents, 0), 0))
                 filter (where entry_id not in (select decision_id from _paid_for)), 0) as decided_cents,
-            coalesce(sum(offered_cents) filter (where entry_id in (select decision_id from _redeemed)), 0)
-                as redeemed_cents,
+            coalesce(sum(offered_cents) filter (where entry_id in (select decision_id from _redeemed)
+                and entry_id not in (select decision_id from _given)), 0) as redeemed_cents,
             coalesce(sum(expected_cents) filter (where action not in (
                 select action from _wanted where entry_id in (select decision_id from _redeemed)
-            )), 0) as expected_cents,
+            ) and entry_id not in (select decision_id from _given)), 0) as expected_cents,
             (select count(*) from _wanted) as decision_count
         from _left left join _actions using (action)""",
         frames={"_actions": _actions(business)},
     ).to_pylist()[0]
     return Spent(
         contact_cents=int(row["reported_cents"] + row["decided_cents"]),
-        incentive_cents=int(row["redeemed_cents"] + row["expected_cents"]),
+        incentive_cents=int(row["given_cents"] + row["redeemed_cents"] + row["expected_cents"]),
         decision_count=int(row["decision_count"]),
     )
 
@@ -147,10 +152,7 @@ def _known(cohort: Cohort, as_of: date) -> Step:
     )
 
 
-_TOLD = """select decision_id, sum(cost_cents) filter (where kind = 'cost') as told_cents,
-        bool_or(kind = 'redeemed') as is_redeemed
-    from _known where kind <> 'decided' and decision_id is not null
-    group by decision_id"""
+_TOLD = told_of("select * from _known where kind <> 'decided'")
 
 _REDEEMING = """select distinct action
     from _decided inner join _told on _told.decision_id = _decided.entry_id where is_redeemed"""
@@ -160,11 +162,10 @@ _REPORTS = "select decision_id, action, as_of as reported_on from _known where k
 _NOT_MISSED = "entry_id not in (select decision_id from _missed)"
 
 _PRICED = f"""select fit_class, entry_month,
-        case when {_NOT_MISSED} then coalesce(told_cents, greatest(cost_cents - coalesce(expected_cents, 0), 0))
+        case when {_NOT_MISSED} then {contact_price("greatest(cost_cents - coalesce(expected_cents, 0), 0)")}
             else 0 end as contact_cents,
-        coalesce(case when not ({_NOT_MISSED}) then 0 when action in (select action from _redeeming)
-            then case when is_redeemed then offered_cents else 0 end
-            else expected_cents end, 0) as incentive_cents
+        case when {_NOT_MISSED} then {incentive_price("offered_cents", "expected_cents", "select * from _redeeming")}
+            else 0 end as incentive_cents
     from _decided left join _told on _told.decision_id = _decided.entry_id left join _actions using (action)"""
 
 

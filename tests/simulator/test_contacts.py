@@ -50,14 +50,17 @@ def test_calls_are_answered_on_the_day_and_cost_what_they_cost() -> None:
     assert all(str(row["decision_id"]).startswith("d") for row in rows)
 
 
-def test_an_offer_that_is_redeemed_days_later_corrects_its_row_and_costs_its_incentive() -> None:
+def test_an_offer_that_is_redeemed_days_later_has_its_own_row_which_costs_the_incentive_alone() -> None:
     _, first_day = sent_to_all(OFFER, days=1)
     _, week = sent_to_all(OFFER, days=7)
     assert not any(row["outcome"] == "redeemed" for row in first_day)
     redeemed = [row for row in week if row["outcome"] == "redeemed"]
-    assert {row["cost"] for row in redeemed} == {6.05}
-    assert len(week) == len(first_day)
-    assert 0.15 < len(redeemed) / len(week) < 0.35
+    assert {row["cost"] for row in redeemed} == {6.0}
+    sent = [row for row in week if row["outcome"] != "redeemed"]
+    assert {row["cost"] for row in sent} == {0.05}
+    assert len(sent) == len(first_day)
+    assert {row["decision_id"] for row in redeemed} <= {row["decision_id"] for row in sent}
+    assert 0.15 < len(redeemed) / len(sent) < 0.35
 
 
 def test_whoever_opts_out_withdraws_consent() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -202,7 +203,11 @@ class Past:
                 paid = int(chance.integers(10, 500))
                 ledger.append({**told, "kind": "cost", "entry_id": f"cost/{decision}", "cost_cents": paid})
             if chance.random() < 0.4:
-                ledger.append({**told, "kind": "redeemed", "entry_id": f"redeemed/{decision}"})
+                redemption = f"redeemed/{decision}"
+                ledger.append({**told, "kind": "redeemed", "entry_id": redemption})
+                if on.day % 2:  # what it really cost is reported for some
+                    name = hashlib.sha256(f"cost{redemption}".encode()).hexdigest()
+                    ledger.append({**told, "kind": "cost", "entry_id": name, "cost_cents": 700 + on.day})
             if chance.random() < 0.1:
                 took = {"kind": "corrected", "corrects": f"sent/{decision}", "entry_id": f"took/{decision}"}
                 ledger.append({**own, **took, "as_of": on + timedelta(days=5)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -280,9 +281,13 @@ class Plain:
         redeemed = {r["decision_id"] for r in self.ledger if r["kind"] == "redeemed"}
         reporting = {inside[name]["action"] for name in redeemed if name in inside}
         paid: dict[str, list[int]] = defaultdict(list)
+        given: dict[str, list[int]] = defaultdict(list)
+        redemptions = {hashlib.sha256(f"cost{r['entry_id']}".encode()).hexdigest()
+                       for r in self.past.rows["ledger"] if r["kind"] == "redeemed"}  # fmt: skip
         for row in self.ledger:
             if row["kind"] == "cost":
-                paid[row["decision_id"]].append(row["cost_cents"])
+                side = given if row["entry_id"] in redemptions else paid
+                side[row["decision_id"]].append(row["cost_cents"])
         reports = [r for r in self.ledger if r["kind"] in (*REACHED, "bounced", "opted_out", "complained", "cost")
                    and r["campaign"] == self.cohort.campaign]  # fmt: skip
         told = {r["decision_id"] for r in reports}
@@ -296,7 +301,10 @@ class Plain:
             incentive = 1_000.0 if row["action"] == "gift" else 0.0
             expected = 0.3 * incentive
             total += float(sum(paid[name])) if paid[name] else row["cost_cents"] - expected
-            total += incentive * (name in redeemed) if row["action"] in reporting else expected
+            if given[name]:
+                total += float(sum(given[name]))
+            else:
+                total += incentive * (name in redeemed) if row["action"] in reporting else expected
         return total
 
     def _revenue(self, person: Person, starts: datetime, ends: datetime) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -295,6 +296,10 @@ def event(kind: str, of: Row, at: datetime, **rest: Any) -> Row:
     return {**told, **known, "action": of["action"], **rest}
 
 
+def cost_of(reported: Row) -> str:
+    return hashlib.sha256(f"cost{reported['entry_id']}".encode()).hexdigest()
+
+
 def cost(*rows: Row, **more: Any) -> tuple[float, Outcomes]:
     people = [assigned(name, "treatment", ENTRY) for name in ("ana", "bob")]
     found = read(company(), ledger=[*people, assigned("cai", "holdout", ENTRY), *rows], deals=[LATER], **more)
@@ -307,6 +312,10 @@ def test_a_decision_costs_what_was_reported_else_what_was_expected() -> None:
     paid = event("cost", call, noon(day(1)), cost_cents=612)
     assert cost(call, gift, paid)[0] == 612 + 350
     took = event("redeemed", gift, noon(day(3)))
+    really = event("cost", gift, noon(day(3)), cost_cents=720, entry_id=cost_of(took))
+    assert cost(call, gift, took, really)[0] == 400 + 50 + 720  # instead of the 10.00 that were offered
+    both = event("cost", gift, noon(day(1)), cost_cents=44)
+    assert cost(call, gift, took, really, both)[0] == 400 + 44 + 720
     total, found = cost(call, gift, took)
     assert total == 400 + 50 + 1_000  # the action's redemptions are reported: whoever did not redeem cost nothing more
     assert found.exposure["treatment"].incentive_cents == 1_000
@@ -437,6 +446,8 @@ def test_the_cost_of_a_campaign_elsewhere_is_that_of_its_action_or_what_the_feed
     mail = {"customer_id": "ana", "event_at": noon(day(2)), "campaign": "elsewhere", "outcome": "sent", "cost_cents": 7}
     told = elsewhere(*rows, mails=[mail, {**mail, "outcome": "redeemed", "cost_cents": None}])
     assert told.groups["treatment"].total("cost_cents") == 7 + 1_000
+    told = elsewhere(*rows, mails=[mail, {**mail, "outcome": "redeemed", "cost_cents": 720}])
+    assert told.groups["treatment"].total("cost_cents") == 7 + 720
     assert told.groups["treatment"].total("reached") == 1
 
 

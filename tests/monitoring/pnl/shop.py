@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -78,6 +79,7 @@ class Shop:
         decided: ``(id, customer, day, action, expected cents)``.
         reported: By decision, what its contact was reported to have cost.
         redeemed: Decisions whose voucher was redeemed.
+        given: By decision, what its redeemed voucher was reported to have cost.
     """
 
     workspace: Workspace
@@ -87,6 +89,7 @@ class Shop:
     decided: list[tuple[str, str, date, str, int]] = field(default_factory=list)
     reported: dict[str, int] = field(default_factory=dict)
     redeemed: set[str] = field(default_factory=set)
+    given: dict[str, int] = field(default_factory=dict)
 
     def window(self, day: date, *, days: int = HORIZON_DAYS) -> tuple[datetime, datetime]:
         """The horizon of who entered on a day, as instants."""
@@ -116,6 +119,7 @@ class Shop:
         if self.is_missed(decision):
             return 0, 0
         incentive = VOUCHER["amount"] * (decision in self.redeemed) if action == "voucher" else 0
+        incentive = self.given.get(decision, incentive)
         share = VOUCHER["expected"] if action == "voucher" else 0
         return self.reported.get(decision, expected - share), incentive
 
@@ -153,6 +157,7 @@ def _enter(world: Shop, names: list[str], rng: np.random.Generator) -> None:
                 world.reported[decision] = int(rng.integers(5, 500))
             if action == "voucher" and rng.random() < 0.4:
                 world.redeemed.add(decision)
+    world.given = {decision: 700 + position for position, decision in enumerate(sorted(world.redeemed)[::3])}
     first = next(name for name, entry in world.entered.items() if entry[1] == "treatment" and entry[0] == ENTRY_DAYS[0])
     late = ENTRY_DAYS[0] + timedelta(days=HORIZON_DAYS)
     world.decided.append(("d-again", first, ENTRY_DAYS[0] + timedelta(days=9), "call", CALL))
@@ -217,6 +222,9 @@ def _write(world: Shop) -> None:
                          "entry_id": f"c-{decision}", **own})  # fmt: skip
         if decision in world.redeemed:
             told.append({"kind": "redeemed", "decision_id": decision, "entry_id": f"r-{decision}", **own})
+        if decision in world.given:
+            told.append({"kind": "cost", "decision_id": decision, "cost_cents": world.given[decision],
+                         "entry_id": hashlib.sha256(f"costr-{decision}".encode()).hexdigest(), **own})  # fmt: skip
     for day in sorted(day for day, rows in facts.items() if rows):
         rows = [{"campaign": "spring", "version": 1, "salt": "s", "unit_id": row["customer_id"], **row}
                 for row in facts[day]]  # fmt: skip
