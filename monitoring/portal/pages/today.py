@@ -76,8 +76,8 @@ def page(content: Today, words: Words) -> Page:
         title=w("today_title"),
         lead=" ".join([_risk_lead(content, w), _needs_lead(content, w)]),
         sections=(
+            needs_section(content.needs, content.currency, w),
             _risk_section(content, w),
-            needs_section(content.needs, w),
             decided_section(content.decided, content.currency, w),
             held_section(content.decided, w),
             _changes_section(content, w),
@@ -225,12 +225,18 @@ def _history_sentence(c: Today, missing: int, w: Words) -> str:
 
 
 def _probabilities(risk: Risk, w: Words) -> list[Chart]:
-    if all(found.count is None for found in risk.bins):
+    if not any(found.count for found in risk.bins):
         return []
+    last = max(at for at, found in enumerate(risk.bins) if found.count)
+    shown, beyond = risk.bins[: last + 1], risk.bins[last + 1 :]
     points = tuple(
         Point(w("today_from_to", low=_percent(found.low, w), high=_percent(found.high, w)), found.count)
-        for found in risk.bins
+        for found in shown
     )
+    sentence = _largest_bin(risk, w)
+    if beyond:
+        key = "few" if any(found.count is None for found in beyond) else "empty"
+        sentence = f"{sentence} {w(f'today_probabilities_{key}', low=_percent(beyond[0].low, w))}"
     chart = Chart(
         name="probabilities",
         title=w("today_probabilities"),
@@ -240,7 +246,7 @@ def _probabilities(risk: Risk, w: Words) -> list[Chart]:
         unit="count",
         x_title=w("today_probability"),
         y_title=w("today_customers"),
-        sentence=_largest_bin(risk, w),
+        sentence=sentence,
     )
     return [chart]
 
@@ -299,11 +305,10 @@ def _contacts_stat(decided: Decided, w: Words) -> Stat:
     label, definition = w("today_new_contacts"), w("today_def_new_contacts")
     if not decided.is_decided:
         return Stat(label, w("nothing"), definition, note=w("today_not_decided"))
-    value = w.count(decided.contact_count) if decided.contact_count is not None else w("fewer_than", least=MINIMUM_CELL)
+    value = w.count(decided.contact_count)
     if decided.before is None:
         return Stat(label, value, definition, note=w("today_first_decided"))
-    before = decided.contacts_before
-    written = w.count(before) if before is not None else w("fewer_than", least=MINIMUM_CELL)
+    written = w.count(decided.contacts_before or 0)
     return Stat(label, value, definition, note=w("today_contacts_before", day=w.day(decided.before), n=written))
 
 

@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[str, str]] = {
 }
 """What to type first about each kind of need; the others are for people to talk about."""
 _MOST_BARS: Final = 20
+_AT_RISK: Final = "at_risk"
 
 
 def needs_section(needs: tuple[Need, ...], currency: str, w: Words) -> Section:
@@ -180,7 +181,7 @@ def groups_section(divisions: tuple[Division, ...], why_none: str, w: Words) -> 
         return Section("groups", title, (Notice(text),))
     parts: list[Part] = []
     for position, division in enumerate(divisions, start=1):
-        parts += [*_groups_chart(division, position, w), _groups_table(division, position, w)]
+        parts += _groups_chart(division, position, w) or [_groups_table(division, position, w)]
     return Section("groups", title, tuple(parts), w("today_groups_lead", least=MINIMUM_CELL))
 
 
@@ -201,11 +202,23 @@ def _group_name(division: Division, name: str, w: Words) -> str:
 
 
 def _groups_chart(division: Division, position: int, w: Words) -> list[Chart]:
-    """Draw the first groups that can be shown; one bar alone compares nothing."""
-    shown = [group for group in division.groups if group.share is not None][:_MOST_BARS]
-    if len(shown) < 2:
+    """Draw groups that can be shown and are few, with their sizes; no chart where a table says more.
+
+    One bar alone compares nothing. A stage that is made of those at high risk says nothing about where the risk is.
+    """
+    told = [group for group in division.groups if not _is_by_definition(division, group.name)]
+    if len(told) < 2 or division.shown_count > _MOST_BARS or any(group.share is None for group in told):
         return []
-    points = tuple(Point(_group_name(division, group.name, w), group.share) for group in shown)
+    points = tuple(
+        Point(
+            w("today_group_of", group=_group_name(division, group.name, w), n=w.count(group.customer_count or 0)),
+            group.share,
+        )
+        for group in told
+    )
+    said = [_groups_hidden(division, w)] if division.hidden_count else []
+    if len(told) < len(division.groups):
+        said.append(w("today_groups_no_stage", stage=_group_name(division, _AT_RISK, w)))
     chart = Chart(
         name=f"risk-by-group-{position}",
         title=_groups_title(division, w),
@@ -215,18 +228,27 @@ def _groups_chart(division: Division, position: int, w: Words) -> list[Chart]:
         unit="share",
         x_title=w("today_group"),
         y_title=w("today_group_share"),
+        sentence=" ".join(said),
     )
     return [chart]
 
 
+def _is_by_definition(division: Division, name: str) -> bool:
+    return division.kind == "stage" and name == _AT_RISK
+
+
+def _groups_hidden(division: Division, w: Words) -> str:
+    kind = "one" if division.hidden_count == 1 else "many"
+    return w(f"today_groups_hidden_{kind}", n=w.count(division.hidden_count), least=MINIMUM_CELL)
+
+
 def _groups_table(division: Division, position: int, w: Words) -> Table:
-    caption, hidden = _groups_title(division, w), division.hidden_count
+    caption = _groups_title(division, w)
     if division.shown_count > MOST_GROUPS:
         shown = w("today_groups_first", n=w.count(len(division.groups)), all=w.count(division.shown_count))
         caption = f"{caption} {shown}"
-    if hidden:
-        kind = "one" if hidden == 1 else "many"
-        caption = f"{caption} {w(f'today_groups_hidden_{kind}', n=w.count(hidden), least=MINIMUM_CELL)}"
+    if division.hidden_count:
+        caption = f"{caption} {_groups_hidden(division, w)}"
     return Table(
         name=f"groups-{position}",
         caption=caption,
@@ -244,6 +266,7 @@ def _groups_table(division: Division, position: int, w: Words) -> Table:
                 Cell(w("nothing") if group.share is None else w.share(group.share)),
             )
             for group in division.groups
+            if not _is_by_definition(division, group.name)
         ),
         empty=w("today_groups_all_hidden", least=MINIMUM_CELL),
     )

@@ -105,12 +105,41 @@ def test_contacts_cost_and_budget_are_those_of_the_ledger(shop):
     assert (spent.value, spent.note) == ("€30.80", "31% of the daily budget of €100.00")
 
 
+def test_few_contacts_are_counted_openly_because_they_are_what_we_do(tmp_path):
+    desk = workspace(tmp_path, budget={"per_day": 100.0})
+    for day in (YESTERDAY, AS_OF):
+        scores(desk, day, high=names(1, 6), low=names(7, 20))
+    decide(desk, YESTERDAY, [contact("client-0001")])
+    mailed = [contact(name, "mail", cost_cents=10) for name in names(4, 9)]
+    decide(desk, AS_OF, [*(contact(name) for name in names(1, 2)), *mailed])
+    page = said(today, desk)
+    assert rows(page, "contacts") == [["call", "telephone", "2", "no limit"], ["mail", "e-mail", "6", "no limit"]]
+    assert stat(page, "Contacts").value == "8"
+    assert stat(page, "New contacts").note == "on 1\u00a0March\u00a02026: 1"
+    decide(desk, AS_OF + timedelta(days=1), [contact("client-0012")])
+    scores(desk, AS_OF + timedelta(days=1), high=names(1, 6), low=names(7, 20))
+    page = said(today, desk, AS_OF + timedelta(days=1))
+    assert (stat(page, "Contacts").value, stat(page, "Cost of today's contacts").value) == ("1", "€5.00")
+
+
+def test_who_came_into_risk_does_not_tell_how_few_were_there_the_day_before(tmp_path):
+    desk = workspace(tmp_path)
+    scores(desk, YESTERDAY, high=names(1, 3), low=names(4, 60))
+    scores(desk, AS_OF, high=names(1, 20), low=names(21, 60))
+    page = said(today, desk)
+    assert stat(page, "At risk").value == "20"
+    newly, no_longer = stat(page, "Newly at risk"), stat(page, "No longer at risk")
+    assert (newly.value, no_longer.value) == ("–", "–")  # 20 - 17 + 0 would be the three of yesterday
+    assert newly.note.startswith("Not shown")
+    assert (stat(page, "Newly scored").value, stat(page, "No longer scored").value) == ("0", "0")
+
+
 def test_who_is_held_back_is_told_with_the_reason(shop):
     page = said(today, shop)
     assert "left alone on purpose" in section(page, "held-back").lead
     assert rows(page, "held-back") == [
         ["all campaigns", "6", "18.2%", "no date is set"],
-        ["spring", "not shown", "–", "2026-03-31"],  # three: too few
+        ["spring", "not shown", "–", "31 Mar 2026"],  # three: too few
     ]
 
 
@@ -125,9 +154,8 @@ def test_a_contact_that_was_withdrawn_does_not_count(tmp_path):
 def test_the_groups_are_those_of_the_company(shop):
     page = said(today, shop)
     # Lugo: 1 to 20 of whom 1 to 13 are at risk; the others live where the name is hostile, and it stays plain text.
-    assert rows(page, "groups-1") == [["Lugo", "20", "13", "65.0%"], [HOSTILE, "13", "0", "0.0%"]]
-    assert type(table(page, "groups-1").rows[1][0].text) is str
-    assert chart(page, "risk-by-group-1").series[0].points[1].x == HOSTILE
+    points = chart(page, "risk-by-group-1").series[0].points
+    assert [(point.x, point.value) for point in points] == [("Lugo (20)", 0.65), (f"{HOSTILE} (13)", 0.0)]
     assert rows(page, "groups-2") == [["no", "33", "13", "39.4%"]]
 
 
@@ -164,7 +192,7 @@ def test_the_first_day_ever_says_what_to_do(tmp_path):
     assert page.lead.startswith("Nobody was scored on 2\u00a0March\u00a02026")
     assert rows(page, "needs")[0][0] == "No model is in use yet: nobody can be scored."
     assert table(page, "needs").rows[0][1].small == "holdback retrain"
-    assert [one.name for one in page.sections] == ["risk", "needs", "decided", "held-back", "changes", "groups"]
+    assert [one.name for one in page.sections] == ["needs", "risk", "decided", "held-back", "changes", "groups"]
 
 
 def test_a_day_that_was_not_scored_says_which_one_was(tmp_path):
@@ -185,10 +213,11 @@ def test_of_one_customer_nothing_is_told(tmp_path):
     decide(desk, AS_OF, [drawn("client-0001", "holdout"), contact("client-0001")])
     page = said(today, desk)
     assert "Fewer than 5 customers were scored today" in page.lead
-    assert stat(page, "Contacts").value == "< 5"
-    shown = {one.value for one in stats(page)}
-    assert shown <= {"–", "not shown", "< 5"}
-    assert not any(text.strip("€") in ("1", "0.70", "100.0%") for text in texts(page))
+    assert stat(page, "Contacts").value == "1"  # what we do, not whom
+    ours = ("Contacts", "Cost of today's contacts")
+    assert {one.value for one in stats(page) if one.label not in ours} <= {"–", "not shown", "< 5"}
+    assert rows(page, "held-back")[0][1:3] == ["not shown", "–"]
+    assert not any(text.strip("€") in ("0.70", "100.0%") for text in texts(page))
 
 
 def test_a_day_missing_in_the_middle_is_a_gap(tmp_path):
@@ -354,4 +383,8 @@ def test_the_bars_of_a_tier_do_not_give_a_small_one_away(tmp_path):
     page = said(today, desk)
     points = {point.x: point.value for point in chart(page, "probabilities").series[0].points}
     assert stat(page, "High risk").value == "43"
-    assert (points["50%–75%"], points["75%–100%"], points["0%–1%"]) == (None, None, 500)
+    assert points["0%–1%"] == 500
+    assert list(points)[-1] == "30%–40%"
+    assert chart(page, "probabilities").sentence.endswith(
+        "Above 40% no range is shown: they are empty, or hold too few customers to be shown."
+    )
