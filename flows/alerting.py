@@ -6,7 +6,7 @@ import dataclasses
 from datetime import date, datetime
 
 from flows import settings
-from flows.runs import Outcome, Receipt, once, receipt_of
+from flows.runs import Outcome, Receipt, once, reap_the_dead, receipt_of
 from flows.watching import tell
 from holdback.workspace import Workspace
 
@@ -27,6 +27,7 @@ def alert_step(
     done: list[bool] = []
 
     def work() -> Receipt:
+        reap_the_dead(workspace)  # what a killed run left behind has failed, and nothing else says so
         found = raise_alerts(
             workspace, as_of, now=now or settings.now(), environment=workspace.environment, progress=tell
         )

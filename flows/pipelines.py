@@ -235,25 +235,49 @@ def one_day(
     """Do a day's work. A definition that cannot be scored stops no other, and the report is written all the same.
 
     The site is built on the report's days alone, and not where ``with_portal`` says no. Alerts are told also of a day
-    that fails; but its figures are kept when it is done again, since the first record of a day stands.
+    that fails, whatever failed; but its figures are kept when it is done again, since the first record of a day stands.
+
+    Raises:
+        OperatorError: a definition could not be scored, or an alert could not be told; the rest was done.
     """
     outcomes: list[Outcome] = []
     faults: list[OperatorError] = []
+    untold: list[OperatorError] = []
     try:
         outcomes.extend(_worked(workspace, day, faults, past=past))
-    except HoldbackError:
+        if not faults:
+            outcomes.append(_published(record_task(workspace, day, wait_seconds=_WAIT_SECONDS)))
+    except Exception:
         if with_alerts:
-            list(_or_without("alerts", workspace, day, alert_task))
+            list(_alerted(workspace, day, untold))
         raise
-    if not faults:
-        outcomes.append(_published(record_task(workspace, day, wait_seconds=_WAIT_SECONDS)))
     if with_alerts:
-        outcomes.extend(_published(outcome) for outcome in _or_without("alerts", workspace, day, alert_task))
+        outcomes.extend(_alerted(workspace, day, untold))
     if with_report:
         outcomes.extend(_reported(workspace, day, _names(workspace, None), with_portal=with_portal))
-    if faults:
-        raise faults[0]
+    for fault in (*faults, *untold):
+        raise fault
     return outcomes
+
+
+def _alerted(workspace: Workspace, day: date, untold: list[OperatorError]) -> Iterator[Outcome]:
+    """Tell the day's alerts; what could not be told stops nothing, and is put in ``untold``: silence is no success."""
+    try:
+        outcome = _published(alert_task(workspace, day, wait_seconds=_WAIT_SECONDS))
+    except Exception as fault:  # noqa: BLE001 - alerts are about what went wrong: they must not hide it, nor stop the day
+        said = str(fault) if isinstance(fault, HoldbackError) else type(fault).__name__
+        outcome = Outcome("alerts", workspace.business.slug, day, {"waits": said}, was_done_already=False)
+        untold.append(OperatorError(f"alerts of {day}: nobody was told ({said}). Run `holdback daily` again."))
+    unreached = outcome.receipt.get("unreached", {})
+    if unreached:
+        why = " ".join(f"{channel}: {reason}" for channel, reason in unreached.items())
+        untold.append(
+            OperatorError(
+                f"alerts of {day}: not told through {', '.join(unreached)} ({why}) Mend it, try it with "
+                "`holdback alerts test`; the next run tells what waits. Everything else was done."
+            )
+        )
+    yield outcome
 
 
 def _worked(workspace: Workspace, day: date, faults: list[OperatorError], *, past: bool) -> Iterator[Outcome]:

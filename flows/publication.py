@@ -17,10 +17,11 @@ def portal_step(workspace: Workspace, as_of: date, *, with_publishing: bool = Tr
     """Build the site of the day, and publish it where the business file says.
 
     A page that fails stands there and says why, is listed in the receipt, and is tried again by the next run. What
-    cannot be published is an error; the site in the workspace stands all the same.
+    cannot be published is an error; the site in the workspace stands all the same. Where another version of Holdback
+    would draw or say it differently, it is built again.
     """
     from monitoring.portal.publishing import publish, target_of
-    from monitoring.portal.site import build_portal
+    from monitoring.portal.site import build_portal, looks
 
     business = workspace.business
     target = target_of(business, workspace.environment) if with_publishing else None
@@ -31,6 +32,8 @@ def portal_step(workspace: Workspace, as_of: date, *, with_publishing: bool = Tr
             return {**receipt_of(site), "published": None}
         tell("publishing", 0, 1)
         published = publish(site, target, keep_days=business.portal.keep_days, wait_seconds=wait_seconds)
+        if not published.is_there:
+            return {**receipt_of(site), "published": None, "notes": [*site.notes, *published.notes]}
         return {**receipt_of(site), "published": receipt_of(published)}
 
     return once(
@@ -38,7 +41,9 @@ def portal_step(workspace: Workspace, as_of: date, *, with_publishing: bool = Tr
         workspace,
         as_of,
         work,
-        key=lambda: inputs_key(workspace, target, *_facts(workspace, as_of), tables=(*business.tables, "features")),
+        key=lambda: inputs_key(
+            workspace, target, looks(), *_facts(workspace, as_of), tables=(*business.tables, "features")
+        ),
         stands=lambda receipt: not receipt["failed"] and Path(receipt["first_page"]).exists(),
         wait_seconds=wait_seconds,
     )

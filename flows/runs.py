@@ -13,13 +13,14 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from flows import settings
-from holdback.errors import HoldbackError
+from holdback.errors import Busy, HoldbackError, NotKnowableYet
 from holdback.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def once(
     as_of: date,
     work: Callable[[], Receipt],
     *,
+    subject: str = "",
     key: Callable[[], str] | None = None,
     stands: Callable[[Receipt], bool] = lambda _: True,
     wait_seconds: float = 0,
@@ -75,6 +77,7 @@ def once(
         workspace: The business.
         as_of: The day.
         work: What to do; returns the counts to keep.
+        subject: What it is about, where a flow does the same for several: a churn definition, a campaign.
         key: Computes what the result depends on; None means that the work itself knows what is left to do.
         stands: Says whether what an earlier run left is still there (its file, say); if not, the work is done again.
         wait_seconds: How long to wait for another run of the same flow.
@@ -95,14 +98,26 @@ def once(
         run_id = uuid.uuid4().hex
         owner = f"{socket.gethostname()}:{os.getpid()}"
         journal.start_run(
-            run_id, flow=flow, business=business, as_of=as_of, inputs_key=inputs, owner=owner, now=settings.now()
-        )
+            run_id, flow=flow, business=business, as_of=as_of, inputs_key=inputs, owner=owner, now=settings.now(),
+            subject=subject,
+        )  # fmt: skip
         try:
             receipt = work()
         except BaseException as error:
             # A vendor's message may repeat a cell of the data: only ours are kept; its traceback goes to the terminal.
             said = str(error) if isinstance(error, HoldbackError) else ""
-            journal.end_run(run_id, now=settings.now(), receipt=None, error=said or type(error).__name__)
+            journal.end_run(
+                run_id, now=settings.now(), receipt=None, error=said or type(error).__name__,
+                waits=isinstance(error, NotKnowableYet),
+            )  # fmt: skip
             raise
         journal.end_run(run_id, now=settings.now(), receipt=receipt, error=None)
         return Outcome(flow, business, as_of, receipt, was_done_already=False)
+
+
+def reap_the_dead(workspace: Workspace) -> None:
+    """Mark as failed what a dead process left running, of any flow: whoever lives holds its flow's lock."""
+    journal, business = workspace.journal, workspace.business.slug
+    for flow in journal.running_flows(business=business):
+        with suppress(Busy), workspace.lock(flow):
+            journal.reap_runs(flow=flow, business=business, now=settings.now())

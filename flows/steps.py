@@ -80,6 +80,7 @@ def retrain_step(workspace: Workspace, as_of: date, *, churn: str | None = None,
         workspace,
         as_of,
         work,
+        subject=name,
         key=lambda: inputs_key(workspace, name, tables=_sources(workspace)),
         wait_seconds=wait_seconds,
     )
@@ -170,6 +171,7 @@ def learn_step(workspace: Workspace, as_of: date, *, campaign: str | None = None
         workspace,
         as_of,
         work,
+        subject=campaign or "",
         key=lambda: inputs_key(workspace, campaign or "all", tables=("ledger", *_sources(workspace))),
         wait_seconds=wait_seconds,
     )
@@ -201,7 +203,7 @@ def score_step(workspace: Workspace, as_of: date, *, churn: str | None = None, w
     def work() -> Receipt:
         return receipt_of(score(workspace, name, as_of, progress=tell))
 
-    outcome = once("score_daily", workspace, as_of, work, wait_seconds=wait_seconds)
+    outcome = once("score_daily", workspace, as_of, work, subject=name, wait_seconds=wait_seconds)
     return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_scored_already"]))
 
 
@@ -347,6 +349,7 @@ def report_step(workspace: Workspace, as_of: date, *, churn: str | None = None, 
         workspace,
         as_of,
         work,
+        subject=name,
         key=key,
         stands=lambda receipt: Path(receipt["path"]).exists(),
         wait_seconds=wait_seconds,

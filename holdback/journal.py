@@ -21,13 +21,14 @@ from holdback.errors import Busy, OperatorError, PromotionConflict
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, RowMapping, TextClause
 
-RunState = Literal["running", "done", "failed"]
+RunState = Literal["running", "done", "failed", "waits"]
+"""``waits``: it cannot be known yet; nothing failed."""
 
 _SCHEMA = (
     """create table if not exists runs (
         run_id text primary key, flow text not null, business text not null, as_of text not null,
         inputs_key text not null, state text not null, started_at text not null, ended_at text, owner text not null,
-        receipt text, error text)""",
+        receipt text, error text, subject text)""",
     "create index if not exists runs_by_key on runs (flow, business, as_of, state)",
     """create table if not exists champions (
         model text primary key, version text not null, previous text, revision integer not null,
@@ -41,7 +42,7 @@ _SCHEMA = (
 
 @dataclass(frozen=True)
 class Run:
-    """One run of one flow for one business and day."""
+    """One run of one flow for one business and day; ``subject``: which churn definition it was about, or empty."""
 
     run_id: str
     flow: str
@@ -54,6 +55,7 @@ class Run:
     owner: str
     receipt: Mapping[str, Any] | None
     error: str | None
+    subject: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,22 +101,25 @@ class Journal:
     url: str
 
     def start_run(
-        self, run_id: str, *, flow: str, business: str, as_of: date, inputs_key: str, owner: str, now: datetime
-    ) -> None:
+        self, run_id: str, *, flow: str, business: str, as_of: date, inputs_key: str, owner: str, now: datetime,
+        subject: str = "",
+    ) -> None:  # fmt: skip
         """Record that a run began."""
         self._execute(
-            "insert into runs (run_id, flow, business, as_of, inputs_key, state, started_at, owner)"
-            " values (:run_id, :flow, :business, :as_of, :inputs_key, 'running', :now, :owner)",
+            "insert into runs (run_id, flow, business, as_of, inputs_key, state, started_at, owner, subject)"
+            " values (:run_id, :flow, :business, :as_of, :inputs_key, 'running', :now, :owner, :subject)",
             run_id=run_id, flow=flow, business=business, as_of=as_of.isoformat(), inputs_key=inputs_key,
-            now=now.isoformat(), owner=owner,
+            now=now.isoformat(), owner=owner, subject=subject,
         )  # fmt: skip
 
-    def end_run(self, run_id: str, *, now: datetime, receipt: Mapping[str, Any] | None, error: str | None) -> None:
-        """Record how a run ended: with its receipt, or with its error."""
+    def end_run(
+        self, run_id: str, *, now: datetime, receipt: Mapping[str, Any] | None, error: str | None, waits: bool = False
+    ) -> None:
+        """Record how a run ended: with its receipt, or with its error; ``waits``: with what it waits for."""
         self._execute(
             "update runs set state = :state, ended_at = :now, receipt = :receipt, error = :error"
             " where run_id = :run_id and state = 'running'",
-            run_id=run_id, state="failed" if error else "done", now=now.isoformat(), error=error,
+            run_id=run_id, state="waits" if waits else "failed" if error else "done", now=now.isoformat(), error=error,
             receipt=None if receipt is None else json.dumps(receipt, default=str),
         )  # fmt: skip
 
@@ -125,6 +130,14 @@ class Journal:
             " where flow = :flow and business = :business and state = 'running'",
             flow=flow, business=business, now=now.isoformat(),
         )  # fmt: skip
+
+    def running_flows(self, *, business: str) -> list[str]:
+        """Return the flows that have a run which did not end."""
+        rows = self._rows(
+            "select distinct flow from runs where business = :business and state = 'running' order by flow",
+            business=business,
+        )  # fmt: skip
+        return [row["flow"] for row in rows]
 
     def find_done(self, *, flow: str, business: str, as_of: date, inputs_key: str) -> Run | None:
         """Return the run that did exactly this already, or None."""
@@ -140,6 +153,17 @@ class Journal:
         where = "" if business is None else " where business = :business"
         sql = f"select * from runs{where} order by started_at desc, rowid desc limit :limit"
         return [_run(row) for row in self._rows(sql, business=business, limit=limit)]
+
+    def newest_runs(self, *, business: str, since: date, until: date) -> list[Run]:
+        """Return the newest run of each flow and subject whose day lies in a range, the newest day first."""
+        rows = self._rows(
+            "select * from (select *, row_number() over (partition by flow, coalesce(subject, '')"
+            " order by as_of desc, started_at desc, rowid desc) as place from runs"
+            " where business = :business and as_of between :since and :until) as placed where place = 1"
+            " order by as_of desc, started_at desc",
+            business=business, since=since.isoformat(), until=until.isoformat(),
+        )  # fmt: skip
+        return [_run(row) for row in rows]
 
     def champion(self, model: str) -> Champion | None:
         """Return the champion of a registered model, or None when none was ever promoted."""
@@ -229,7 +253,7 @@ class Journal:
 
     @cached_property
     def _engine(self) -> Engine:
-        from sqlalchemy import create_engine, event, text
+        from sqlalchemy import create_engine, event, inspect, text
         from sqlalchemy.pool import NullPool
 
         engine = create_engine(self.url, poolclass=NullPool)
@@ -243,6 +267,8 @@ class Journal:
         with self._begin(engine) as connection:
             for statement in _SCHEMA:
                 connection.execute(text(statement))
+            if "subject" not in {column["name"] for column in inspect(connection).get_columns("runs")}:
+                connection.execute(text("alter table runs add column subject text"))  # a journal of before 0.7
         return engine
 
     @contextmanager
@@ -288,6 +314,7 @@ def _run(row: RowMapping) -> Run:
         owner=row["owner"],
         receipt=json.loads(row["receipt"]) if row["receipt"] else None,
         error=row["error"],
+        subject=row["subject"] or "",
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
 
-from features.labels import build_labels, outcome_ends_on
+from features.labels import build_labels, knowable_on
 from features.spine import build_spine
 from holdback.business import Business, Churn, ColumnChurn
 from holdback.errors import NotKnowableYet
@@ -30,7 +30,7 @@ class MonthlyChurn:
         as_of: Its first day (for kind ``column``, the day of the report).
         customer_count: Customers described on that day.
         left: Share of those with a known outcome that left; None when none is known.
-        knowable_on: When the outcomes of an open month are over; None when they are over.
+        knowable_on: First day on which the outcomes of an open month can be known; None when they can be.
     """
 
     as_of: date
@@ -91,9 +91,9 @@ def first_event_on(warehouse: Warehouse, business: Business, churn: Churn) -> da
 def _month(
     warehouse: Warehouse, business: Business, churn: Churn, day: date, as_of: date, spine: pa.Table
 ) -> MonthlyChurn:
-    ends_on = outcome_ends_on(churn, day)
-    if ends_on > as_of:
-        return MonthlyChurn(day, spine.num_rows, None, ends_on)
+    known_from = knowable_on(churn, day)
+    if known_from > as_of:
+        return MonthlyChurn(day, spine.num_rows, None, known_from)
     known = build_labels(warehouse, business, churn, day, known_on=as_of, spine=spine)["churned"].drop_null()
     if len(known) == 0:
         return MonthlyChurn(day, spine.num_rows, None)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from features.labels import build_labels, outcome_ends_on
+from features.labels import build_labels, knowable_on, outcome_ends_on
 from holdback.business import Business, Churn, ColumnChurn
 from holdback.warehouse import Warehouse
 from monitoring.expected import expected_performance
@@ -153,12 +153,12 @@ def matured_performance(
     days = _scored_days(warehouse, churn, as_of)
     if not days:
         return Performance((), "never scored")
-    over = [day for day in days if outcome_ends_on(churn, day) <= as_of and day < as_of]
+    over = [day for day in days if knowable_on(churn, day) <= as_of and day < as_of]
     waiting = len(days) - len(over)
     if not over:
         if isinstance(churn, ColumnChurn):
             return Performance((), "labels known before", None, waiting)
-        return Performance((), "window open", outcome_ends_on(churn, min(days)), waiting)
+        return Performance((), "window open", knowable_on(churn, min(days)), waiting)
 
     def judged(days: list[date]) -> Cohort | None:
         tried = (_judged_day(warehouse, business, churn, day, as_of) for day in days[:_TRIED_DAYS])

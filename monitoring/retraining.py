@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from features.labels import build_labels, outcome_ends_on
+from features.labels import build_labels, knowable_on, outcome_ends_on
 from holdback.business import Churn, ColumnChurn
 from holdback.journal import Champion, StoredVerdict
 from holdback.sql import literal
@@ -219,9 +219,9 @@ def _asked(
     days = _scored_days(workspace.warehouse, churn, champion.version, as_of)
     # What ended before the last training was there to be learned from: it is no new evidence.
     fresh = [day for day in days if outcome_ends_on(churn, day) > last]
-    over = [day for day in fresh if outcome_ends_on(churn, day) <= as_of]
+    over = [day for day in fresh if knowable_on(churn, day) <= as_of]
     if not over:
-        return _Asked(waits_for="window", until=outcome_ends_on(churn, fresh[0]) if fresh else None)
+        return _Asked(waits_for="window", until=knowable_on(churn, fresh[0]) if fresh else None)
     day, churned, probability = _newest_known(workspace, churn, over, as_of, champion.version)
     left = int(churned.sum())
     asked = _Asked(day, int(churned.size), left)

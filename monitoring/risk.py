@@ -231,8 +231,10 @@ def _changes(warehouse: Warehouse, churn: Churn, history: tuple[Counts, ...]) ->
         f"full join (select customer_id, risk_tier <> 'low' as is_at_risk from scores where {_own(churn, before.as_of)}"
         ") o using (customer_id)"
     ).to_pylist()[0]
+    # The moves between the tiers tell the stock of one day from that of the other.
+    is_untold = now.at_risk is None or before.at_risk is None
+    newly, no_longer = _pair(found["newly"], found["no_longer"], is_hidden=is_untold)
     is_small = now.scored is None or before.scored is None
-    newly, no_longer = _pair(found["newly"], found["no_longer"], is_hidden=is_small)
     arrived, gone = _pair(found["arrived"], found["gone"], is_hidden=is_small)
     return Changes(before.as_of, before.at_risk, newly, no_longer, arrived, gone)
 

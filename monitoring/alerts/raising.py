@@ -175,7 +175,7 @@ def _happened(workspace: Workspace, alerts: Sequence[Alert], as_of: date, now: d
         as_of, now,
         is_current=business.day_of(now) - as_of <= timedelta(days=LATE_DAYS),
         repeat_after_days=business.alerts.repeat_after_days,
-        asked=frozenset(_asked(business, rules)),
+        asked=frozenset(_asked(business, rules, alerts)),
     )  # fmt: skip
     is_due = as_of.weekday() == LEDGER_WEEKDAY or ("ledger_broken", "") in not_over(alerts)
     figures = see(workspace, rules, as_of, with_hashes=day.is_current and is_due)
@@ -183,8 +183,10 @@ def _happened(workspace: Workspace, alerts: Sequence[Alert], as_of: date, now: d
     return changes(business.slug, alerts, findings, day, write=lambda found: sentence(found, business, w), gone=gone(w))
 
 
-def _asked(business: Business, rules: Sequence[Rule]) -> Iterator[tuple[str, str]]:
-    """Every rule with every subject that it may be about."""
+def _asked(business: Business, rules: Sequence[Rule], alerts: Sequence[Alert]) -> Iterator[tuple[str, str]]:
+    """Every rule with every subject that it may be about; a step of the day is one as long as it has an alert."""
+    steps = {rule.name for rule in rules if rule.metric == "step_failed"}
+    yield from ((alert.rule, alert.about) for alert in alerts if alert.rule in steps)
     named = (business.churn, business.campaigns, business.triggers)
     subjects = ("", "customers", "programme", *business.feeds, *(one.name for part in named for one in part))
     for rule in rules:

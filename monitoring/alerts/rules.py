@@ -74,7 +74,7 @@ def _defaults(business: Business, channels: tuple[str, ...]) -> Iterator[Rule]:
             name, metric, about, above, below, severity, channels, critical_above=critical_above, is_default=True
         )
 
-    yield rule("step_failed", "step_failed", "critical")
+    yield rule("step_failed", "step_failed", "warning", critical_above=1.0)
     yield rule("contract_broken", "critical_rules_broken", "critical")
     sources = {**({"customers": business.customers} if business.customers is not None else {}), **business.feeds}
     for feed, source in sources.items():

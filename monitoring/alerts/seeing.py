@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from campaigns.designs import standings
 from campaigns.ledger import verify
+from holdback.journal import Run
 from holdback.sql import literal
 from holdback.workspace import Workspace
 from monitoring.alerts.evaluating import Figure
@@ -19,9 +21,13 @@ from monitoring.retraining import evidence
 from monitoring.words import Words
 from training.registry import model_name
 
-_DAY = timedelta(days=1)
 _SHOWN = 5
-_RUNS = 500  # newest runs that are looked through: some twenty a day, and an hourly one beside
+_RUN_DAYS = 40  # a step that comes once a month is still looked at
+_LONGEST_ERROR = 300
+_DONE_WITHOUT = frozenset(
+    ("retrain", "train_value", "value_daily", "learn", "triggers", "segments", "uplift_daily", "alerts")
+)  # fmt: skip
+"""Steps that the day goes on without; see flows/pipelines.py."""
 _GAPS = 3  # days are missing now and then: so many calendar days per day with a value are looked at
 
 
@@ -96,7 +102,7 @@ def _listed(workspace: Workspace, sql: str) -> str:
 
 _DETAILS = {"critical_rules_broken": _broken_rules, "integrity_failures": _failed_checks}
 
-_Fact = tuple[str, bool, str]
+_Fact = tuple[str, float, str]
 
 
 def _halted(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]:
@@ -153,15 +159,43 @@ def _retraining(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]:
 
 
 def _failed_steps(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]:
-    """Steps whose newest run failed, with our own message; what runs at this moment is not judged.
+    """Steps whose newest run failed: 2 when the day cannot do without it, 1 when it can; with our message, shortened.
 
-    Steps that come after the alerts of their day (report, site) are seen on the next.
+    A step that does the same for several churn definitions has failed when it failed for one of them. What waits has
+    not failed, and what runs at this moment is not judged. Steps after the alerts (report, site) are seen the next day.
     """
-    runs = workspace.journal.runs(business=workspace.business.slug, limit=_RUNS)
-    newest = {run.flow: run for run in reversed(runs) if as_of - _DAY <= run.as_of <= as_of}
-    for flow, run in sorted(newest.items()):
-        if run.state in ("done", "failed"):
-            yield flow, run.state == "failed", (run.error or "") if run.state == "failed" else ""
+    business = workspace.business
+    known = {"", *(churn.name for churn in business.churn), *(campaign.name for campaign in business.campaigns)}
+    flows: dict[str, list[Run]] = {}
+    for run in workspace.journal.newest_runs(
+        business=business.slug, since=as_of - timedelta(days=_RUN_DAYS), until=as_of
+    ):
+        if run.subject not in known:
+            continue  # no longer in the business file
+        before = flows.setdefault(run.flow, [])
+        if run.subject or not before:  # a run without a subject is of an older journal once there are others
+            before.append(run)
+    for flow, runs in sorted(flows.items()):
+        ended = [run for run in runs if run.state != "running"]
+        failed = next((run for run in ended if run.state == "failed"), None)
+        if failed is not None:
+            can_wait = flow in _DONE_WITHOUT and not _has_no_model(workspace, failed)
+            yield flow, 1.0 if can_wait else 2.0, _first_sentence(failed.error or "")
+        elif len(ended) == len(runs):
+            yield flow, 0.0, ""
+
+
+def _has_no_model(workspace: Workspace, run: Run) -> bool:
+    """True for a first training: without it nobody is scored."""
+    if run.flow != "retrain" or not run.subject:
+        return False
+    return workspace.journal.champion(model_name(workspace.business, run.subject)) is None
+
+
+def _first_sentence(error: str) -> str:
+    line = next(iter(error.strip().splitlines()), "")
+    sentence = re.split(r"(?<=[.!?])\s", line, maxsplit=1)[0].rstrip(".")
+    return sentence if len(sentence) <= _LONGEST_ERROR else f"{sentence[: _LONGEST_ERROR - 1]}…"
 
 
 _FACTS = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from holdback.business.alerts import FACTS, Severity
 from monitoring.alerts.evaluating import Finding
 from monitoring.alerts.states import Alert, Told
 from monitoring.history.metrics import METRICS
-from monitoring.words import Words
+from monitoring.words import Words, catalogue
 
 RUNBOOK: Final = "docs/runbook.md"
 OWN: Final = "own_rule"
@@ -22,23 +23,82 @@ _UNNAMED = ""
 
 def sentence(finding: Finding, business: Business, w: Words) -> str:
     """Return what is seen, in a sentence; for what is over, that it is."""
-    rule, about = finding.rule, told_about(finding.about, w)
     if finding.status == "within":
-        return w("alerts_seen_over", name=told_rule(rule.name, w), about=about)
-    values: dict[str, Any] = {"about": about, "detail": f" ({finding.detail})" if finding.detail else ""}
-    newest = finding.newest
-    if newest is not None and newest.value is not None:
-        values["value"] = _with_interval(
-            newest.value, newest.low, newest.high, rule.metric, business.currency, w
+        return w("alerts_seen_over", name=told_rule(finding.rule.name, w), about=told_about(finding.about, w))
+    rule, newest = finding.rule, finding.newest
+    seen = Seen(
+        rule.name, finding.about, rule.metric, rule.is_default, finding.line, finding.is_above,
+        *((None, None, None) if newest is None else (newest.value, newest.low, newest.high)),
+    )  # fmt: skip
+    return seen.sentence(business.currency, w, detail=finding.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an alert saw last, from which its sentence can be written in any language.
+
+    Attributes:
+        rule: Name of the rule.
+        about: Its subject; empty for the company.
+        metric: The figure; empty when nothing says which.
+        is_default: True for a rule that holds without being written down.
+        line: The line that is crossed; None for none.
+        is_above: True when that is an upper one.
+        value: The figure; None without one.
+        low: Lower end of its interval; None without one.
+        high: Upper end.
+    """
+
+    rule: str
+    about: str
+    metric: str
+    is_default: bool
+    line: float | None
+    is_above: bool
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def of_row(cls, rule: str, about: str, value: float | None, detail: Mapping[str, Any]) -> Seen:
+        """Return what a row of the table ``alerts`` saw.
+
+        Args:
+            rule: Its rule.
+            about: Its subject.
+            value: Its value.
+            detail: Its detail, read.
+        """
+        return cls(
+            rule, about, detail.get("metric") or "", bool(detail.get("is_default")), detail.get("line"),
+            bool(detail.get("is_above")), value, detail.get("low"), detail.get("high"),
         )  # fmt: skip
-        values["n"] = w.count(newest.value)
-    if rule.is_default:
-        return w(f"alerts_seen_{rule.name}", **values)
-    side = "above" if finding.is_above else "below"
-    if rule.metric in FACTS:
-        return w("alerts_seen_own_fact", metric=told_metric(rule.metric, w), **values)
-    line = written(finding.line, rule.metric, business.currency, w)
-    return w(f"alerts_seen_own_{side}", metric=told_metric(rule.metric, w), line=line, **values)
+
+    def sentence(self, currency: str, w: Words, *, about: str | None = None, detail: str = "") -> str:
+        """Write it.
+
+        Args:
+            currency: Of the business.
+            w: The language.
+            about: The subject as people call it; by its name by default.
+            detail: What was seen besides, for those who run the platform: it may be an error's text, or count people,
+                and is in one language. Pages leave it out.
+        """
+        of = told_about(self.about if about is None else about, w)
+        values: dict[str, Any] = {"about": of, "detail": f" ({detail})" if detail else ""}
+        if self.value is not None:
+            values["value"] = _with_interval(self.value, self.low, self.high, self.metric, currency, w)
+            values["n"] = w.count(self.value)
+        is_said = self.value is not None or self.metric in FACTS
+        if self.is_default and is_said and f"alerts_seen_{self.rule}" in catalogue(w.language):
+            return w(f"alerts_seen_{self.rule}", **values)
+        if not self.metric:
+            return w("alerts_seen_own_fact", metric=told_rule(self.rule, w), **values)
+        metric = told_metric(self.metric, w)
+        if not is_said or self.line is None or self.metric in FACTS:
+            return w("alerts_seen_own_fact", metric=metric, **values)
+        line = written(self.line, self.metric, currency, w)
+        return w(f"alerts_seen_own_{'above' if self.is_above else 'below'}", metric=metric, line=line, **values)
 
 
 def block(alert: Alert, state: Told, business: Business, w: Words) -> str:

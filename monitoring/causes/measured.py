@@ -6,23 +6,24 @@ from collections.abc import Collection
 from datetime import date
 
 from holdback.business import Business, Churn
-from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from monitoring.causes.results import Figure, Measured
 from monitoring.causes.vocabulary import is_named_after
+from monitoring.measurement.readable import readable_effects
+from monitoring.outcomes import CHURNED
 
 
 def measured_effects(
     warehouse: Warehouse, business: Business, churn: Churn, as_of: date, subjects: Collection[str]
 ) -> tuple[Measured, ...]:
-    """Return what each campaign against this churn changed, by its newest reading up to a day.
+    """Return what each campaign against this churn changed, as it may be quoted on a day.
 
-    The planned reading counts before the daily ones; exploratory readings and withheld ones do not count. An effect is
+    Which reading that is says :mod:`monitoring.measurement.readable`; exploratory ones never are. An effect is
     tied to a family or feature only when the campaign or one of its actions bears its name (``price_promise`` to
     ``price``): what an action is about is never guessed.
 
     Args:
-        warehouse: Where table ``effects`` is.
+        warehouse: Where tables ``effects`` and ``integrity_checks`` are.
         business: The company.
         churn: The churn definition.
         as_of: The day of knowledge.
@@ -31,16 +32,9 @@ def measured_effects(
     own = {c.name: c for c in business.campaigns if business.churn_named(c.churn).name == churn.name}
     if not own:
         return ()
-    listed = ", ".join(literal(name) for name in own)
-    rows = warehouse.query(
-        "select campaign, version, estimate, low, high, level, reading, as_of from effects\n"
-        f"where campaign in ({listed}) and as_of <= date '{as_of}' and metric = 'churned' and segment = 'all'\n"
-        "    and reading in ('official', 'daily') and estimate is not null\n"
-        "qualify row_number() over (partition by campaign order by version desc, reading = 'official' desc, "
-        "as_of desc, method) = 1\norder by campaign"
-    ).to_pylist()
+    rows = readable_effects(warehouse, own, CHURNED, as_of)
     found = []
-    for row in rows:
+    for _, row in sorted(rows.items()):
         actions = own[row["campaign"]].actions
         names = (row["campaign"], *actions)
         found.append(

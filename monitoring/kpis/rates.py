@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 
-from features.labels import build_labels, outcome_ends_on
+from features.labels import build_labels, knowable_on
 from features.spine import build_spine
 from holdback.business import Business, Churn, ColumnChurn
 from holdback.errors import DataError, NotKnowableYet
@@ -68,7 +68,7 @@ def churn_rates(
     ).to_pylist()
     rows = {row["value"]: row for row in counted}
     names = in_order(by, list(rows))
-    known_from = None if isinstance(churn, ColumnChurn) else outcome_ends_on(churn, day)
+    known_from = None if isinstance(churn, ColumnChurn) else knowable_on(churn, day)
     # Two wholes are told: those described, and those of whom the outcome is known.
     marks = [
         any(either)
@@ -109,11 +109,11 @@ def known_outcomes(
     days = [on] if on is not None else _days(warehouse, business, churn, as_of)
     found_anybody = False
     for day in days:
-        ends_on = outcome_ends_on(churn, day)
-        if ends_on > as_of:
+        if knowable_on(churn, day) > as_of:
             raise NotKnowableYet(
-                f"{business.slug}: churn {churn.name}: the outcomes of {day} are over on {ends_on}, and the day asked "
-                f"about is {as_of}. Ask again from {ends_on + timedelta(days=1)} on, or about an earlier day."
+                f"{business.slug}: churn {churn.name}: the outcomes of {day} are not knowable before "
+                f"{knowable_on(churn, day)}, and the day asked about is {as_of}. Ask again from then on, or about an "
+                "earlier day."
             )
         if on is not None:
             _refuse_unrecorded(warehouse, business, churn, day, as_of)
@@ -137,14 +137,14 @@ def known_outcomes(
 
 
 def _days(warehouse: Warehouse, business: Business, churn: Churn, as_of: date) -> list[date]:
-    """Return the newest month starts whose outcome windows are over, newest first."""
+    """Return the newest month starts whose outcomes can be known, newest first."""
     if isinstance(churn, ColumnChurn):
         return [as_of]
     first = first_event_on(warehouse, business, churn)
     if first is None or first >= as_of:
         return []
     after = [day for day in month_starts(as_of) if day > first]
-    over = [day for day in after if outcome_ends_on(churn, day) <= as_of]
+    over = [day for day in after if knowable_on(churn, day) <= as_of]
     if over:
         cancelled = first_cancellation_on(warehouse, business, churn, as_of)
         watched = [day for day in over if is_on_record(churn, day, cancelled)]
@@ -169,7 +169,7 @@ def _by_month(warehouse: Warehouse, business: Business, churn: Churn, as_of: dat
     months = churn_history(warehouse, business, churn, as_of)
     groups = []
     for month in months:
-        known_from = month.knowable_on or (outcome_ends_on(churn, month.as_of) if month.left is not None else None)
+        known_from = month.knowable_on or (knowable_on(churn, month.as_of) if month.left is not None else None)
         counts = [month.customer_count] if month.left is None else [month.customer_count, month.left.n]
         is_hidden = any(0 < count < MINIMUM_CELL for count in counts)
         groups.append(

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.stats import norm
 
-from features.labels import outcome_ends_on
+from features.labels import knowable_on, outcome_ends_on
 from features.segments import monthly_revenue
 from holdback.business import Business, Churn, ColumnChurn
 from holdback.errors import DataError
@@ -104,7 +104,7 @@ def revenue_churn(
     if end is None:
         notes.append("the churn definition has no later day: only what was lost with those who left can be told")
     return RevenueChurn(
-        churn.name, day, ends_on, as_of, ends_on, business.currency, count, unknown, float(start.sum()) / _CENTS,
+        churn.name, day, ends_on, as_of, knowable_on(churn, day), business.currency, count, unknown, float(start.sum()) / _CENTS,
         None if end is None else float(end.sum()) / _CENTS,
         found["lost"], found.get("reduced"), found.get("grown"), found.get("gross_churn"), found.get("net_retention"),
         is_concentrated, tuple(notes),

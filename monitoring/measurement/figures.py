@@ -34,6 +34,7 @@ from monitoring.effects.ratios import pooled
 from monitoring.effects.saving import save_rate_effect
 from monitoring.measurement.metrics import COST, EXPECTED, Metric, decisive, effect_on, metrics_of
 from monitoring.measurement.questions import Question
+from monitoring.measurement.readable import FEEDBACK
 from monitoring.measurement.readings import EVERYBODY, Figure, ReadingKind
 from monitoring.outcomes import CHURNED, HOLDOUT, TREATMENT, Outcomes
 
@@ -45,7 +46,6 @@ EXPLORATORY_LEVEL = 0.95
 #: few, and an interval made for the 20,000 that a reading would need says nothing about the first 500.
 _USUAL_CUSTOMERS = 2_000
 _USUAL_RATE = 0.1
-_FEEDBACK = ("nps", "score")
 _ONCE = "at an ordinary level: looked at day after day it raises false alarms"
 #: Segments with fewer matured customers in a group are shown to nobody: they would be people, not numbers.
 SMALLEST_GROUP = 20
@@ -261,7 +261,7 @@ def _figure(
 ) -> Iterator[Figure]:
     """Yield one figure: computed, withheld, or with the reason why the numbers do not carry it."""
     planned = asked.planned(metric) if segment == EVERYBODY else None
-    withheld = asked.withheld or (asked.unanswered if metric in _FEEDBACK else None)
+    withheld = asked.withheld or (asked.unanswered if metric in FEEDBACK else None)
     if withheld is not None:
         yield Figure(metric, segment, reading, method, None, planned, withheld=withheld)
         return

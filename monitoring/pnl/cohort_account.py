@@ -11,10 +11,10 @@ from campaigns.designs import launched_versions
 from campaigns.margins import revenue_feed
 from holdback.business import Business
 from holdback.errors import BusinessFileError
-from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from monitoring.effects import Moments, NotMeasurable
 from monitoring.effects.ratios import pooled
+from monitoring.measurement.readable import newest_checks, withholding
 from monitoring.outcomes import GROUPS, HOLDOUT, TREATMENT, Cohort, Outcomes, read_outcomes
 from monitoring.pnl.arithmetic import earned, sums_of
 from monitoring.pnl.books import Cell, entries, ledger_sums, spent
@@ -23,9 +23,6 @@ from monitoring.pnl.receipts import paid
 
 _BY_MONTH = "entry_month"
 _BY_CELL = ("fit_class", "entry_month")
-
-#: Checks that withhold what customers said, not what they paid.
-_ABOUT_ANSWERS = ("response_rate",)
 
 
 @dataclass(frozen=True)
@@ -194,15 +191,10 @@ class CohortAccount:
     @cached_property
     def failed(self) -> str | None:
         """Why nothing may be said about effects: the checks that failed when the campaign was measured last."""
-        named = "is null" if self.cohort.campaign is None else f"= {literal(self.cohort.campaign)}"
-        rows = self.warehouse.query(
-            f"""select "check", finding from integrity_checks
-            where campaign {named} and version = {self.cohort.version} and as_of <= date '{self.as_of}'
-            qualify verdict = 'failed' and as_of = max(as_of) over ()
-            order by "check\""""
-        ).to_pylist()
-        findings = [f"{row['check']}: {row['finding']}" for row in rows if row["check"] not in _ABOUT_ANSWERS]
-        return "; ".join(findings) or None
+        own = (self.cohort.campaign, self.cohort.version)
+        checks = newest_checks(self.warehouse, self.as_of)
+        failed = withholding(check for check in checks if (check["campaign"], check["version"]) == own)
+        return "; ".join(sorted(f"{check['check']}: {check['finding']}" for check in failed)) or None
 
     def _read(self, line: Line, groups: Mapping[str, Moments]) -> Line:
         if self.failed is not None:

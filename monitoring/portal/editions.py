@@ -3,7 +3,7 @@
 ::
 
     portal/
-      index.html                      leads to the newest day; replaced last, in one step
+      index.html                      leads to the newest day's edition; replaced last, in one step
       latest                          the newest day, for bookmarks such as latest/es/churn.html
       2026-11-21                      what is read of this day: leads to the edition in force
       2026-11-21.4f0c6a1be2d3/        one edition: every page of the day in both languages, never changed again
@@ -11,8 +11,11 @@
 
 An edition is named by its content, written beside the others and renamed into place. A day and ``latest`` are symbolic
 links, which one rename replaces; where a file system has none (FAT, some network shares), a day is a small page that
-leads to its edition, and there is no ``latest``. ``index.html`` is a page everywhere: it opens from a file manager, an
-archive and object storage alike, which links do not survive.
+leads to its edition, and there is no ``latest``. ``index.html`` is a page everywhere and leads to the edition itself:
+it opens from a file manager, an archive and object storage alike, which links do not survive.
+
+Only what has the name and the mark of a day, an edition or shared assets is ever replaced or removed; whatever else
+somebody put there stays.
 """
 
 from __future__ import annotations
@@ -38,6 +41,8 @@ Files = Mapping[str, bytes]
 FACTS = "edition.json"
 _PART = ".part-"
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+_EDITION = re.compile(r"(\d{4}-\d{2}-\d{2})\.[0-9a-f]{12}")
+_SHARED = re.compile(r"[0-9a-f]{12,}")
 _MARK = re.compile(r'<meta name="holdback-portal" content="([^"]*)">')
 _POINTER = """<!doctype html>
 <html lang="{language}">
@@ -98,6 +103,45 @@ def read_mark(page: bytes) -> tuple[str, ...]:
     return tuple(found[1].split(" ")) if found else ()
 
 
+def day_named(name: str) -> date | None:
+    """Return the day that a folder of a day is named by; None for every other name.
+
+    Examples:
+        >>> day_named("2026-11-21"), day_named("2026-11-21.backup"), day_named("20261121")
+        (datetime.date(2026, 11, 21), None, None)
+    """
+    try:
+        day = date.fromisoformat(name)
+    except ValueError:
+        return None
+    return day if day.isoformat() == name else None
+
+
+def day_of_edition(name: str) -> date | None:
+    """Return the day of an edition by its folder's name; None for every other name.
+
+    Examples:
+        >>> day_of_edition("2026-11-21.4f0c6a1be2d3"), day_of_edition("2026-11-21.backup")
+        (datetime.date(2026, 11, 21), None)
+    """
+    found = _EDITION.fullmatch(name)
+    return day_named(found[1]) if found else None
+
+
+def is_shared(name: str) -> bool:
+    """True for the name of a folder of shared assets."""
+    return _SHARED.fullmatch(name) is not None
+
+
+def read_facts(content: bytes | None) -> Mapping[str, Any]:
+    """Return what an edition remembers about itself; empty when that is gone or damaged."""
+    try:
+        facts = json.loads(content or b"{}")
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
 def digest_of(files: Files) -> str:
     """Return a short name for these files and their content: the same for the same, whatever their order."""
     digest = hashlib.sha256()
@@ -124,7 +168,8 @@ def write_edition(root: Path, as_of: date, files: Files, assets: Files, facts: M
     files = {**files, FACTS: kept}
     name = f"{as_of}.{digest_of(files)}"
     with told(root):
-        _remove_parts(root)
+        for folder in (root, shared.parent):
+            _remove_parts(folder)
         _write_once(shared, assets)
         is_new = _write_once(root / name, files)
     return Edition(name, root / name, shared, is_new)
@@ -138,9 +183,13 @@ def lead_to(root: Path, as_of: date, edition: str, day_page: bytes) -> None:
         as_of: The day.
         edition: The edition's name.
         day_page: The page that leads to it where there are no symbolic links.
+
+    Raises:
+        OperatorError: somebody else's folder stands where the day goes, or the disk is full or may not be written.
     """
     with told(root):
         place = root / as_of.isoformat()
+        _refuse_strangers(place)
         if not _link(place, edition):
             if place.is_symlink():
                 place.unlink()
@@ -149,36 +198,49 @@ def lead_to(root: Path, as_of: date, edition: str, day_page: bytes) -> None:
 
 
 def lead_to_newest(root: Path, as_of: date, page: bytes) -> None:
-    """Make a day the one that the site opens with."""
+    """Make a day the one that the site opens with.
+
+    Raises:
+        OperatorError: somebody else's folder stands where ``latest`` goes, or the disk is full or may not be written.
+    """
     with told(root):
+        _refuse_strangers(root / "latest")
         _link(root / "latest", as_of.isoformat())
         replace_file(root / "index.html", page)
 
 
 def days_in(root: Path) -> tuple[date, ...]:
-    """Return the days that can be read, oldest first."""
-    return tuple(sorted(day for day in map(_day, root.glob("????-??-??")) if day and _is_readable(root, day)))
+    """Return the days that can be read, oldest first; a day whose edition is gone is none, nor is what is not ours."""
+    named = (day_named(path.name) for path in root.glob("????-??-??"))
+    return tuple(sorted(day for day in named if day and _edition_in_force(root, day)))
 
 
-def keep(root: Path, keep_days: int) -> tuple[date, ...]:
-    """Remove the days older than ``keep_days`` before the newest, never the newest; return those that went.
+def keep(root: Path, keep_days: int, *, asked: date | None = None) -> tuple[date, ...]:
+    """Remove the days older than ``keep_days`` before the newest; return those that went.
 
-    With them go editions that no day leads to, and assets that no edition needs.
+    With them go editions that neither a day nor the site's first page leads to, and assets that no edition needs.
+
+    Args:
+        root: The site's folder.
+        keep_days: How long a day stays; the newest always does.
+        asked: A day that stays however old it is, because somebody asked for it.
     """
     days = days_in(root)
     if not days:
         return ()
-    old = tuple(day for day in days if day <= days[-1] - timedelta(days=keep_days))
+    old = tuple(day for day in days if day != asked and day <= days[-1] - timedelta(days=keep_days))
     with told(root):
         for day in old:
             _remove(root / day.isoformat())
         stay = {_edition_in_force(root, day) for day in days if day not in old}
+        stay |= set(read_mark(_content(root / "index.html"))[-1:])  # a build that was killed may not have replaced it
         for edition in root.glob("????-??-??.*"):
-            if edition.name not in stay:
+            if day_of_edition(edition.name) and edition.name not in stay:
                 _remove(edition)
-        needed = {json.loads((root / name / FACTS).read_bytes())["assets"] for name in stay}
+        standing = [root / name for name in stay if name and (root / name).is_dir()]
+        needed = {read_facts(_content(edition / FACTS)).get("assets") for edition in standing}
         for assets in (root / "assets").iterdir():
-            if assets.name not in needed:
+            if None not in needed and is_shared(assets.name) and assets.name not in needed:
                 _remove(assets)
     return old
 
@@ -266,17 +328,33 @@ def _link(place: Path, target: str) -> bool:
     return True
 
 
-def _day(path: Path) -> date | None:
-    try:
-        return date.fromisoformat(path.name)
-    except ValueError:
-        return None
+def _refuse_strangers(place: Path) -> None:
+    """Refuse to replace a folder or file that no build wrote; a link can be replaced, and so can an empty folder."""
+    if place.is_symlink() or not place.exists() or read_mark(_content(place / "index.html")):
+        return
+    if place.is_dir() and all(path.name.startswith(_PART) for path in place.iterdir()):
+        return
+    raise OperatorError(
+        f"portal {place}: something stands there that Holdback did not write. Nothing of it was changed. "
+        "Move it away, then build the site again."
+    )
 
 
-def _is_readable(root: Path, day: date) -> bool:
-    return (root / day.isoformat() / "index.html").is_file()
-
-
-def _edition_in_force(root: Path, day: date) -> str:
+def _edition_in_force(root: Path, day: date) -> str | None:
+    """Return the edition that a day leads to; None when it leads to none that stands, or is not ours."""
     place = root / day.isoformat()
-    return place.readlink().name if place.is_symlink() else read_mark((place / "index.html").read_bytes())[-1]
+    if place.is_symlink():
+        name = place.readlink().name
+    else:
+        [name] = read_mark(_content(place / "index.html"))[-1:] or ("",)
+    # A copy that followed the links has the edition itself where the day was.
+    is_edition = day_of_edition(name) == day or (name == day.isoformat() and not place.is_symlink())
+    return name if is_edition and (root / name / "index.html").is_file() else None
+
+
+def _content(path: Path) -> bytes:
+    """Return a file's content; nothing when there is none."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return b""

@@ -11,6 +11,9 @@ from monitoring.portal.places import Places
 
 #: Marks closer together than this share of the axis are named at two heights.
 _CLOSE = 0.25
+#: A label ends at its mark, or begins there, when less than this share of the axis is left beside it.
+_EDGE = 0.2
+_DASHES = "\u2013 \u2013"  # how the line to compare with looks, where its word stands apart from it
 _SMALL = {"size": 13, "color": "var(--muted)"}
 
 
@@ -46,20 +49,41 @@ def set_axis(layout: dict[str, Any], name: Literal["xaxis", "yaxis"], axis: Mapp
 
 
 def draw_reference(layout: dict[str, Any], chart: Chart, axis: Literal["x", "y"]) -> None:
-    """Draw the value to compare with, on the axis of the values, with its word."""
+    """Draw the value to compare with, on the axis of the values, with its word; a word over bars could not be read."""
     if chart.reference is None:
         return
     is_level = axis == "y"
     along = {"x0": 0, "x1": 1, "xref": "paper"} if is_level else {"y0": 0, "y1": 1, "yref": "paper"}
     place = {f"{axis}0": chart.reference, f"{axis}1": chart.reference, f"{axis}ref": axis}
-    layout["shapes"].append(_line(along | place, "var(--plot-quiet)", "dash"))
-    if chart.reference_label:
-        where = (
-            {"x": 1, "xref": "paper", "xanchor": "right", "y": chart.reference, "yref": "y", "yanchor": "bottom"}
-            if is_level
-            else {"x": chart.reference, "xref": "x", "xanchor": "auto", "y": 1, "yref": "paper", "yanchor": "bottom"}
-        )
+    layout["shapes"].append(_line(along | place, "var(--plot-quiet)", "longdash"))
+    if not chart.reference_label:
+        return
+    above = {"y": 1, "yref": "paper", "yanchor": "bottom"}
+    if not is_level:
+        low, high = layout["xaxis"]["range"]
+        where = {"x": chart.reference, "xref": "x", "xanchor": _anchor((chart.reference - low) / (high - low))} | above
         layout["annotations"].append(_note(chart.reference_label, where))
+    elif chart.kind == "bars":
+        layout["annotations"].append(
+            _note(f"{_DASHES} {chart.reference_label}", {"x": 1, "xref": "paper", "xanchor": "right"} | above)
+        )
+    else:
+        beside = {"x": 1, "xref": "paper", "xanchor": "right", "y": chart.reference, "yref": "y", "yanchor": "bottom"}
+        layout["annotations"].append(_note(chart.reference_label, beside))
+
+
+def name_level(layout: dict[str, Any], chart: Chart, places: Places) -> None:
+    """Name a line that stays at one value where a line to compare with could be taken for it: on the other side of it."""
+    if chart.reference is None:
+        return
+    for series in chart.series:
+        values = {point.value for point in series.points}
+        level = next(iter(values))
+        if series.is_main or len(values) != 1 or level is None:
+            continue
+        at, side = places.at(series.points[0].x), "top" if level <= chart.reference else "bottom"
+        where = {"x": at, "xref": "x", "xanchor": "left", "y": level, "yref": "y", "yanchor": side}
+        layout["annotations"].append(_note(series.label, where))
 
 
 def draw_marks(layout: dict[str, Any], chart: Chart, places: Places, axis: Literal["x", "y"] = "x") -> None:
@@ -76,7 +100,7 @@ def draw_marks(layout: dict[str, Any], chart: Chart, places: Places, axis: Liter
         is_raised = places.share(x) - before < _CLOSE and not is_raised
         before, any_raised = places.share(x), any_raised or is_raised
         where = (
-            {"x": at, "xref": "x", "xanchor": "auto", "y": 1, "yref": "paper", "yanchor": "bottom"}
+            {"x": at, "xref": "x", "xanchor": _anchor(places.share(x)), "y": 1, "yref": "paper", "yanchor": "bottom"}
             | {"yshift": 18 if is_raised else 0}
             if axis == "x"
             else {"x": 1, "xref": "paper", "xanchor": "right", "y": at, "yref": "y", "yanchor": "bottom"}
@@ -84,6 +108,11 @@ def draw_marks(layout: dict[str, Any], chart: Chart, places: Places, axis: Liter
         layout["annotations"].append(_note(text, where))
     if axis == "x" and any_raised:
         layout["margin"]["t"] = 42
+
+
+def _anchor(share: float) -> str:
+    """Return which end of a label stands at its place, so that it stays inside: Plotly centres it whatever is cut."""
+    return "left" if share < _EDGE else "right" if share > 1 - _EDGE else "center"
 
 
 def _line(where: Mapping[str, Any], colour: str, dash: str) -> dict[str, Any]:

@@ -100,11 +100,23 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a table: text, and in small its interval or note."""
+    """A cell of a table: text, and in small its interval or note.
+
+    Attributes:
+        text: What is read first.
+        small: Its interval, written, or a note.
+        state: How it stands.
+        number: The bare number for the CSV file, as it was computed (a share in [0, 1]); None: what ``text`` says.
+        low: The lower bound for the CSV file, as ``number``; None: what ``small`` says.
+        high: The upper bound.
+    """
 
     text: str
     small: str = ""
     state: State = "none"
+    number: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from monitoring.words import Words
 #: A line is broken where days are missing: where the step is this many times the usual one.
 _BROKEN = 1.6
 _WIDE, _NARROW = 26, 13  # letters of a name before its line breaks
+_MOST_DAYS, _FEW_DAYS = 10, 4  # names of days below bars
 _DAY_MS = 86_400_000
 Placed = tuple[str | float, Point]
 
@@ -86,12 +87,20 @@ class Places:
         shortest = min((b - a for a, b in pairwise(days)), default=timedelta(days=1))
         air = timedelta(days=spanned) * 0.02 + (shortest * 0.6 if is_bar else timedelta(hours=6 if spanned < 8 else 0))
         axis["range"] = [str(_midnight(days[0]) - air), str(_midnight(days[-1]) + air)]
+        if is_bar and not is_by_month:  # a day is named where a bar stands, not between two
+            axis["tickvals"] = self._some_days(_MOST_DAYS)
         return axis
 
-    def narrow(self, words: Words) -> dict[str, Any]:
+    def _some_days(self, most: int) -> list[str]:
+        days = sorted({str(day) for x in self.names if (day := day_of(x))})
+        return days[:: -(-len(days) // most)]
+
+    def narrow(self, words: Words, *, is_bar: bool = False) -> dict[str, Any]:
         """Return what replaces parts of the layout on a telephone, by their path."""
         if self.kind == "names":
             return {"xaxis.ticktext": [line_breaks(write_x(x, words), 8) for x in self.names]}
+        if self.kind == "days" and is_bar and all(len(str(x)) == 10 for x in self.names):
+            return {"xaxis.tickvals": self._some_days(_FEW_DAYS)}
         if self.kind == "days" and len(self.names) > 4:
             return {"xaxis.dtick": None, "xaxis.nticks": 5}
         return {}

@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 from monitoring.portal.axes import Scale, day_of, scale_of, write_x
-from monitoring.portal.layout import draw_marks, draw_reference, empty_layout, set_axis
+from monitoring.portal.layout import draw_marks, draw_reference, empty_layout, name_level, set_axis
 from monitoring.portal.parts import Chart, Point, Series
 from monitoring.portal.places import Places, runs
 from monitoring.portal.traces import Style, Trace, bands, bars, dots, finite, line, styles
@@ -60,7 +60,9 @@ def _history(chart: Chart, places: Places, scale: Scale, words: Words) -> Plot:
         parts = runs(series.points, places)
         hints = dict(zip(series.points, _hints(chart, series, scale, words), strict=True))
         data += [*bands(parts, style), line(parts, hints, style)]
-    return _upright(chart, places, scale, words, data)
+    plotted = _upright(chart, places, scale, words, data)
+    name_level(plotted.layout, chart, places)
+    return plotted
 
 
 def _columns(chart: Chart, places: Places, scale: Scale, words: Words) -> Plot:
@@ -79,7 +81,7 @@ def _upright(chart: Chart, places: Places, scale: Scale, words: Words, data: lis
     set_axis(layout, "yaxis", scale.axis() | {"zeroline": chart.kind == "bars"})
     draw_reference(layout, chart, "y")
     draw_marks(layout, chart, places, "x")
-    return Plot(data, layout, places.narrow(words))
+    return Plot(data, layout, places.narrow(words, is_bar=chart.kind == "bars"))
 
 
 def _rows(chart: Chart, places: Places, scale: Scale, words: Words) -> Plot:

@@ -6,16 +6,16 @@ readers see the day before, whole. A publication that dies half-way is taken up 
 
 A folder is locked while it is written, for all machines that see it. Object storage has no lock that all vendors share:
 there two machines may publish at once, and the later one's day is read; neither leaves half a day, because editions are
-named by their content and never changed.
+named by their content and never changed. What of the place is ours, and may go, is told in
+:mod:`monitoring.portal.published`.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -25,8 +25,8 @@ from pyarrow import fs
 from holdback.business import Business
 from holdback.business.portal import checked_target
 from holdback.errors import BusinessFileError, Busy, OperatorError
-from monitoring.portal.editions import pointer, read_mark
-from monitoring.portal.serving import KINDS
+from monitoring.portal.editions import FACTS, pointer
+from monitoring.portal.published import Place, let_go, remove_parts, standing_day
 from monitoring.portal.site import BuiltSite
 from monitoring.words import Words
 
@@ -35,7 +35,6 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _ALWAYS_ASK = "no-cache"
 _FOR_EVER = "public, max-age=31536000, immutable"
 _LOCK = ".publishing.lock"
-_OBJECT_STORES = {"s3", "gcs"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Published:
         edition: The folder of the day's pages.
         uploaded_count: Files that were written.
         uploaded_bytes: Their size.
+        is_there: False when the day was too old to be published; the notes say so.
         is_newest: True when the site opens with this day; a day after it stays the first otherwise.
         removed_days: Days that were too old to stay.
         notes: What is worth a look.
@@ -60,6 +60,7 @@ class Published:
     edition: str
     uploaded_count: int
     uploaded_bytes: int
+    is_there: bool
     is_newest: bool
     removed_days: tuple[date, ...]
     notes: tuple[str, ...]
@@ -94,88 +95,52 @@ def publish(site: BuiltSite, target: str, *, keep_days: int | None = None, wait_
     Args:
         site: The day, as :func:`monitoring.portal.site.build_portal` built it.
         target: A folder, or an address that Arrow knows: ``file://``, ``s3://bucket/folder``, ``gs://bucket/folder``.
-        keep_days: Remove days that are older, once the new one is read; None removes nothing.
+        keep_days: Remove days that are older, once the new one is read, and publish none that is; None removes nothing.
         wait_seconds: How long to wait for another publication.
 
     Raises:
         Busy: another publication holds the lock.
-        BusinessFileError: the target is no place to publish to, or holds another business' site.
+        BusinessFileError: the target is no place to publish to, holds another business' site or other files, or is
+            where the site is built.
         OperatorError: it cannot be reached or written, or is full; the earlier publication still stands.
     """
     with _told(target), ExitStack() as locks:
         store, prefix = _opened(target)
-        place = _Place(store, prefix, target)
+        place = Place(store, prefix, target)
+        _refuse_where_it_is_built(site, place)
+        standing_day(place, site)  # before a lock is left in a folder that is not ours
         own = site.root / _LOCK
         for lock in (own, Path(prefix) / _LOCK) if place.is_folder else (own,):
             locks.enter_context(_locked(lock, target, wait_seconds))
         return _publish(site, place, keep_days)
 
 
-@dataclass
-class _Place:
-    """A folder in some store, and what was written to it."""
-
-    store: fs.FileSystem
-    prefix: str
-    target: str
-    written: list[int] = field(default_factory=list)
-
-    @property
-    def is_folder(self) -> bool:
-        return isinstance(self.store, fs.LocalFileSystem)
-
-    def path(self, name: str) -> str:
-        return f"{self.prefix.rstrip('/')}/{name}" if self.prefix else name
-
-    def read(self, name: str) -> bytes | None:
-        if self.store.get_file_info(self.path(name)).type != fs.FileType.File:
-            return None
-        with self.store.open_input_stream(self.path(name)) as stream:
-            content: bytes = stream.read()
-        return content
-
-    def size(self, name: str) -> int | None:
-        found = self.store.get_file_info(self.path(name))
-        return int(found.size) if found.type == fs.FileType.File else None
-
-    def names(self) -> list[str]:
-        selector = fs.FileSelector(self.prefix, allow_not_found=True)
-        return sorted(found.base_name for found in self.store.get_file_info(selector))
-
-    def put(self, name: str, content: bytes, *, caching: str) -> None:
-        """Write a file in one step: object storage shows an object when it is whole, a folder when it is renamed."""
-        path = self.path(name)
-        if self.store.type_name not in _OBJECT_STORES:
-            self.store.create_dir(path.rpartition("/")[0], recursive=True)
-        part = path
-        if self.is_folder:
-            head, _, tail = path.rpartition("/")
-            part = f"{head}/.part-{os.getpid()}-{tail}"
-        about = {"Content-Type": KINDS[Path(name).suffix], "Cache-Control": caching}
-        try:
-            with self.store.open_output_stream(part, metadata=about) as stream:
-                stream.write(content)
-            if part != path:
-                self.store.move(part, path)
-        except OSError:
-            if part != path and self.store.get_file_info(part).type == fs.FileType.File:
-                self.store.delete_file(part)
-            raise
-        self.written.append(len(content))
-
-    def remove(self, name: str) -> None:
-        self.store.delete_dir(self.path(name))
-
-
-def _publish(site: BuiltSite, place: _Place, keep_days: int | None) -> Published:
-    standing = _standing(site, place)
+def _publish(site: BuiltSite, place: Place, keep_days: int | None) -> Published:
+    standing = standing_day(place, site)
+    remove_parts(place, site)
+    newest = max(site.as_of, standing or site.as_of)
+    latest = max(newest, site.newest)
+    if keep_days is not None and site.as_of <= latest - timedelta(days=keep_days):
+        note = f"{site.as_of} was not published: portal.keep_days keeps {keep_days} days, and {latest} stands already."
+        return _published(site, place, newest, notes=(note,), is_there=False)
     for folder in (f"assets/{site.assets}", site.edition):
         _upload(place, site.root / folder, folder)
     _lead(place, f"{site.as_of}/index.html", site, f"../{site.edition}/index.html")
-    newest = max(site.as_of, standing or site.as_of)
     if newest == site.as_of:
         _lead(place, "index.html", site, f"{site.edition}/index.html")
-    removed, notes = _let_go(place, site, newest, keep_days)
+    removed, notes = let_go(place, site, newest, keep_days) if keep_days is not None else ((), ())
+    return _published(site, place, newest, removed=removed, notes=notes)
+
+
+def _published(
+    site: BuiltSite,
+    place: Place,
+    newest: date,
+    *,
+    removed: tuple[date, ...] = (),
+    notes: tuple[str, ...] = (),
+    is_there: bool = True,
+) -> Published:
     scheme = place.target.partition("?")[0].rstrip("/")
     return Published(
         target=place.target,
@@ -184,40 +149,37 @@ def _publish(site: BuiltSite, place: _Place, keep_days: int | None) -> Published
         edition=site.edition,
         uploaded_count=len(place.written),
         uploaded_bytes=sum(place.written),
+        is_there=is_there,
         is_newest=newest == site.as_of,
         removed_days=removed,
         notes=notes,
     )
 
 
-def _standing(site: BuiltSite, place: _Place) -> date | None:
-    """Return the day that the target opens with; None when nothing was published there yet.
+def _refuse_where_it_is_built(site: BuiltSite, place: Place) -> None:
+    if not place.is_folder:
+        return
+    own, there = site.root.resolve(), Path(place.prefix).resolve()
+    if own == there or own in there.parents or there in own.parents:
+        raise BusinessFileError(
+            f"portal.publish_to: {place.target}: the site is built in {own}, and cannot be published there, inside it "
+            "or around it. Choose another folder, or leave publish_to out: the site opens where it is built. "
+            "Nothing was published."
+        )
 
-    Raises:
-        BusinessFileError: somebody else's pages stand there.
+
+def _upload(place: Place, folder: Path, name: str) -> None:
+    """Upload a folder that is named by its content: what has its size there is there.
+
+    What an edition says about itself goes first: half an edition is known as ours, too.
     """
-    page = place.read("index.html")
-    if page is None:
-        return None
-    match read_mark(page):
-        case (slug, day, _) if slug == site.business:
-            return date.fromisoformat(day)
-        case (slug, _, _):
-            whose = f"the site of {slug!r} stands there already. Give each business a folder of its own"
-        case _:
-            whose = "an index.html stands there that Holdback did not write. Choose an empty folder"
-    raise BusinessFileError(f"portal.publish_to: {place.target}: {whose}. Nothing was published.")
-
-
-def _upload(place: _Place, folder: Path, name: str) -> None:
-    """Upload a folder that is named by its content: what has its size there is there."""
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.rglob("*"), key=lambda path: (path.name != FACTS, path)):
         there = f"{name}/{path.relative_to(folder).as_posix()}"
         if path.is_file() and place.size(there) != path.stat().st_size:
             place.put(there, path.read_bytes(), caching=_FOR_EVER)
 
 
-def _lead(place: _Place, name: str, site: BuiltSite, address: str) -> None:
+def _lead(place: Place, name: str, site: BuiltSite, address: str) -> None:
     """Replace a page that leads on, if it leads elsewhere."""
     language = site.language
     title = f"{site.business_name}, {Words(language).day(site.as_of)}"
@@ -225,44 +187,6 @@ def _lead(place: _Place, name: str, site: BuiltSite, address: str) -> None:
     page = pointer(title, language, {address: Words(language).day(site.as_of)}, mark=mark)
     if place.read(name) != page:
         place.put(name, page, caching=_ALWAYS_ASK)
-
-
-def _let_go(
-    place: _Place, site: BuiltSite, newest: date, keep_days: int | None
-) -> tuple[tuple[date, ...], tuple[str, ...]]:
-    """Remove days that are too old, and editions that no day leads to; what cannot be removed is told, not raised.
-
-    Editions of this day stay until another day is published: somebody may be reading the one before.
-    """
-    if keep_days is None:
-        return (), ()
-    removed: set[date] = set()
-    try:
-        for name in place.names():
-            day = _day_of(name)
-            if day is None or day == newest:
-                continue
-            is_old = day <= newest - timedelta(days=keep_days)
-            if is_old:
-                removed.add(day)
-            if is_old or (name != day.isoformat() and day != site.as_of and not _is_in_force(place, day, name)):
-                place.remove(name)
-    except OSError as error:
-        why = str(error).splitlines()[0]
-        return (), (f"{place.target}: old days could not be removed ({why}); the new one is published all the same.",)
-    return tuple(sorted(removed)), ()
-
-
-def _is_in_force(place: _Place, day: date, edition: str) -> bool:
-    return read_mark(place.read(f"{day}/index.html") or b"")[-1:] == (edition,)
-
-
-def _day_of(name: str) -> date | None:
-    """Return the day of a folder that holds a day or one of its editions; None for everything else."""
-    try:
-        return date.fromisoformat(name[:10]) if name[10:11] in ("", ".") else None
-    except ValueError:
-        return None
 
 
 def _opened(target: str) -> tuple[fs.FileSystem, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import partial
+from datetime import date, timedelta
+from functools import cache, partial
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from holdback.errors import HoldbackError
 from holdback.progress import Progress, silent
 from holdback.workspace import Workspace
+from monitoring import words as catalogues
 from monitoring.moment import one_moment
 from monitoring.portal import editions
 from monitoring.portal.drawing import Frame, assets, draw_page
@@ -24,6 +25,9 @@ from monitoring.words import LANGUAGES, Language, Words
 
 #: What a day may weigh without Plotly's script, which all days share.
 MOST_BYTES = 3_000_000
+#: Where the templates and the words lie; their files end so.
+_LOOKS_IN = (Path(__file__).parent.parent / "templates" / "portal", Path(catalogues.__file__).parent)
+_LOOKS = {".j2", ".css", ".js", ".po"}
 _OURS = ("holdback.", "features.", "training.", "campaigns.", "monitoring.")
 
 
@@ -80,7 +84,8 @@ class BuiltSite:
         pages: Names of the pages, in order.
         failed: Pages that say why they could not be built.
         size_bytes: Of the day in all languages, without Plotly's script.
-        is_newest: True when the site opens with this day.
+        newest: The day that the site opens with.
+        is_newest: True when it is this one.
         was_there_already: True when exactly these pages stood there.
         removed_days: Days that were too old to stay.
         notes: What is worth a look.
@@ -98,6 +103,7 @@ class BuiltSite:
     pages: tuple[str, ...]
     failed: tuple[FailedPage, ...]
     size_bytes: int
+    newest: date
     is_newest: bool
     was_there_already: bool
     removed_days: tuple[date, ...]
@@ -160,6 +166,21 @@ def build_portal(
         return _stand(workspace, source, files, shared, facts, failed)
 
 
+@cache
+def looks() -> str:
+    """Return a digest of what pages are drawn with and said in: their assets, templates and words.
+
+    The same business and day look different once it changes.
+    """
+    files = {
+        f"{folder.name}/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for folder in _LOOKS_IN
+        for path in folder.rglob("*")
+        if path.suffix in _LOOKS
+    }
+    return editions.digest_of({**assets(), **files})
+
+
 def _stand(
     workspace: Workspace,
     source: Source,
@@ -170,14 +191,15 @@ def _stand(
 ) -> BuiltSite:
     """Write the day's edition, lead to it, and let old days go."""
     root, as_of, language = workspace.portal, source.as_of, source.business.language
+    keep_days = source.business.portal.keep_days
     edition = editions.write_edition(root, as_of, files, shared, facts)
     here = f"../{edition.name}/index.html"
     editions.lead_to(root, as_of, edition.name, _pointer(source, edition.name, {here: Words(language).day(as_of)}))
     newest = editions.days_in(root)[-1]
     if newest == as_of:
-        links = {f"{as_of}/index.html": Words(language).day(as_of)}
+        links = {f"{edition.name}/index.html": Words(language).day(as_of)}
         editions.lead_to_newest(root, as_of, _pointer(source, edition.name, links))
-    removed = editions.keep(root, source.business.portal.keep_days)
+    removed = editions.keep(root, keep_days, asked=as_of)
     weight = {name: len(content) for name, content in {**files, **shared}.items() if "plotly" not in name}
     return BuiltSite(
         business=source.business.slug,
@@ -192,10 +214,11 @@ def _stand(
         pages=facts["pages"],
         failed=failed,
         size_bytes=sum(weight.values()),
+        newest=newest,
         is_newest=newest == as_of,
         was_there_already=not edition.is_new,
         removed_days=removed,
-        notes=tuple(_worth_a_look(weight)),
+        notes=(*_worth_a_look(weight), *_too_old(as_of, newest, keep_days)),
     )
 
 
@@ -213,6 +236,14 @@ def _worth_a_look(weight: Mapping[str, int]) -> Iterator[str]:
         yield (
             f"the day weighs {total / 1e6:.1f} MB without Plotly; more than {MOST_BYTES / 1e6:.0f} MB opens slowly "
             f"(largest: {told}). Fewer segments under journey.segments make it lighter."
+        )
+
+
+def _too_old(as_of: date, newest: date, keep_days: int) -> Iterator[str]:
+    if as_of <= newest - timedelta(days=keep_days):
+        yield (
+            f"{as_of} is older than portal.keep_days ({keep_days} days before {newest}): it stays readable until "
+            "another day is built."
         )
 
 

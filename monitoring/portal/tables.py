@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import floor, log10
 from typing import Literal
 
 from monitoring.portal.axes import write_x, writer
@@ -14,6 +15,10 @@ from monitoring.words import Words
 
 _MINUS = "\u2212"
 _NUMBER = re.compile(r"[+\-]?\d+(\.\d+)?")
+#: What is counted may follow it in one word: ``−0,17 puntos``, ``18 days``; ``mil`` and ``M`` would change the number.
+_UNIT = re.compile(r"(?<=\d)\s[^\W\d_]{4,}$")
+_ASIDE = re.compile(r"\s*\([^()]*\)$")
+_DIGITS = 6  # of a number in a file of a chart
 #: What may stand around a number: spaces of all kinds, and the sign of a currency.
 _AROUND = re.compile(r"\s|[A-Z]{0,3}[$£¥\u20a0-\u20cf]|(?<![A-Za-z])[A-Z]{3}(?![A-Za-z])")
 
@@ -26,7 +31,7 @@ class Head:
         label: What stands in it.
         definition: What it is; empty where its label says so.
         is_number: Whether its cells stand to the right.
-        csv: The names of its columns in the file: itself, then bounds or what stands in small.
+        csv: The names of its columns in the file: itself, then bounds, then what else stands in small.
         width: ``mid`` or ``wide`` where sentences stand in it: they are not squeezed on a telephone.
     """
 
@@ -57,6 +62,13 @@ class Grid:
     heads: tuple[Head, ...]
     rows: tuple[tuple[Shown, ...], ...]
 
+    @property
+    def is_stacked(self) -> bool:
+        """Whether its rows become cards on a telephone: where sentences or many words stand, but not plain numbers."""
+        words = [head for head in self.heads[1:] if not head.is_number]
+        has_sentences = any(head.width == "wide" for head in self.heads) or any(head.width for head in words)
+        return has_sentences or (len(self.heads) > 3 and bool(words))
+
 
 def grid_of_chart(chart: Chart, words: Words, currency: str) -> Grid:
     """Return the points of a chart as a table: one row per x, one column per series.
@@ -77,7 +89,7 @@ def grid_of_chart(chart: Chart, words: Words, currency: str) -> Grid:
     rows = []
     for x in _places(chart):
         text = write_place(float(x)) if write_place else write_x(x, words)
-        cells = [Shown(text, "", "none", (x,))]
+        cells = [Shown(text, "", "none", (x if isinstance(x, str) else _short(x),))]
         for points, has_bounds in zip(at, bounded, strict=True):
             cells.append(_point(points.get(x), words, write, 3 if has_bounds else 1))
         rows.append(tuple(cells))
@@ -93,25 +105,57 @@ def grid_of_table(table: Table, words: Words) -> Grid:
     for row in table.rows:
         if len(row) != len(table.columns):
             raise ValueError(f"table {table.name}: a row has {len(row)} cells for {len(table.columns)} columns.")
-    has_small = [any(row[i].small for row in table.rows) for i in range(len(table.columns))]
+    found = [[_found(cell, words, is_number=c.is_number) for cell, c in zip(row, table.columns, strict=True)]
+             for row in table.rows]  # fmt: skip
+    extra = [_Extra.of([row[i] for row in found]) for i in range(len(table.columns))]
     heads = tuple(
         Head(
             column.label,
             column.definition,
             column.is_number,
-            _names(column.label, words, has_detail=detailed),
+            extra[i].names(column.label, words),
             _width([row[i] for row in table.rows]),
         )
-        for i, (column, detailed) in enumerate(zip(table.columns, has_small, strict=True))
+        for i, column in enumerate(table.columns)
     )
     rows = tuple(
         tuple(
-            Shown(cell.text, cell.small, cell.state, _csv(cell, words, is_number=column.is_number, has_detail=detailed))
-            for cell, column, detailed in zip(row, table.columns, has_small, strict=True)
+            Shown(cell.text, cell.small, cell.state, more.csv(what))
+            for cell, what, more in zip(row, told, extra, strict=True)
         )
-        for row in table.rows
+        for row, told in zip(table.rows, found, strict=True)
     )
     return Grid(heads, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a cell says, for the file."""
+
+    value: str | float | None
+    low: float | None
+    high: float | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Extra:
+    """Which columns of the file a column of the table has beside its own."""
+
+    has_bounds: bool
+    has_detail: bool
+
+    @classmethod
+    def of(cls, found: Sequence[_Found]) -> _Extra:
+        return cls(any(one.low is not None for one in found), any(one.detail for one in found))
+
+    def names(self, label: str, words: Words) -> tuple[str, ...]:
+        bounds = (words("site_csv_low", label=label), words("site_csv_high", label=label)) if self.has_bounds else ()
+        return (label, *bounds, *((words("site_csv_detail", label=label),) if self.has_detail else ()))
+
+    def csv(self, found: _Found) -> tuple[str | float | None, ...]:
+        bounds = (found.low, found.high) if self.has_bounds else ()
+        return (found.value, *bounds, *((found.detail,) if self.has_detail else ()))
 
 
 def bare_number(text: str, words: Words) -> float | None:
@@ -122,7 +166,7 @@ def bare_number(text: str, words: Words) -> float | None:
         (1234.5, 0.123, None)
     """
     is_share = text.rstrip().endswith("%")
-    bare = _AROUND.sub("", text.replace(_MINUS, "-").replace("%", ""))
+    bare = _AROUND.sub("", _UNIT.sub("", text.strip()).replace(_MINUS, "-").replace("%", ""))
     bare = bare.replace(".", "").replace(",", ".") if words.language == "es" else bare.replace(",", "")
     if not _NUMBER.fullmatch(bare):
         return None
@@ -134,15 +178,50 @@ def _width(cells: Sequence[Cell]) -> Literal["", "mid", "wide"]:
     return "wide" if longest > 60 else "mid" if longest > 18 else ""
 
 
-def _names(label: str, words: Words, *, has_detail: bool) -> tuple[str, ...]:
-    return (label, words("site_csv_detail", label=label)) if has_detail else (label,)
+def _found(cell: Cell, words: Words, *, is_number: bool) -> _Found:
+    """Read what a cell says: the page's own bare numbers where it gave them, else what is written."""
+    value: str | float | None = cell.number
+    low, high, detail = cell.low, cell.high, _plain(cell.small, words)
+    if is_number and (between := _bounds(cell.small, words)):
+        if low is None or high is None:
+            low, high = between
+        detail = detail if _ASIDE.search(cell.small) else None  # what stands in brackets: of how many per cent it is
+    if is_number and value is None:
+        value = bare_number(cell.text, words)
+    if is_number and value is None and (inside := _ASIDE.search(cell.text)):  # ``+3,5 (−2,7 a +10,3)``
+        between = _bounds(inside.group().strip()[1:-1], words)
+        alone = bare_number(cell.text[: inside.start()], words)
+        if between and alone is not None:
+            value, (low, high) = alone, between
+    return _Found(_plain(cell.text, words) if value is None else value, low, high, detail)
 
 
-def _csv(cell: Cell, words: Words, *, is_number: bool, has_detail: bool) -> tuple[str | float | None, ...]:
-    number = bare_number(cell.text, words) if is_number else None
-    day = words.day_of(cell.text)
-    first = number if number is not None else cell.text if day is None else day.isoformat()
-    return (first, cell.small or None) if has_detail else (first,)
+def _bounds(text: str, words: Words) -> tuple[float, float] | None:
+    """Read the bounds back that ``interval`` wrote; None where there are none."""
+    between = words("interval", low="", high="")
+    first, found, second = _ASIDE.sub("", text).partition(between)
+    low, high = bare_number(first, words), bare_number(second, words)
+    if not found or low is None or high is None:
+        return None
+    return low, high
+
+
+def _plain(text: str, words: Words) -> str | None:
+    """Write a text for a file that programs read: an ordinary minus and ordinary spaces, nothing for nothing."""
+    plain = text.replace(_MINUS, "-").replace("\u00a0", " ").strip()
+    return None if plain in ("", words("nothing")) else plain
+
+
+def _short(value: float) -> float:
+    """Round a value to six digits, and never a whole number.
+
+    Examples:
+        >>> _short(0.010282199261669858), _short(1234567.25), _short(1234567.0)
+        (0.0102822, 1234567.0, 1234567.0)
+    """
+    if not value or value == int(value):
+        return value
+    return round(value, max(0, _DIGITS - 1 - floor(log10(abs(value)))))
 
 
 def _point(point: Point | None, words: Words, write: Callable[[float], str], width: int) -> Shown:
@@ -152,8 +231,9 @@ def _point(point: Point | None, words: Words, write: Callable[[float], str], wid
     if value is None:
         return Shown(words("not_shown"), "", "none", (words("not_shown"), None, None)[:width])
     if bounded is None:
-        return Shown(write(value), "", "none", (value, None, None)[:width])
-    return Shown(write(value), words("interval", low=write(bounded[1]), high=write(bounded[2])), "none", bounded)
+        return Shown(write(value), "", "none", (_short(value), None, None)[:width])
+    limits = words("interval", low=write(bounded[1]), high=write(bounded[2]))
+    return Shown(write(value), limits, "none", tuple(_short(one) for one in bounded))
 
 
 def _is_of_shares(chart: Chart) -> bool:

@@ -7,9 +7,9 @@ from datetime import date, datetime, timedelta
 
 from campaigns.designs import standings
 from holdback.business import Business, Trigger
-from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from monitoring.measurement.metrics import DECISION
+from monitoring.measurement.readable import readable_effects
 from monitoring.measurement.retiring import RETIRER
 from monitoring.triggers.record import Volume, rate_of, volume_of
 from monitoring.triggers.words import told
@@ -133,17 +133,12 @@ def _volume(trigger: Trigger, count: int, *, is_flooded: bool) -> Volume:
 
 
 def _value(warehouse: Warehouse, campaign: str, as_of: date) -> MeasuredValue | None:
-    """Return the newest figure of what a campaign earned; its planned reading once that is taken."""
-    rows = warehouse.query(
-        "select version, as_of, reading, estimate, low, high, treatment_count + holdout_count as customers "
-        f"from effects where campaign = {literal(campaign)} and metric = {literal(DECISION)} and segment = 'all' "
-        f"and reading in ('official', 'daily') and estimate is not null and as_of <= date '{as_of}' "
-        "order by version desc, reading desc, as_of desc limit 1"
-    ).to_pylist()
-    if not rows:
+    """Return what a campaign earned, as it may be quoted on the day; None while nothing may."""
+    row = readable_effects(warehouse, (campaign,), DECISION, as_of).get(campaign)
+    if row is None:
         return None
-    [row] = rows
     return MeasuredValue(
         campaign, row["version"], row["as_of"], row["reading"],
-        row["estimate"] / 100, row["low"] / 100, row["high"] / 100, row["customers"],
+        row["estimate"] / 100, row["low"] / 100, row["high"] / 100,
+        row["treatment_count"] + row["holdout_count"],
     )  # fmt: skip

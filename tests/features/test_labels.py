@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from features.labels import build_labels, outcome_ends_on
+from features.labels import build_labels, knowable_on, outcome_ends_on
 from features.spine import build_spine
 from tests.features.world import AS_OF, Memory, Row, company, instant, spine_of
 
@@ -122,6 +122,16 @@ def test_the_companys_own_label_is_taken_as_it_is() -> None:
     ]
     rows.append({"customer_id": "here", "left": True, "signed_up_at": at(-500), "loaded_at": at(300)})
     assert labels("said", {"customers": rows}) == {"gone": True, "here": False, "untold": None}
+
+
+def test_a_label_is_known_on_the_first_day_on_which_it_can_be_and_not_before() -> None:
+    business = company()
+    lapse, said = business.churn_named("lapse"), business.churn_named("said")
+    first = knowable_on(lapse, AS_OF)
+    rows = {"tills": [purchase("a", -10), *(purchase("b", day) for day in range(-1, 90))]}
+    assert labels("lapse", rows, known_on=first - timedelta(days=1)) == {"a": None, "b": None}
+    assert labels("lapse", rows, known_on=first) == {"a": True, "b": False}
+    assert knowable_on(said, AS_OF) == AS_OF
 
 
 def test_each_label_says_when_its_outcome_ends() -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -100,6 +100,33 @@ def test_new_knowledge_builds_the_site_anew(home: Path) -> None:
     portal_step(workspace, LAST_DAY)
     receive(workspace, LAST_DAY)
     assert not portal_step(workspace, LAST_DAY).was_done_already
+
+
+def test_a_version_that_draws_or_says_it_differently_builds_the_site_anew(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = write(home)
+    portal_step(workspace, LAST_DAY)
+    assert portal_step(workspace, LAST_DAY).was_done_already
+    monkeypatch.setattr(site, "assets", lambda: {"portal.css": b"new"})
+    site.looks.cache_clear()
+    try:
+        assert not portal_step(workspace, LAST_DAY).was_done_already
+    finally:
+        site.looks.cache_clear()
+
+
+def test_a_day_that_is_older_than_the_site_keeps_is_built_and_not_published(home: Path) -> None:
+    write(home, publish_to="public", keep_days=2)
+    assert called("build", "--as-of", DAY).exit_code == 0
+    old = (LAST_DAY - timedelta(days=10)).isoformat()
+    seen = called("build", "--as-of", old)
+    told = " ".join(seen.output.split())
+    assert f"worth a look: {old} is older than portal.keep_days" in told
+    assert f"worth a look: {old} was not published" in told
+    assert "published: " not in told
+    assert (home / ".holdback" / "shop" / "portal" / old / "en" / "today.html").is_file()
+    assert not list((home / "public").glob(f"{old}*"))
 
 
 def test_a_page_that_failed_is_told_and_tried_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ def test_each_month_counts_those_who_bought_nothing_in_the_window(company):
     known = [month for month in months if month.left is not None]
     assert [month.as_of for month in known] == [date(2025, m, 1) for m in range(2, 10)]
     assert months[-1].as_of == LAST_DAY
-    assert months[-1].knowable_on == date(2025, 10, 29)
+    assert months[-1].knowable_on == date(2025, 10, 30)
     june = next(month for month in known if month.as_of == date(2025, 6, 1))
     # Counted a second time, by hand: bought in the 56 days before, bought nothing in the 28 days after (Madrid's days).
     counted = company.warehouse.query(
@@ -31,7 +31,7 @@ def test_a_month_is_not_shown_before_its_time(company):
     churn = company.business.churn_named(CHURN)
     months = churn_history(company.warehouse, company.business, churn, date(2025, 6, 15))
     assert [m.as_of for m in months if m.left is not None] == [date(2025, m, 1) for m in range(2, 6)]
-    assert [(m.as_of, m.knowable_on) for m in months if m.left is None] == [(date(2025, 6, 1), date(2025, 6, 29))]
+    assert [(m.as_of, m.knowable_on) for m in months if m.left is None] == [(date(2025, 6, 1), date(2025, 6, 30))]
 
 
 def test_no_data_no_months(tmp_path):

@@ -74,9 +74,10 @@ def test_scores_are_judged_only_when_their_window_is_over(company):
     before = found(FIRST_DAY - timedelta(days=1))
     assert (before.reason, before.newest) == ("never scored", None)
     open_ = found(FIRST_DAY + timedelta(days=27))
-    assert (open_.reason, open_.knowable_on, open_.waiting_day_count) == ("window open", ENDS_ON, 1)
-    # The window is over, but no row of that day or later has been loaded: nothing proves that the data are complete.
-    assert found(ENDS_ON).reason == "data do not reach"
+    assert (open_.reason, open_.knowable_on, open_.waiting_day_count) == ("window open", ENDS_ON + timedelta(days=1), 1)
+    # The window is over, but rows of its last day's morrow, which prove that the data reach so far, come the day after.
+    between = found(ENDS_ON)
+    assert (between.reason, between.knowable_on) == ("window open", ENDS_ON + timedelta(days=1))
     over = found(LAST_DAY)
     assert over.reason is None
     assert [cohort.as_of for cohort in over.cohorts] == [FIRST_DAY]

@@ -124,8 +124,8 @@ def test_written_again_it_is_the_same_to_the_byte(company, report_of_last_day):
 
 def test_what_was_not_known_on_the_day_is_not_in_its_report(company, report_of_first_day, report_of_last_day):
     assert report_of_first_day.judged_on is None
-    assert report_of_first_day.knowable_on == FIRST_DAY + timedelta(days=28)
-    assert "Not knowable before 30\u00a0July\u00a02025" in report_of_first_day.path.read_text(encoding="utf-8")
+    assert report_of_first_day.knowable_on == FIRST_DAY + timedelta(days=29)
+    assert "Not knowable before 31\u00a0July\u00a02025" in report_of_first_day.path.read_text(encoding="utf-8")
     again = gather(company, FIRST_DAY, company.business.churn_named(CHURN))
     assert again.history[-1].as_of <= FIRST_DAY
     assert again.quality.offered == 0  # the batch of LAST_DAY came later

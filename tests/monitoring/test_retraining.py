@@ -186,9 +186,9 @@ def test_drift_alone_starts_nothing(steady: Workspace) -> None:
 
 def test_before_the_first_outcome_it_says_when(steady: Workspace) -> None:
     found = _asked(steady, FIRST + timedelta(days=10))
-    assert (found.waits_for, found.until) == ("window", FIRST + timedelta(days=WINDOW))
-    assert "before 4\u00a0February\u00a02025" in found.sentences(Words("en"))[0]
-    assert "antes del 4 de febrero de 2025" in found.sentences(Words("es"))[0]
+    assert (found.waits_for, found.until) == ("window", FIRST + timedelta(days=WINDOW + 1))
+    assert "before 5\u00a0February\u00a02025" in found.sentences(Words("en"))[0]
+    assert "antes del 5 de febrero de 2025" in found.sentences(Words("es"))[0]
 
 
 def test_without_a_model_nothing_speaks_against_it(tmp_path: Path) -> None:

@@ -10,16 +10,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from monitoring.measurement.readable import is_large_enough
+from monitoring.outcomes import CHURNED
 from monitoring.portal.pages.campaigns_content import (
     LARGEST_PAGE,
     CampaignsContent,
     Seen,
     Stage,
-    is_large_enough,
     read_campaigns,
 )
-from monitoring.portal.pages.campaigns_sections import section, stage, title
-from monitoring.portal.pages.campaigns_words import counts, figure, interval, metric, side, why
+from monitoring.portal.pages.campaigns_sections import sections, stage, title
+from monitoring.portal.pages.campaigns_words import basis, counts, figure, interval, metric, side, why
 from monitoring.portal.parts import Cell, Column, Notice, Page, Part, Section, State, Table
 from monitoring.portal.source import Source
 from monitoring.words import Words
@@ -43,14 +44,15 @@ def page(content: CampaignsContent, words: Words) -> Page:
     if not own:
         text = w("campaigns_none")
         parts: tuple[Part, ...] = (Notice(text, details=(w("campaigns_none_how"),)),)
-        sections = [Section("overview", w("campaigns_overview"), parts)]
+        told = [Section("overview", w("campaigns_overview"), parts)]
     else:
-        sections = [_overview(content, w)]
-    sections += [section(seen, content, w) for seen in _with_section(content)]
+        told = [_overview(content, w)]
+    for seen in _with_section(content):
+        told += sections(seen, content, w)
     repeated = tuple(_portfolio(content, w))
     if repeated:
-        sections.append(Section("next", w("campaigns_next"), repeated, lead=w("campaigns_next_lead")))
-    return Page("campaigns", w("campaigns_title"), lead(content, w), tuple(sections))
+        told.append(Section("next", w("campaigns_next"), repeated, lead=w("campaigns_next_lead")))
+    return Page("campaigns", w("campaigns_title"), lead(content, w), tuple(told))
 
 
 def lead(content: CampaignsContent, w: Words) -> str:
@@ -99,6 +101,9 @@ def _found(seen: Seen, content: CampaignsContent, w: Words) -> str:
     assert row is not None
     between = interval(row["metric"], row["low"], row["high"], content, w)
     said, day = side(row, content), w.day(row["as_of"])
+    if said == "open" and row["metric"] == CHURNED:
+        fewer, more = (w.number(100 * abs(end), 2) for end in (row["low"], row["high"]))
+        return w("campaigns_lead_open_churn", campaign=title(seen, w), fewer=fewer, more=more, day=day)
     return w(
         f"campaigns_lead_{said}", campaign=title(seen, w), what=metric(row["metric"], w), interval=between, day=day
     )
@@ -155,7 +160,8 @@ def _row(seen: Seen, content: CampaignsContent, w: Words) -> Iterator[Cell]:
     row = seen.found
     if row is not None:
         between = interval(seen.primary, row["low"], row["high"], content, w)
-        yield Cell(figure(seen.primary, row["estimate"], content, w), between)
+        small = " ".join(filter(None, (between, basis(row, seen, w))))
+        yield Cell(figure(seen.primary, row["estimate"], content, w), small)
         what = side(row, content)
         yield Cell(w(f"campaigns_verdict_{what}"), state=_FOUND[what])
         return

@@ -67,13 +67,6 @@ def segments(warehouse: Warehouse, as_of: date) -> list[Row]:
     )
 
 
-def checks(warehouse: Warehouse, newest: date | None) -> list[Row]:
-    """Return the checks of the newest measured day."""
-    if newest is None:
-        return []
-    return _rows(warehouse, f"select * from integrity_checks where as_of = date '{newest}'")
-
-
 def _reported(warehouse: Warehouse, business: Business, as_of: date) -> str:
     """SQL of ``campaign, customer_id, event_at``: contacts that feeds report as having reached somebody."""
     clock, replaced = Clock.of(business, as_of), corrected_tables(warehouse)

@@ -11,11 +11,11 @@ from campaigns.designs import Design, Standing, launched_versions, standings
 from campaigns.do_not_disturb import Disturbed, disturbed
 from holdback.business import Business, Campaign
 from holdback.warehouse import Warehouse
-from monitoring.cells import MINIMUM_CELL
 from monitoring.measurement import measured_on, metrics_of, unit_of
 from monitoring.measurement.measuring import MONITOR
 from monitoring.measurement.metrics import METRICS, Unit
 from monitoring.measurement.portfolio import SideBySide, side_by_side
+from monitoring.measurement.readable import newest_checks, quotable, withholding
 from monitoring.measurement.retiring import RETIRER
 from monitoring.outcomes import CHURNED
 from monitoring.portal.pages import campaigns_asking as asking
@@ -51,7 +51,7 @@ class Seen:
         figures: For everybody: the official reading, then what was measured last, in reading order.
         history: The daily figures of the primary outcome, oldest first.
         segments: Figures of segments, those measured last of each voice.
-        checks: Checks of the newest measured day.
+        checks: Checks of the day on which it was measured last.
         happenings: What happened, oldest first.
         in_peace: Segments that it drives away, and that it leaves in peace since.
     """
@@ -89,7 +89,7 @@ class Seen:
     @property
     def is_withheld(self) -> bool:
         """True while a failed check withholds every effect; one about answers withholds what was answered only."""
-        return any(check["check"] != "response_rate" for check in self.failed)
+        return bool(withholding(self.checks))
 
     @property
     def newest(self) -> tuple[Row, ...]:
@@ -101,9 +101,7 @@ class Seen:
     @property
     def found(self) -> Row | None:
         """The figure to quote: the planned reading once it was taken, else the newest daily one; None without one."""
-        if self.is_withheld:
-            return None
-        return next((row for row in self.newest if row["estimate"] is not None and is_large_enough(row)), None)
+        return quotable(self.newest, self.checks)
 
     @property
     def assigned_count(self) -> int:
@@ -145,11 +143,6 @@ class CampaignsContent:
     lower_is_better: frozenset[str]
     is_contact_reported: bool
     portfolio: SideBySide
-
-
-def is_large_enough(row: Row) -> bool:
-    """True when a figure rests on groups that may be shown."""
-    return min(row["treatment_count"] or 0, row["holdout_count"] or 0) >= MINIMUM_CELL
 
 
 def read_campaigns(source: Source) -> CampaignsContent:
@@ -225,7 +218,7 @@ def _with_rows(
     newest: date | None,
 ) -> list[Seen]:
     entered = asking.entered(warehouse, business, as_of)
-    segments, checks = asking.segments(warehouse, as_of), asking.checks(warehouse, newest)
+    segments, checks = asking.segments(warehouse, as_of), newest_checks(warehouse, as_of)
     happenings, in_peace = asking.happenings(warehouse, as_of), disturbed(warehouse, as_of)
     found = []
     for one in asked:

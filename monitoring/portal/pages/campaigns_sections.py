@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from campaigns.designs import campaign_shares
 from holdback.business import Action, Audience
-from monitoring.portal.pages.campaigns_content import CampaignsContent, Seen, is_large_enough
-from monitoring.portal.pages.campaigns_segments import segment_parts
+from monitoring.measurement.readable import is_large_enough
+from monitoring.portal.pages.campaigns_asking import Row
+from monitoring.portal.pages.campaigns_content import CampaignsContent, Seen
+from monitoring.portal.pages.campaigns_segments import in_peace, segment_parts
 from monitoring.portal.pages.campaigns_words import (
     check_means,
     check_name,
@@ -65,17 +67,35 @@ def stage(seen: Seen, w: Words) -> Cell:
     return Cell(text, small, _STATES[seen.stage])
 
 
-def section(seen: Seen, content: CampaignsContent, w: Words) -> Section:
-    """Return what there is to read about one campaign."""
+def sections(seen: Seen, content: CampaignsContent, w: Words) -> Iterator[Section]:
+    """Yield what there is to read about one campaign, then what is folded: what only asks, and what was checked."""
     parts: list[Part] = [*_standing(seen, w), *_counts(seen, content, w)]
     if seen.design is not None:
         parts.append(_promised(seen, content, w))
-    parts += _found(seen, content, w)
+    if not _only_waits(seen):
+        parts += _found(seen, content, w)
     parts += _band(seen, content, w)
-    parts += segment_parts(seen, content, w)
-    parts += _checks(seen, w)
+    parts += segment_parts(seen, content, w, ("official", "daily"))
+    parts += in_peace(seen, w)
     parts += _history(seen, w)
-    return Section(seen.slug, title(seen, w), tuple(parts), lead=does(seen, content, w))
+    named = title(seen, w)
+    yield Section(seen.slug, named, tuple(parts), lead=does(seen, content, w))
+    asking = (
+        () if _only_waits(seen) else (*_asked(seen, content, w), *segment_parts(seen, content, w, ("exploratory",)))
+    )
+    if asking:
+        text = w("campaigns_folded_asked", campaign=named)
+        yield Section(f"{seen.slug}-exploratory", text, tuple(asking), is_folded=True)
+    checks = tuple(_checks(seen, w))
+    if checks:
+        passed = sum(check["verdict"] == "passed" for check in seen.checks)
+        text = w("campaigns_folded_checks", campaign=named, passed=passed, all=len(seen.checks))
+        yield Section(f"{seen.slug}-integrity", text, checks, is_folded=not seen.failed)
+
+
+def _only_waits(seen: Seen) -> bool:
+    """True when nothing can be read yet and the day is known from which on it can: a sentence says it all."""
+    return seen.knowable_on is not None and all(row["estimate"] is None for row in seen.figures)
 
 
 def does(seen: Seen, content: CampaignsContent, w: Words) -> str:
@@ -208,7 +228,8 @@ def _promised(seen: Seen, content: CampaignsContent, w: Words) -> Stats:
         held = w("campaigns_needed_held", n=w.count(design.holdout_count))
     # Written large: on a narrow screen the year may stand below.
     reads_on = w("nothing") if design.reads_on is None else w.day(design.reads_on).replace("\u00a0", " ")
-    forced = w("campaigns_forced", reason=design.forced_reason) if design.forced_reason else ""
+    is_told_below = len(seen.happenings) > 1
+    forced = w("campaigns_forced", reason=design.forced_reason) if design.forced_reason and not is_told_below else ""
     return Stats(
         (
             Stat(w("campaigns_promised"), effect, w("campaigns_promised_means"), note=base),
@@ -232,32 +253,39 @@ def _reading_note(seen: Seen, as_of: date, w: Words) -> str:
 
 
 def _found(seen: Seen, content: CampaignsContent, w: Words) -> Iterator[Part]:
-    """Planned beside found: what decides, then what only asks."""
-    for name, readings in (("found", ("official", "daily")), ("asked", ("exploratory",))):
-        own = [row for row in seen.figures if row["reading"] in readings]
-        if not own:
-            continue
-        rows = tuple(
-            (
-                Cell(metric(row["metric"], w)),
-                planned_cell(row, seen, content, w),
-                found_cell(row, seen, content, w),
-                Cell(w(f"campaigns_voice_{row['reading']}"), w.known("campaigns_method_", row["method"])),
-                verdict_cell(row, seen, content, w),
-            )
-            for row in own
+    """Planned beside found: what decides."""
+    return _figures("found", [row for row in seen.figures if row["reading"] != "exploratory"], seen, content, w)
+
+
+def _asked(seen: Seen, content: CampaignsContent, w: Words) -> Iterator[Part]:
+    """Planned beside found: what only asks."""
+    return _figures("asked", [row for row in seen.figures if row["reading"] == "exploratory"], seen, content, w)
+
+
+def _figures(name: str, own: Sequence[Row], seen: Seen, content: CampaignsContent, w: Words) -> Iterator[Part]:
+    if not own:
+        return
+    rows = tuple(
+        (
+            Cell(metric(row["metric"], w)),
+            planned_cell(row, seen, content, w),
+            found_cell(row, seen, content, w),
+            Cell(w(f"campaigns_voice_{row['reading']}"), w.known("campaigns_method_", row["method"])),
+            verdict_cell(row, seen, content, w),
         )
-        kinds = "; ".join(f"{metric(n, w)}: {definition(n, w)}" for n in dict.fromkeys(row["metric"] for row in own))
-        columns = (
-            Column(w("campaigns_column_what"), kinds),
-            Column(w("campaigns_column_planned"), w("campaigns_column_planned_means"), is_number=True),
-            Column(w("campaigns_column_found"), w("campaigns_column_found_means"), is_number=True),
-            Column(w("campaigns_column_voice"), w("campaigns_column_voice_means")),
-            Column(w("campaigns_column_says"), w("campaigns_column_says_means")),
-        )
-        yield Table(f"{name}-{seen.slug}", w(f"campaigns_caption_{name}"), columns, rows)
-        for note in dict.fromkeys(filter(None, (notes(row, content, w) for row in own if not seen.is_withheld))):
-            yield Notice(note)
+        for row in own
+    )
+    kinds = "; ".join(f"{metric(n, w)}: {definition(n, w)}" for n in dict.fromkeys(row["metric"] for row in own))
+    columns = (
+        Column(w("campaigns_column_what"), kinds),
+        Column(w("campaigns_column_planned"), w("campaigns_column_planned_means"), is_number=True),
+        Column(w("campaigns_column_found"), w("campaigns_column_found_means"), is_number=True),
+        Column(w("campaigns_column_voice"), w("campaigns_column_voice_means")),
+        Column(w("campaigns_column_says"), w("campaigns_column_says_means")),
+    )
+    yield Table(f"{name}-{seen.slug}", w(f"campaigns_caption_{name}"), columns, rows)
+    for note in dict.fromkeys(filter(None, (notes(row, content, w) for row in own if not seen.is_withheld))):
+        yield Notice(note)
 
 
 def _band(seen: Seen, content: CampaignsContent, w: Words) -> Iterator[Part]:
@@ -327,7 +355,7 @@ def _checks(seen: Seen, w: Words) -> Iterator[Table]:
 
 
 def _history(seen: Seen, w: Words) -> Iterator[Table]:
-    if not seen.happenings:
+    if len(seen.happenings) < 2:  # a launch alone is told where the campaign stands
         return
     rows = tuple(
         (

@@ -19,13 +19,18 @@ _CUTS: Final = ("fit_class", "risk_tier", "value_decile", "intended_action")
 _VALUES: Final = ("invest", "maintain", "do_not_spend", "high", "medium", "low")
 
 
-def segment_parts(seen: Seen, content: CampaignsContent, w: Words) -> Iterator[Part]:
-    """Yield a table for each voice that has figures of segments, and the segments that are left in peace."""
-    if not seen.is_withheld:
-        for voice in ("official", "daily", "exploratory"):
-            own = [row for row in seen.segments if row["reading"] == voice]
-            if own:
-                yield _table(voice, own, seen, content, w)
+def segment_parts(seen: Seen, content: CampaignsContent, w: Words, voices: Sequence[str]) -> Iterator[Part]:
+    """Yield a table for each of the voices that has figures of segments."""
+    if seen.is_withheld:
+        return
+    for voice in voices:
+        own = [row for row in seen.segments if row["reading"] == voice]
+        if own:
+            yield _table(voice, own, seen, content, w)
+
+
+def in_peace(seen: Seen, w: Words) -> Iterator[Part]:
+    """Yield the segments that are left in peace."""
     if seen.in_peace and not seen.is_withheld:
         told = tuple(
             w(

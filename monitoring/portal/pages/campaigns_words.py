@@ -7,8 +7,9 @@ import re
 from typing import Final
 
 from monitoring.cells import MINIMUM_CELL, hidden
+from monitoring.measurement.readable import is_large_enough
 from monitoring.portal.pages.campaigns_asking import Row
-from monitoring.portal.pages.campaigns_content import CampaignsContent, Seen, is_large_enough
+from monitoring.portal.pages.campaigns_content import CampaignsContent, Seen
 from monitoring.portal.parts import Cell, State
 from monitoring.words import Words
 
@@ -64,7 +65,19 @@ def found_cell(row: Row, seen: Seen, content: CampaignsContent, w: Words) -> Cel
     if row["low"] == row["high"]:
         return Cell(written, w("campaigns_as_booked"))
     between = interval(name, row["low"], row["high"], content, w)
-    return Cell(written, w("campaigns_interval", interval=between, level=w.share(row["level"], 0)))
+    said = w("campaigns_interval", interval=between, level=w.share(row["level"], 0))
+    return Cell(written, " ".join(filter(None, (said, basis(row, seen, w)))))
+
+
+def basis(row: Row, seen: Seen, w: Words) -> str:
+    """Say on how many customers an effect rests; not where that and another count of the page leave a handful."""
+    count = row["treatment_count"] + row["holdout_count"]
+    others = [one["treatment_count"] + one["holdout_count"] for one in seen.figures if one["estimate"] is not None]
+    others += [one[whole] or 0 for one in seen.figures for whole in ("assigned_count", "matured_count")]
+    others += [seen.entered.all] if seen.entered is not None else []
+    if any(0 < abs(count - other) < MINIMUM_CELL for other in others):
+        return ""
+    return w("campaigns_basis", n=w.count(count))
 
 
 def planned_cell(row: Row, seen: Seen, content: CampaignsContent, w: Words) -> Cell:
@@ -167,29 +180,44 @@ def check_says(check: Row, seen: Seen, w: Words) -> str:
 
 
 def check_value(check: Row, seen: Seen, w: Words) -> str:
-    """Write the figure that a check rests on beside its limit; counts of a few people are not shown."""
+    """Write the figure that a check rests on beside its limit; none that could give away how large a few people are."""
     name, value, limit = check["check"], check["value"], check["limit"]
     if value is None or limit is None or name in ("assignments", "ledger"):
         return ""
+    if name == "data_reach":  # of feeds: it counts nobody
+        return w("campaigns_days_late", value=w.count(value), limit=w.count(limit))
+    if _points_at_somebody(name, value, seen):
+        return ""
     if name in ("contamination", "reach", "missing_outcomes"):
-        if _points_at_somebody(name, value, seen):
-            return ""
         key = "campaigns_at_least" if name == "reach" else "campaigns_at_most"
         return w(key, value=w.share(value), limit=w.share(limit))
-    if name == "data_reach":
-        return w("campaigns_days_late", value=w.count(value), limit=w.count(limit))
     if limit >= 1:
         return w("campaigns_odds", value=w.number(value, 2 if value < 10 else 0), limit=w.count(limit))
     return w("campaigns_p_value", value=w.significant(value), limit=w.significant(limit))
 
 
-def _points_at_somebody(name: str, share: float, seen: Seen) -> bool:
-    """True when a share of a small group would tell of fewer customers than may be shown."""
-    entered = seen.entered
-    if entered is None or name == "missing_outcomes":
+def _points_at_somebody(name: str, value: float, seen: Seen) -> bool:
+    """True when the figure of a check would tell of fewer customers than may be shown.
+
+    Of whatever a check computes from the groups their sizes can be found again, a Bayes factor and a p-value included.
+    """
+    treated, held = _sizes(seen)
+    if min(treated, held) < MINIMUM_CELL:
+        return True
+    if name not in ("contamination", "reach"):
         return False
-    size = entered.held if name == "contamination" else entered.treated
-    return any(0 < part * size < MINIMUM_CELL for part in (share, 1 - share))
+    size = held if name == "contamination" else treated
+    return any(0 < part * size < MINIMUM_CELL for part in (value, 1 - value))
+
+
+def _sizes(seen: Seen) -> tuple[int, int]:
+    """Customers treated and held out: as assigned; of a campaign that was run elsewhere, as its figures count them."""
+    if seen.entered is not None:
+        return seen.entered.treated, seen.entered.held
+    treated, held = (
+        max((row[side] or 0 for row in seen.figures), default=0) for side in ("treatment_count", "holdout_count")
+    )
+    return treated, held
 
 
 def reason(by: str | None, text: str | None, w: Words) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from features.labels import outcome_ends_on
+from features.labels import knowable_on, outcome_ends_on
 from holdback.business import CancellationChurn, ColumnChurn
 from holdback.errors import BusinessFileError, DataError, HoldbackError, NotKnowableYet
 from monitoring.churn_history import first_event_on
@@ -140,7 +140,7 @@ def _next_known_on(source: Source, begins_on: date | None) -> date | None:
     if begins_on is None or isinstance(source.churn, ColumnChurn):
         return None
     next_month = (source.as_of.replace(day=1) + timedelta(days=32)).replace(day=1)
-    return outcome_ends_on(source.churn, next_month)
+    return knowable_on(source.churn, next_month)
 
 
 def _is_half_recorded(source: Source, first: GroupRate, records_since: date | None) -> bool:

@@ -70,7 +70,9 @@ def fit_class(name: str | None, w: Words) -> str:
 
 def months(line: Line, w: Words) -> str:
     """Write the months of entry that a line is about."""
-    ends = [w.full_month(date.fromisoformat(f"{month}-01")) for month in (line.entry_month or "").split(" to ") if month]
+    ends = [
+        w.full_month(date.fromisoformat(f"{month}-01")) for month in (line.entry_month or "").split(" to ") if month
+    ]
     return w("interval", low=ends[0], high=ends[-1]) if len(ends) > 1 else "".join(ends)
 
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from features.families import feature_set
-from features.labels import outcome_ends_on
+from features.labels import knowable_on
 from holdback.business import ColumnChurn
 from monitoring.drift.days import NewValues, ScoreDrift, feature_drift, kept_reference, score_drift
 from monitoring.drift.verdicts import DayDrift
@@ -177,4 +177,4 @@ def _since(source: Source, version: str | None, history: tuple[Decision, ...]) -
 def _knowable_on(source: Source, scored_on: date | None) -> date | None:
     if scored_on is None or isinstance(source.churn, ColumnChurn):
         return None
-    return outcome_ends_on(source.churn, scored_on)
+    return knowable_on(source.churn, scored_on)

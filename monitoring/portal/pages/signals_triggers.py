@@ -177,7 +177,9 @@ def _judged(
         begins = _begins_on(
             source, trigger, judgement.churn.feed if not isinstance(judgement.churn, ColumnChurn) else None
         )
-        later = None if begins is None else begins + timedelta(days=1) + wait
+        later = (
+            None if begins is None else begins + timedelta(days=2) + wait
+        )  # an event after the wait is seen a day on
         return None, later if later is not None and later > source.as_of else None
     return record, None
 

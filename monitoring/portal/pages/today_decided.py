@@ -1,4 +1,8 @@
-"""What was decided today, what it costs, and who is held back on purpose: counted in SQL, small groups hidden."""
+"""What was decided today, what it costs, and who is held back on purpose: counted in SQL.
+
+Contacts and their cost are what we do ourselves, and are counted openly, however few. Who is held back is a group of
+customers: small ones are hidden.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +29,11 @@ _IS_HELD: Final = """(a."group" = 'holdout' or a.entry_id in (
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
-    """Contacts decided for one action by one channel; None is not shown. ``capacity``: of the action, in a day."""
+    """Contacts decided for one action by one channel. ``capacity``: of the action, in a day; None without a limit."""
 
     action: str
     channel: str
-    count: int | None
+    count: int
     capacity: int | None
 
 
@@ -62,20 +66,18 @@ class Decided:
     Attributes:
         is_decided: False when the day was not decided.
         contacts: By action and channel, the file's order.
-        contact_count: All of them; None is not shown.
-        has_contacts: True when there is any.
-        spent_amount: Their expected cost in currency units, incentives included; None is not shown.
+        contact_count: All of them.
+        spent_amount: Their expected cost in currency units, incentives included.
         budget_amount: What may be spent in a day; None without a budget.
         before: Newest earlier day that was decided; None when there is none.
-        contacts_before: Contacts of that day; None is not shown.
+        contacts_before: Contacts of that day; None when there is none.
         held_back: The global holdout first.
     """
 
     is_decided: bool
     contacts: tuple[Contacts, ...]
-    contact_count: int | None
-    has_contacts: bool
-    spent_amount: float | None
+    contact_count: int
+    spent_amount: float
     budget_amount: float | None
     before: date | None
     contacts_before: int | None
@@ -92,23 +94,19 @@ def read_decided(warehouse: Warehouse, business: Business, as_of: date) -> Decid
     order = list(capacities)
     rows.sort(key=lambda r: (order.index(r["action"]) if r["action"] in order else len(order), r["channel"]))
     total, cents = sum(row["n"] for row in rows), sum(row["cents"] for row in rows)
-    marks = hidden([row["n"] for row in rows])
     before = warehouse.query(f"select max(as_of) as day from ledger where kind = 'decided' and as_of < date '{as_of}'")[
         "day"
     ][0].as_py()
     return Decided(
         is_decided=warehouse.has_batch("ledger", decide_batch(as_of)) or bool(rows),
         contacts=tuple(
-            Contacts(row["action"], row["channel"], None if mark else row["n"], capacities.get(row["action"]))
-            for row, mark in zip(rows, marks, strict=True)
+            Contacts(row["action"], row["channel"], row["n"], capacities.get(row["action"])) for row in rows
         ),
-        contact_count=shown_count(total),
-        has_contacts=total > 0,
-        # So few contacts could be counted from what they cost.
-        spent_amount=None if shown_count(total) is None else cents / _CENTS,
+        contact_count=total,
+        spent_amount=cents / _CENTS,
         budget_amount=None if business.budget is None else business.budget.per_day,
         before=before,
-        contacts_before=None if before is None else shown_count(_contact_count(warehouse, before)),
+        contacts_before=None if before is None else _contact_count(warehouse, before),
         held_back=_held_back(warehouse, business, as_of),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -12,6 +13,7 @@ from campaigns.reconciliation import findings
 from holdback.business import Business
 from holdback.journal import Journal, Run
 from holdback.warehouse import Warehouse
+from monitoring.alerts.wording import Seen
 from monitoring.measurement.measuring import MONITOR
 from monitoring.measurement.retiring import RETIRER
 from monitoring.portal.parts import State
@@ -36,20 +38,20 @@ class Need:
         state: ``bad``: act today; ``look``: look at it.
         about: Whom or what it is about: a campaign, a feed, a check; empty for the company.
         count: How many customers, contacts or rows; None when it does not count anything.
-        is_rows: True when ``count`` counts rows or files, which may be few; customers may not.
+        is_ours: True when ``count`` counts rows, files or what we do ourselves, which may be few; customers may not.
         day: The day that it is about, or since when.
         names: Further names: of fields, guards, rules.
-        text: Written already, by whoever raised it (alerts only).
+        seen: What an alert saw; None for everything else.
     """
 
     kind: str
     state: State
     about: str = ""
     count: int | None = None
-    is_rows: bool = False
+    is_ours: bool = False
     day: date | None = None
     names: tuple[str, ...] = field(default=())
-    text: str = ""
+    seen: Seen | None = None
 
 
 def read_needs(source: Source, quality: Quality, *, is_scored: bool) -> tuple[Need, ...]:
@@ -148,19 +150,19 @@ def _deliveries(warehouse: Warehouse, journal: Journal, business: Business, as_o
     for row in rows:
         done = journal.find_done(flow="deliver", business=business.slug, as_of=row["as_of"], inputs_key="")
         if done is None:
-            yield Need("not_delivered", "bad", count=row["n"], day=row["as_of"])
+            yield Need("not_delivered", "bad", count=row["n"], is_ours=True, day=row["as_of"])
             continue
         receipt = done.receipt or {}
         calls: Mapping[str, Any] = receipt.get("webhook") or {}
         if calls.get("dead"):
-            yield Need("calls_given_up", "bad", count=calls["dead"], day=row["as_of"])
+            yield Need("calls_given_up", "bad", count=calls["dead"], is_ours=True, day=row["as_of"])
         if row["as_of"] < as_of:
             continue
         withheld: Mapping[str, int] = receipt.get("withheld") or {}
         if withheld:
             yield Need("withheld", "look", count=sum(withheld.values()), day=as_of, names=tuple(sorted(withheld)))
         if calls.get("waiting"):
-            yield Need("calls_wait", "look", count=calls["waiting"], day=as_of)
+            yield Need("calls_wait", "look", count=calls["waiting"], is_ours=True, day=as_of)
 
 
 def _reported(warehouse: Warehouse, business: Business, as_of: date) -> Iterator[Need]:
@@ -185,14 +187,14 @@ def _data(warehouse: Warehouse, quality: Quality, as_of: date) -> Iterator[Need]
         f"where as_of = date '{as_of}' and not is_accepted group by feed order by feed"
     ).to_pylist()
     for row in refused:
-        yield Need("refused_file", "bad", row["feed"], count=row["n"], is_rows=True, day=as_of)
+        yield Need("refused_file", "bad", row["feed"], count=row["n"], is_ours=True, day=as_of)
     for feed in quality.stale_feeds:
-        yield Need("stale_feed", "look", feed.feed, count=feed.limit_days, is_rows=True, day=feed.last_event_on)
+        yield Need("stale_feed", "look", feed.feed, count=feed.limit_days, is_ours=True, day=feed.last_event_on)
     kept = [feed for feed in quality.feeds if feed.quarantined_today is not None and feed.quarantined_today.count]
     if kept:
         rows_kept = sum(int(feed.quarantined_today.count) for feed in kept if feed.quarantined_today is not None)
         names = tuple(feed.feed for feed in kept)
-        yield Need("quarantined", "look", count=rows_kept, is_rows=True, day=as_of, names=names)
+        yield Need("quarantined", "look", count=rows_kept, is_ours=True, day=as_of, names=names)
     warned = sorted({f"{rule.feed}" for rule in quality.broken if rule.severity == "critical"} - {
         row["feed"] for row in refused
     })  # fmt: skip
@@ -201,12 +203,17 @@ def _data(warehouse: Warehouse, quality: Quality, as_of: date) -> Iterator[Need]
 
 
 def _alerts(warehouse: Warehouse, as_of: date) -> Iterator[Need]:
-    """Alerts that are not over; whoever acknowledged one is not named."""
+    """Alerts that are not over; whoever acknowledged one is not named.
+
+    Their stored message is in one language, and may hold an error's text or counts of people: the page writes its own.
+    """
     rows = warehouse.query(
-        "select alert_id, about, min(as_of) as first_on, bool_or(state = 'acknowledged') as is_acknowledged, "
+        "select alert_id, rule, about, min(as_of) as first_on, bool_or(state = 'acknowledged') as is_acknowledged, "
         "max_by(state, position) as last_state, max_by(severity, position) as last_severity, "
-        "max_by(message, position) as last_message from (select *, row(happened_at, coalesce(sequence, 0)) as position "
-        f"from alerts where as_of <= date '{as_of}') group by alert_id, about "
+        # Not max_by: it passes over nulls, and the value of today would be that of an earlier day.
+        "last(value order by position) as last_value, last(detail order by position) as last_detail "
+        "from (select *, row(happened_at, coalesce(sequence, 0)) as position "
+        f"from alerts where as_of <= date '{as_of}') group by alert_id, rule, about "
         "order by case last_severity when 'critical' then 0 when 'warning' then 1 else 2 end, first_on, alert_id"
     ).to_pylist()
     for row in rows:
@@ -214,5 +221,5 @@ def _alerts(warehouse: Warehouse, as_of: date) -> Iterator[Need]:
             continue
         kind = "acknowledged_alert" if row["is_acknowledged"] else "open_alert"
         state: State = "bad" if row["last_severity"] == "critical" and kind == "open_alert" else "look"
-        names = (row["alert_id"],)
-        yield Need(kind, state, row["about"], day=row["first_on"], names=names, text=row["last_message"])
+        seen = Seen.of_row(row["rule"], row["about"], row["last_value"], json.loads(row["last_detail"] or "{}"))
+        yield Need(kind, state, row["about"], day=row["first_on"], names=(row["alert_id"],), seen=seen)

@@ -216,7 +216,10 @@ def _groups_chart(division: Division, position: int, w: Words) -> list[Chart]:
         )
         for group in told
     )
-    said = [_groups_hidden(division, w)] if division.hidden_count else []
+    most = max(told, key=lambda group: group.share or 0.0)
+    said = [w("today_groups_most", group=_group_name(division, most.name, w), share=w.share(most.share or 0.0))]
+    if division.hidden_count:
+        said.append(_groups_hidden(division, w))
     if len(told) < len(division.groups):
         said.append(w("today_groups_no_stage", stage=_group_name(division, _AT_RISK, w)))
     chart = Chart(

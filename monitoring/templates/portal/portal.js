@@ -46,6 +46,7 @@
     spec.layout.font = { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("--ink") };
     spec.layout.hoverlabel.font.family = spec.layout.font.family;
     if (width < 520) { Object.keys(spec.narrow).forEach(function (path) { place(spec.layout, path, spec.narrow[path]); }); }
+    plot.box.style.minHeight = spec.layout.height + "px";
     return Plotly.react(plot.box, spec.data, spec.layout, { displayModeBar: false, locale: plot.locale, scrollZoom: false, doubleClick: false });
   }
   function drawAll() { return plots.reduce(function (before, plot) { return before.then(function () { return draw(plot); }); }, Promise.resolve()); }
@@ -65,6 +66,7 @@
     }
     each("figure.chart", function (figure) {
       var plot = { box: figure.querySelector(".chart-plot"), spec: JSON.parse(figure.querySelector(".spec").textContent), locale: dates.language, separators: dates.separators };
+      plot.box.style.minHeight = plot.spec.layout.height + "px"; /* what stands below it keeps its place */
       plots.push(plot);
       figure.querySelector(".flip").addEventListener("click", function () {
         var open = figure.classList.toggle("as-table");
@@ -100,12 +102,14 @@
     unfold();
   }
 
-  /* CSV: the bare numbers of the very table; a text that a spreadsheet would take for a formula gets an apostrophe. */
+  /* CSV: the bare numbers of the very table, as a spreadsheet of the page's language reads them; a text that it would
+     take for a formula gets an apostrophe. */
+  var comma = root.lang === "es", between = comma ? ";" : ",";
   function field(value) {
     if (value === null || value === undefined) { return ""; }
-    if (typeof value === "number") { return String(value); }
+    if (typeof value === "number") { return comma ? String(value).replace(".", ",") : String(value); }
     var text = /^\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]/.test(value) || /^[\t\r\n]/.test(value) ? "'" + value : value;
-    return /[",\r\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
+    return /[",;\r\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
   }
   function csv(table) {
     return Array.prototype.map.call(table.rows, function (row) {
@@ -114,7 +118,7 @@
         var own = cell.dataset.csv ? JSON.parse(cell.dataset.csv) : [cell.textContent.trim()];
         own.forEach(function (value) { fields.push(field(value)); });
       });
-      return fields.join(",") + "\r\n";
+      return fields.join(between) + "\r\n";
     }).join("");
   }
   function download(button) {
@@ -154,6 +158,57 @@
     addEventListener("scroll", function () { each(".tip:hover, .tip:focus-within", showTip); }, { passive: true, capture: true });
   }
 
+  /* Definitions as lists: one below each table, which is one stop of the keyboard instead of one per column, and one of
+     all of them at the end, on paper. */
+  function listed(found, into) {
+    var list = document.createElement("dl"), known = {};
+    found.forEach(function (tip) {
+      var label = tip.firstElementChild.dataset.label, text = tip.lastElementChild.textContent;
+      if (known[label + "\n" + text]) { return; }
+      known[label + "\n" + text] = true;
+      list.appendChild(document.createElement("dt")).textContent = label;
+      list.appendChild(document.createElement("dd")).textContent = text;
+    });
+    into.appendChild(list);
+  }
+  function startLists() {
+    var main = document.querySelector("main"), all = Array.prototype.slice.call(document.querySelectorAll(".tip"));
+    each(".tabular", function (tabular) {
+      var tips = Array.prototype.slice.call(tabular.querySelectorAll("thead .tip"));
+      if (!tips.length) { return; }
+      var means = document.createElement("details"), title = tabular.querySelector("h3");
+      means.className = "means";
+      means.appendChild(document.createElement("summary")).textContent = main.dataset.columns;
+      means.firstChild.setAttribute("aria-label", main.dataset.columns + ": " + title.textContent);
+      listed(tips, means);
+      tabular.appendChild(means);
+      tips.forEach(function (tip) { tip.firstElementChild.tabIndex = -1; }); /* pointed at or touched, they still show */
+    });
+    if (!all.length) { return; }
+    var paper = document.createElement("section");
+    paper.className = "on-paper";
+    paper.appendChild(document.createElement("h2")).textContent = main.dataset.definitions;
+    listed(all, paper);
+    main.appendChild(paper);
+  }
+
+  /* Cards on a telephone: blocks are no table to a screen reader any more unless it is told so. */
+  function startCards() {
+    each("table.cards", function (table) {
+      var heads = Array.prototype.map.call(table.tHead.rows[0].cells, function (head) { return JSON.parse(head.dataset.csv)[0]; });
+      table.setAttribute("role", "table");
+      each("thead, tbody", function (group) { group.setAttribute("role", "rowgroup"); }, table);
+      Array.prototype.forEach.call(table.rows, function (row) {
+        row.setAttribute("role", "row");
+        Array.prototype.forEach.call(row.cells, function (cell, i) {
+          var isHead = row.parentNode === table.tHead;
+          cell.setAttribute("role", isHead ? "columnheader" : i ? "cell" : "rowheader");
+          if (!isHead && i) { cell.dataset.label = heads[i]; }
+        });
+      });
+    });
+  }
+
   /* A box that does not scroll is no stop for the keyboard; one that goes on to the right shows it at its edge. */
   function showEdge(box) { box.classList.toggle("goes-on", box.scrollWidth - box.clientWidth - box.scrollLeft > 2); }
   function measureBoxes() {
@@ -161,6 +216,39 @@
       box.tabIndex = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight ? 0 : -1;
       showEdge(box);
     });
+  }
+
+  /* The other language opens at what is being read: the asked-for section while it is in view, else the topmost one. */
+  function placeInView() {
+    var asked = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1))), found = "";
+    if (asked && asked.tagName === "H2") {
+      var at = asked.getBoundingClientRect();
+      if (at.bottom > 0 && at.top < innerHeight) { return location.hash; }
+    }
+    each("h2[id]", function (heading) { if (heading.getBoundingClientRect().top < innerHeight * 0.4) { found = "#" + heading.id; } });
+    return found;
+  }
+  function followPlace(language) {
+    var bare = language.getAttribute("href"), waits = false;
+    function follow() {
+      waits = false;
+      language.setAttribute("href", bare + placeInView());
+    }
+    function later() {
+      if (!waits) { waits = true; requestAnimationFrame(follow); }
+    }
+    follow();
+    addEventListener("hashchange", follow);
+    addEventListener("scroll", later, { passive: true });
+    root.addEventListener("drawn", follow);
+  }
+
+  /* Whatever came to stand above the asked-for section while the page was made must not push it away. */
+  var hasMoved = false;
+  ["wheel", "touchstart", "keydown", "pointerdown"].forEach(function (what) { addEventListener(what, function () { hasMoved = true; }, { passive: true, once: true }); });
+  function backToPlace() {
+    var asked = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (asked && !hasMoved) { asked.scrollIntoView({ behavior: "instant" }); }
   }
 
   function start() {
@@ -177,12 +265,7 @@
       drawAll();
     });
     system.addEventListener("change", function () { said(); drawAll(); });
-    if (language) {
-      var bare = language.getAttribute("href");
-      var follow = function () { language.setAttribute("href", bare + location.hash); };
-      follow();
-      addEventListener("hashchange", follow);
-    }
+    if (language) { followPlace(language); }
     each(".csv", function (button) { button.addEventListener("click", function () { download(button); }); });
     each(".rest", function (button) {
       button.addEventListener("click", function () {
@@ -195,11 +278,15 @@
       });
     });
     startTips();
+    startLists();
+    startCards();
     startFolds(); /* before the charts: they are drawn on paper when their sections are open */
     each(".scroll", function (box) { box.addEventListener("scroll", function () { showEdge(box); }, { passive: true }); });
     addEventListener("resize", measureBoxes);
     startCharts().then(function () {
       measureBoxes();
+      backToPlace();
+      root.dispatchEvent(new Event("drawn"));
       root.dataset.drawn = "yes";
     });
   }

@@ -15,8 +15,9 @@ from monitoring.alerts import read_alerts
 from monitoring.alerts.rules import rules_of
 from monitoring.alerts.seeing import see
 from monitoring.measurement import measure
-from tests.monitoring.alerts.world import MONDAY, alerted, company, events, figures, noon
-from tests.monitoring.company import CHURN, receive
+from tests.monitoring.alerts.world import MONDAY, alerted, company, events, figures, noon, ran
+from tests.monitoring.company import BUSINESS, CHURN, receive
+from tests.monitoring.company import workspace_in as company_with
 from tests.monitoring.measurement.experiment import STARTS_ON, World, run
 
 
@@ -84,22 +85,66 @@ def test_a_step_that_failed_is_told_until_it_succeeds_also_when_it_comes_after_t
     shop = company(tmp_path)
     day, after = MONDAY, MONDAY + timedelta(days=1)
 
-    def ran(run_id: str, flow: str, on: date, error: str | None) -> None:
-        shop.journal.start_run(
-            run_id, flow=flow, business="shop", as_of=on, inputs_key="", owner="night:1", now=noon(on)
-        )  # fmt: skip
-        shop.journal.end_run(run_id, now=noon(on), receipt=None if error else {}, error=error)
-
-    ran("1", "ingest_daily", day, "tills: 3 of 4 columns are missing. Have the file made again.")
+    ran(shop, "ingest_daily", day, "tills: 3 of 4 columns are missing. Have the file made again.")
     alerted(shop, day)
     [ingest] = read_alerts(shop.warehouse)
     assert (ingest.rule, ingest.about, ingest.newest.severity) == ("step_failed", "ingest_daily", "critical")
-    assert "3 of 4 columns are missing" in ingest.newest.message
-    ran("2", "ingest_daily", day, None)
-    ran("3", "portal", day, "s3://site: cannot be reached.")  # after the day's alerts
+    assert ingest.newest.message.endswith("(tills: 3 of 4 columns are missing).")
+    ran(shop, "ingest_daily", day)
+    ran(shop, "portal", day, "s3://site: cannot be reached.")  # after the day's alerts
     alerted(shop, after)
     states = {alert.about: alert.state for alert in read_alerts(shop.warehouse)}
     assert states == {"ingest_daily": "over", "portal": "open"}
+
+
+def _steps(shop: Workspace) -> dict[str, tuple[str, str]]:
+    return {alert.about: (alert.state, alert.newest.severity) for alert in read_alerts(shop.warehouse)}
+
+
+def test_what_waits_has_not_failed_and_what_the_day_can_do_without_is_a_warning(tmp_path: Path) -> None:
+    shop = company(tmp_path)
+    ran(shop, "train_value", MONDAY, "values: knowable from 2026-01-01 on.", waits=True)
+    ran(shop, "segments", MONDAY, "segments: the disk is full.")
+    ran(shop, "score_daily", MONDAY, "lapsed: the disk is full.", subject=CHURN)
+    ran(shop, "retrain", MONDAY, "lapsed: the disk is full.", subject=CHURN)  # the first one: nobody can be scored
+    alerted(shop, MONDAY)
+    assert _steps(shop) == {
+        "segments": ("open", "warning"), "score_daily": ("open", "critical"), "retrain": ("open", "critical")
+    }  # fmt: skip
+
+
+def test_a_step_that_failed_stays_told_until_it_is_done_however_long_it_was_not_tried(tmp_path: Path) -> None:
+    shop = company(tmp_path)
+    ran(shop, "learn", MONDAY, "the registry is away.")
+    for number in range(4):
+        ran(shop, "ingest_daily", MONDAY + timedelta(days=number))
+        alerted(shop, MONDAY + timedelta(days=number))
+    assert _steps(shop) == {"learn": ("open", "warning")}
+    ran(shop, "learn", MONDAY + timedelta(days=4))
+    alerted(shop, MONDAY + timedelta(days=4))
+    assert _steps(shop) == {"learn": ("over", "warning")}
+
+
+def test_one_churn_definition_that_is_done_hides_no_other_that_failed(tmp_path: Path) -> None:
+    second = {"name": "gone", "kind": "inactivity", "feed": "tills", "outcome_days": 56, "active_days": 56}
+    shop = company_with(tmp_path, churn=[*BUSINESS["churn"], second])  # type: ignore[misc]
+    ran(shop, "score_daily", MONDAY, "lapsed: the disk is full.", subject=CHURN)
+    ran(shop, "score_daily", MONDAY, subject="gone")
+    alerted(shop, MONDAY)
+    assert _steps(shop) == {"score_daily": ("open", "critical")}
+    ran(shop, "score_daily", MONDAY, subject=CHURN)
+    alerted(shop, MONDAY + timedelta(days=1))
+    assert _steps(shop)["score_daily"][0] == "over"
+
+
+def test_of_an_error_a_sentence_is_told_and_no_page(tmp_path: Path) -> None:
+    shop = company(tmp_path)
+    ran(shop, "portal", MONDAY, f"page: {'x' * 1000}. And more.\nTraceback")
+    ran(shop, "report", MONDAY, "report: cannot be written. Free the disk.\nlast lines of a log")
+    alerted(shop, MONDAY)
+    long, short = (alert.newest.message for alert in sorted(read_alerts(shop.warehouse), key=lambda one: one.about))
+    assert len(long) < 400
+    assert short.endswith("(report: cannot be written).")
 
 
 def test_a_changed_ledger_is_critical(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def effect(workspace: Workspace, campaign: str, estimate: float, low: float, hig
     row = {
         "as_of": date(2025, 12, 20), "campaign": campaign, "version": 1, "segment": "all", "metric": "churned",
         "method": "newcombe", "reading": "official", "estimate": estimate, "low": low, "high": high, "level": 0.95,
-        **changes,
+        "treatment_count": 800, "holdout_count": 200, **changes,
     }  # fmt: skip
     batch = f"effects/{campaign}/{row['as_of']}/{row['reading']}"
     workspace.warehouse.append("effects", rows_of(TABLES["effects"], [row]), batch=batch)

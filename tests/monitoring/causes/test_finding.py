@@ -7,13 +7,17 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from holdback.commits import rows_of
 from holdback.errors import BusinessFileError, DataError, NotKnowableYet
+from holdback.tables import TABLES
 from holdback.workspace import Workspace
 from monitoring.causes import Causes, find_causes
+from monitoring.causes.measured import measured_effects
 from tests.monitoring.causes.company import (
     BEFORE_THE_RISE,
     CHURN,
@@ -245,3 +249,30 @@ def test_one_customer_is_nobody_to_point_at(phones: Workspace, tmp_path: Path) -
     assert found.themes == ()
     assert found.segments == ()
     assert any("fewer than 5 customers are described" in note for note in found.notes)
+
+
+def test_what_is_withheld_today_is_not_replaced_by_yesterdays_figure(tmp_path: Path) -> None:
+    workspace = company(tmp_path, customers=10)
+    churn = workspace.business.churn_named(CHURN)
+
+    def measured() -> list[float | None]:
+        found = measured_effects(workspace.warehouse, workspace.business, churn, TODAY, ())
+        return [one.change.estimate for one in found]
+
+    def day(number: int, estimate: float | None, **changes: Any) -> None:
+        ends = (None, None) if estimate is None else (estimate - 0.01, estimate + 0.01)
+        when = {"as_of": date(2025, 12, number), "reading": "daily"}
+        effect(workspace, "promise", estimate, *ends, **when, **changes)  # type: ignore[arg-type]
+
+    day(10, -0.03)
+    assert measured() == [pytest.approx(-3)]
+    day(11, None, withheld="sample_ratio: too few are held out")
+    assert measured() == []
+    day(12, -0.04, holdout_count=4)
+    assert measured() == []
+    day(13, -0.05)
+    assert measured() == [pytest.approx(-5)]
+    check = {"as_of": date(2025, 12, 13), "campaign": "promise", "version": 1, "check": "contamination",
+             "verdict": "failed", "finding": "the holdout was called"}  # fmt: skip
+    workspace.warehouse.append("integrity_checks", rows_of(TABLES["integrity_checks"], [check]), batch="checks")
+    assert measured() == []

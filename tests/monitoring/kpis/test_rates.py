@@ -47,7 +47,7 @@ def test_each_group_is_counted_as_it_was_on_the_day_with_wilson_s_interval() -> 
         assert row.left is not None
         low, high = proportion_confint(row.left.count, row.left.n, method="wilson")
         assert (row.left.low, row.left.high) == pytest.approx((max(low, 0), high), abs=1e-12)
-        assert row.known_from == date(2025, 5, 31)
+        assert row.known_from == date(2025, 6, 1)
 
 
 def test_a_group_that_is_too_small_is_withheld_and_so_is_what_would_give_it_away() -> None:
@@ -69,7 +69,7 @@ def test_months_are_those_of_the_churn_history() -> None:
     assert [row.left for row in found.groups] == [month.left for month in history]
     assert [row.value for row in found.groups] == ["2025-02", "2025-03", "2025-04", "2025-05", "2025-06"]
     june = found.groups[-1]
-    assert (june.left, june.known_from) == (None, date(2025, 7, 1))
+    assert (june.left, june.known_from) == (None, date(2025, 7, 2))
     assert found.groups[-2].known_from == date(2025, 5, 31)
 
 
@@ -97,12 +97,22 @@ def test_by_plan_flag_stage_and_cohort() -> None:
 
 def test_a_rate_waits_for_its_outcomes_and_says_how_long() -> None:
     warehouse = regional({"north": (10, 3)})
-    with pytest.raises(NotKnowableYet, match=r"the outcomes of 2025-06-01 are over on 2025-07-01.*from 2025-07-02 on"):
+    with pytest.raises(NotKnowableYet, match="the outcomes of 2025-06-01 are not knowable before 2025-07-02"):
         rates(warehouse, "region", on=date(2025, 6, 1))
-    with pytest.raises(NotKnowableYet, match="the outcomes of 2025-02-01 are over on 2025-03-03"):
+    with pytest.raises(NotKnowableYet, match="the outcomes of 2025-02-01 are not knowable before 2025-03-04"):
         rates(warehouse, "region", as_of=date(2025, 1, 25))
-    with pytest.raises(NotKnowableYet, match="the outcomes of 2025-02-01 are over on 2025-03-03"):
+    with pytest.raises(NotKnowableYet, match="the outcomes of 2025-02-01 are not knowable before 2025-03-04"):
         rates(warehouse, "region", as_of=date(2025, 2, 20))
+
+
+def test_on_the_day_between_the_windows_end_and_its_proof_nobody_is_asked_for_newer_data() -> None:
+    # The window of May is over on the 31st; an event of that day is visible on June 1st.
+    deals = [RECORDED, *(start(who, at(2025, 1, 10)) for who in names("c", 10)), cancel("c00", at(2025, 5, 31, 12))]
+    with pytest.raises(NotKnowableYet, match="not knowable before 2025-06-01"):
+        rates(world(deals=deals), "region", as_of=date(2025, 5, 31), on=MAY)
+    known = rates(world(deals=deals), "region", as_of=date(2025, 6, 1), on=MAY)
+    assert known.total is not None
+    assert known.total.known_from == date(2025, 6, 1)
 
 
 def test_a_window_whose_end_the_data_do_not_reach_is_not_known() -> None:
@@ -123,7 +133,7 @@ def test_everyone_left() -> None:
 
 def test_one_customer_is_not_told_of() -> None:
     found = rates(regional({"north": (1, 1)}), "region")
-    assert found.groups == (GroupRate("north", None, None, True, date(2025, 5, 31)),)
+    assert found.groups == (GroupRate("north", None, None, True, date(2025, 6, 1)),)
     assert found.total is not None
     assert found.total.is_withheld
     assert all(row.is_withheld and row.left is None for row in rates(regional({"north": (1, 1)}), "month").groups)
@@ -228,7 +238,7 @@ def test_where_no_cancellation_is_on_record_nothing_is_known_of_leaving() -> Non
 
 def test_the_first_window_on_record_is_waited_for() -> None:
     deals = [row for row in old_and_new() if row["event_at"] < at(2025, 4, 20)]
-    with pytest.raises(NotKnowableYet, match="the outcomes of 2025-04-01 are over on 2025-05-01"):
+    with pytest.raises(NotKnowableYet, match="the outcomes of 2025-04-01 are not knowable before 2025-05-02"):
         rates(world(deals=deals), "plan", as_of=date(2025, 4, 25))
 
 

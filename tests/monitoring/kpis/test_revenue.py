@@ -28,7 +28,7 @@ def contracts(**changes: float | None) -> RevenueChurn:
 
 def test_what_was_lost_reduced_grown_and_kept() -> None:
     found = contracts(c00=None, c01=None, c02=15.0, c03=5.0)
-    assert (found.described_on, found.ends_on, found.known_from) == (MAY, date(2025, 5, 31), date(2025, 5, 31))
+    assert (found.described_on, found.ends_on, found.known_from) == (MAY, date(2025, 5, 31), date(2025, 6, 1))
     assert (found.start_amount, found.end_amount, found.currency) == (100.0, 80.0, "EUR")
     assert (found.customer_count, found.unknown_count) == (10, 0)
     assert found.reduced is not None
@@ -160,7 +160,7 @@ def test_what_cannot_be_told_says_why() -> None:
     free = [RECORDED, REACH, *(start(who, at(2025, 1, 10), price=0) for who in names("c", 9))]
     with pytest.raises(DataError, match="brought nothing"):
         revenue_churn(world(deals=free), company(), CANCELLED, AS_OF)
-    with pytest.raises(NotKnowableYet, match="are over on"):
+    with pytest.raises(NotKnowableYet, match="not knowable before 2025-07-02"):
         revenue_churn(world(deals=few), company(), CANCELLED, AS_OF, on=date(2025, 6, 1))
     bare = company(feeds=())
     customers = [{"customer_id": who, "left": False, "loaded_at": at(2025, 1, 1)} for who in names("c", 9)]

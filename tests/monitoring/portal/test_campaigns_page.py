@@ -220,9 +220,12 @@ def test_a_failed_check_withholds_every_effect_and_says_what_to_do(leaked: Works
     assert withheld.state == "bad"
     assert "held back really left alone" in withheld.text
     assert "holdback decisions findings" in text(withheld.details)
-    assert {cells[2].text for name in ("found", "asked") for cells in tables(own)[f"{name}-{SPRING}"].rows} == {"–"}
+    assert {cells[2].text for name in ("found", "asked") for cells in tables(page)[f"{name}-{SPRING}"].rows} == {"–"}
     assert charts(own) == {}
-    first = tables(own)[f"checks-{SPRING}"].rows[0]
+    checks = section(page, f"{SPRING}-integrity")
+    assert not checks.is_folded, "what failed is seen"
+    assert "checks passed" in checks.title
+    first = tables(checks)[f"checks-{SPRING}"].rows[0]
     assert (first[0].text, first[1].text, first[1].state) == ("held back really left alone", "failed", "bad")
 
 

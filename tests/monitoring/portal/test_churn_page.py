@@ -81,7 +81,7 @@ def test_the_newest_complete_month_has_its_rate_and_interval(page):
     expected = wilson(20, 54)
     assert found.value == EN.share(20 / 54) == "37.0%"
     assert found.interval == f"{EN.share(expected.low)} to {EN.share(expected.high)}"
-    assert "known since 31\u00a0May\u00a02025" in found.note
+    assert "known since 1\u00a0June\u00a02025" in found.note
     assert page.lead.replace("\u00a0", " ").startswith("Of the 54 customers of 1 May 2025, 37.0%")
 
 
@@ -101,7 +101,7 @@ def test_months_that_are_not_over_are_left_out_and_a_sentence_says_so(page):
     expected = wilson(6, 60)
     assert (february.value, february.low, february.high) == (expected.share, expected.low, expected.high)
     [left_out] = [part for part in section(page, "rate").parts if isinstance(part, Notice)]
-    assert "Jun\u00a02025: its days are not over; known on 1\u00a0July\u00a02025." in left_out.details
+    assert "Jun\u00a02025: its days are not over; known on 2\u00a0July\u00a02025." in left_out.details
 
 
 def test_small_groups_are_not_shown_nor_what_would_give_them_away(page):
@@ -170,7 +170,7 @@ def test_nobody_is_named(page):
 def test_on_the_first_day_ever_it_says_when_a_rate_is_known(tmp_path):
     deals = [*(start(who, at(2025, 6, 14)) for who in names("new", 20)), cancel("early", at(2025, 6, 14))]
     page = said(churn, home(tmp_path, deals), AS_OF)
-    assert page.lead.replace("\u00a0", " ") == "No churn rate yet: the first one is known on 31 July 2025."
+    assert page.lead.replace("\u00a0", " ") == "No churn rate yet: the first one is known on 1 August 2025."
     assert "Come back on 1 July 2025" in told(page)
     assert not [part for one in page.sections for part in one.parts if isinstance(part, Chart)]
 

@@ -176,7 +176,7 @@ def test_before_the_first_day_it_says_what_to_do(company):
 def test_on_the_first_day_it_says_when_its_scores_can_be_judged(company):
     found = read(company, FIRST_DAY)
     drawn = models.page(found, EN)
-    day = EN.day(ENDS_ON)
+    day = EN.day(ENDS_ON + timedelta(days=1))
     assert f"Not knowable before {day}" in drawn.lead
     assert section(drawn, "judged").parts == (Notice(f"Not knowable before {day}: no outcome window is over yet."),)
     assert section(drawn, "scores").parts[0].text == EN("drift_scores_first")

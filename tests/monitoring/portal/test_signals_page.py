@@ -150,6 +150,27 @@ def test_triggers_say_what_they_wait_for_and_what_acting_earned(page):
     assert detractor[4:] == ["–", "nothing is expected", "–"]
 
 
+def test_what_is_withheld_today_is_not_replaced_by_an_earlier_figure(tmp_path):
+    """A check that failed, a figure that is withheld today, a group of a handful: then nothing is told."""
+    daily, today = {**EFFECT, "reading": "daily"}, date(2026, 2, 27)
+    silent = dict.fromkeys(("estimate", "low", "high", "treatment_count", "holdout_count"))
+    failed = {"as_of": today, "campaign": "after_complaints", "version": 1, "check": "contamination",
+              "verdict": "failed", "finding": "the holdout was called"}  # fmt: skip
+    withheld = {**daily, **silent, "as_of": today, "withheld": "contamination: the holdout was called"}
+    customers = [{"customer_id": who, "region": "north"} for who in (*ANGRY, *CALM)]
+
+    def earned(name, effects, checks=()):
+        place = home(tmp_path / name, customers=customers, firings=FIRINGS, trigger_runs=RUNS, effects=effects,
+                     integrity_checks=list(checks))  # fmt: skip
+        return rows(said(signals, place, AS_OF), "triggers")[0][6]
+
+    assert earned("daily", [daily]) == "€2.50"
+    assert earned("withheld", [daily, withheld]) != "€2.50"
+    assert earned("failed", [daily, {**daily, "as_of": today}], [failed]) != "€2.50"
+    assert earned("failed-later", [EFFECT], [failed]) != "€2.50"
+    assert earned("few", [{**daily, "holdout_count": 4}]) != "€2.50"
+
+
 def test_firings_of_few_customers_are_not_shown_nor_what_gives_them_away(page):
     """Two complained today; seven scored low today and three in the rest of the week, whose total is told."""
     [complaints, detractor] = rows(page, "triggers")

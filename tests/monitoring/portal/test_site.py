@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from holdback.errors import BusinessFileError, Busy, NotKnowableYet, OperatorError
 from holdback.workspace import Workspace
 from monitoring.portal import editions
+from monitoring.portal import site as site_module
 from monitoring.portal.site import MOST_BYTES, BuiltSite, build_portal
 from monitoring.portal.source import Source
 from tests.monitoring.company import workspace_in
@@ -73,7 +75,7 @@ def test_every_link_of_every_page_leads_to_a_file_of_the_site(workspace: Workspa
 def test_the_index_leads_to_the_language_of_the_business(tmp_path: Path, language: str, first: str) -> None:
     site = build_portal(workspace_in(tmp_path, language=language), DAY, pages=TWO)
     assert f'content="0; url={first}"' in (site.root / "2025-10-01" / "index.html").read_text()
-    assert 'content="0; url=2025-10-01/index.html"' in site.index.read_text()
+    assert f'content="0; url={site.edition}/index.html"' in site.index.read_text()
 
 
 def test_a_name_of_a_business_that_looks_like_markup_is_text(tmp_path: Path) -> None:
@@ -115,17 +117,17 @@ def test_what_changed_on_the_day_replaces_it_and_leaves_nothing_behind(workspace
 
 def test_yesterday_stays_readable_and_the_site_opens_with_today(workspace: Workspace) -> None:
     yesterday = build(workspace, DAY - timedelta(days=1))
-    build(workspace)
+    today = build(workspace)
     assert yesterday.first_page.is_file()
-    assert "2025-10-01/index.html" in (workspace.portal / "index.html").read_text()
+    assert f"{today.edition}/index.html" in (workspace.portal / "index.html").read_text()
     assert (workspace.portal / "latest" / "en" / "today.html").read_text().count("2025-10-01")
 
 
 def test_a_day_of_the_past_does_not_become_the_first(workspace: Workspace) -> None:
-    build(workspace)
+    today = build(workspace)
     past = build(workspace, DAY - timedelta(days=3))
-    assert not past.is_newest
-    assert "2025-10-01/index.html" in (workspace.portal / "index.html").read_text()
+    assert (past.is_newest, past.newest) == (False, DAY)
+    assert f"{today.edition}/index.html" in (workspace.portal / "index.html").read_text()
     assert (workspace.portal / "latest").resolve() == (workspace.portal / "2025-10-01").resolve()
 
 
@@ -136,9 +138,74 @@ def test_old_days_go_and_the_newest_never_does(tmp_path: Path) -> None:
     assert removed == [(), (days[0],), (), (days[1],), (days[2],)]
     assert editions.days_in(workspace.portal) == (days[3], days[4])
     assert len(list(workspace.portal.glob("????-??-??.*"))) == 2
-    past = build(workspace, days[0])
-    assert past.removed_days == (days[0],)
-    assert editions.days_in(workspace.portal) == (days[3], days[4])
+
+
+def test_a_day_that_is_older_than_the_site_keeps_is_built_and_stays_until_another_day_is(tmp_path: Path) -> None:
+    workspace = workspace_in(tmp_path, portal={"keep_days": 2})
+    build(workspace)
+    past = build(workspace, DAY - timedelta(days=400), text="long ago")
+    assert "long ago" in past.first_page.with_name("churn.html").read_text()
+    assert (past.is_newest, past.removed_days) == (False, ())
+    [note] = past.notes
+    assert note == (
+        "2024-08-27 is older than portal.keep_days (2 days before 2025-10-01): it stays readable until another day is built."
+    )
+    after = build(workspace, text="more is known")
+    assert (after.removed_days, after.notes) == ((past.as_of,), ())
+    assert editions.days_in(workspace.portal) == (DAY,)
+
+
+def copied(root: Path, to: Path) -> Path:
+    """A copy as an archive or a network share makes it: without symbolic links."""
+    shutil.copytree(root, to, ignore=lambda folder, names: [name for name in names if Path(folder, name).is_symlink()])
+    return to
+
+
+def test_a_copy_without_symbolic_links_opens_from_its_first_page(workspace: Workspace, tmp_path: Path) -> None:
+    build(workspace)
+    copy = copied(workspace.portal, tmp_path / "copy")
+    pages = list(copy.rglob("*.html"))
+    assert len(pages) == 1 + 5
+    assert all(link.is_file() for page in pages for link in links_of(page))
+
+
+def test_what_is_not_ours_is_neither_removed_nor_in_the_way(tmp_path: Path) -> None:
+    workspace = workspace_in(tmp_path, portal={"keep_days": 2})
+    build(workspace, DAY - timedelta(days=1))
+    for path in ("2020-01-01/payroll.html", "2020-01-02/index.html", "2021-05-05.backup/a", "assets/logos/a.svg"):
+        (workspace.portal / path).parent.mkdir(parents=True)
+        (workspace.portal / path).write_text("somebody else's")
+    (workspace.portal / "2020-01-01.csv").write_text("1")
+    before = files_of(workspace.portal)
+    build(workspace)
+    after = files_of(workspace.portal)
+    assert {name for name in before if before[name] != after.get(name)} == {"index.html"}
+    assert editions.days_in(workspace.portal) == (DAY - timedelta(days=1), DAY)
+
+
+@pytest.mark.parametrize("name", ["2025-10-01", "latest"])
+@pytest.mark.parametrize("file", ["index.html", "payroll.html"])
+def test_a_folder_of_somebody_else_where_the_day_goes_is_refused_and_stays(
+    workspace: Workspace, name: str, file: str
+) -> None:
+    (workspace.portal / name).mkdir(parents=True)
+    (workspace.portal / name / file).write_text("somebody else's")
+    with pytest.raises(OperatorError, match=rf"portal/{name}: something stands there .* Move it away, then build"):
+        build(workspace)
+    assert (workspace.portal / name / file).read_text() == "somebody else's"
+    (workspace.portal / name).rename(workspace.root / "elsewhere")
+    assert build(workspace).is_newest
+
+
+def test_a_site_that_was_copied_along_its_links_is_built_on(workspace: Workspace, tmp_path: Path) -> None:
+    build(workspace, DAY - timedelta(days=1))
+    shutil.copytree(workspace.portal, tmp_path / "copy")
+    shutil.rmtree(workspace.portal)
+    (tmp_path / "copy").rename(workspace.portal)
+    build(workspace)
+    site = build(workspace, DAY - timedelta(days=1), text="more is known")
+    assert editions.days_in(workspace.portal) == (DAY - timedelta(days=1), DAY)
+    assert "more is known" in site.first_page.with_name("churn.html").read_text()
 
 
 def test_an_old_day_keeps_the_assets_it_was_drawn_for(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +297,7 @@ def test_a_build_killed_before_any_step_shows_a_whole_day(
 ) -> None:
     build(workspace, DAY - timedelta(days=1))
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -241,7 +308,23 @@ def test_a_build_killed_before_any_step_shows_a_whole_day(
         assert all(link.is_file() for link in links_of(page))
     site = build(workspace)
     assert site.is_newest
-    assert "2025-10-01/index.html" in site.index.read_text()
+    assert f"{site.edition}/index.html" in site.index.read_text()
+
+
+def test_a_day_killed_before_the_site_opens_with_it_does_not_break_the_site_for_another_day(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(workspace)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(editions, "lead_to_newest", killed)
+        build(workspace, text="more is known")
+    site = build(workspace, DAY - timedelta(days=1))
+    assert not site.is_newest
+    assert all(link.is_file() for link in links_of(site.index))
 
 
 def test_an_edition_that_somebody_changed_is_written_again(workspace: Workspace) -> None:
@@ -271,6 +354,42 @@ def test_where_there_are_no_symbolic_links_a_day_is_a_page_that_leads_to_its_edi
         assert len(pages) == 1 + 2 + 2 * 5
         assert all(link.is_file() for page in pages for link in links_of(page))
     assert build(workspace).first_page == workspace.portal / "2025-10-01" / "en" / "today.html"
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+@pytest.mark.parametrize("lost", ["", "edition.json", "index.html"])
+def test_a_day_whose_edition_was_lost_stops_no_other_day_and_is_built_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, has_links: bool, lost: str
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not has_links:
+        monkeypatch.setattr(Path, "symlink_to", refused)
+    yesterday = build(workspace, DAY - timedelta(days=1))
+    edition = yesterday.root / yesterday.edition
+    if lost:
+        (edition / lost).unlink()
+    else:
+        shutil.rmtree(edition)
+    assert build(workspace).is_newest
+    again = build(workspace, DAY - timedelta(days=1))
+    assert (again.edition, again.is_newest) == (yesterday.edition, False)
+    assert again.first_page.is_file()
+    assert editions.days_in(workspace.portal) == (DAY - timedelta(days=1), DAY)
+
+
+def test_what_pages_look_like_has_a_name_that_changes_with_templates_and_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = {site_module.looks()}
+    folders = tuple(Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in site_module._LOOKS_IN)
+    monkeypatch.setattr(site_module, "_LOOKS_IN", folders)
+    for changed in (None, folders[0] / "page.html.j2", folders[1] / "es" / "today.po"):
+        if changed is not None:
+            changed.write_text(changed.read_text() + "\n")
+        seen.add(site_module.looks.__wrapped__())
+    assert len(seen) == 3
 
 
 def test_a_full_disk_leaves_the_day_before_as_it_was(tmp_path: Path, small_disk: object) -> None:

@@ -1,5 +1,6 @@
 """What needs a person is found wherever it stands, told once, the worst first, with what to do."""
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -118,6 +119,16 @@ def test_calls_that_were_given_up_or_wait_are_told(desk):
     assert (found["calls_wait"].count, found["calls_wait"].state) == (7, "look")
 
 
+def test_what_we_do_ourselves_is_counted_however_little(desk):
+    decide(desk, YESTERDAY, [contact(name) for name in names(1, 2)])
+    decide(desk, AS_OF, [contact(name) for name in names(3, 6)])
+    ran(desk, "deliver", AS_OF, receipt={"webhook": {"dead": 1, "waiting": 3}})
+    texts = [text for text, _, _ in needs(desk)]
+    assert "The contact lists of 1 March 2026 were not delivered (contacts: 2)." in texts
+    assert "Contacts of 2 March 2026 were not taken by the receiving system and were given up: 1." in texts
+    assert "Contacts of 2 March 2026 still wait to be sent to the receiving system: 3." in texts
+
+
 def test_contacts_that_nobody_reported_are_counted_and_not_named(desk):
     decided_on = AS_OF - timedelta(days=5)
     decide(desk, decided_on, [contact(name) for name in names(1, 8)])
@@ -191,24 +202,48 @@ def test_a_planned_reading_is_due_until_it_was_taken(desk, reads_on, taken_on, k
 
 
 def test_alerts_that_are_not_over_are_listed_without_who_took_them(desk):
-    alert = {"as_of": YESTERDAY, "alert_id": "a1", "rule": "data_late", "about": "tills", "state": "raised",
-             "severity": "critical", "happened_at": datetime(2026, 3, 1, 6), "message": "tills late <b>"}  # fmt: skip
+    age = json.dumps({"metric": "feed_age_days", "line": 3.0, "is_above": True, "is_default": True, "detail": ""})
+    alert = {"as_of": YESTERDAY, "alert_id": "a1", "rule": "feed_too_old", "about": "tills<b>", "state": "raised",
+             "severity": "critical", "happened_at": datetime(2026, 3, 1, 6), "message": "Los datos no llegan",
+             "value": 4.0, "detail": age}  # fmt: skip
     later = {"as_of": AS_OF, "happened_at": datetime(2026, 3, 2, 6)}
+    own = {"rule": "too_few", "about": "", "severity": "warning", "alert_id": "a2",
+           "detail": json.dumps({"metric": "customers_scored", "line": 90.0, "is_above": False})}  # fmt: skip
     listed = [
-        alert, {**alert, **later, "state": "seen_again"},
-        {**alert, "alert_id": "a2", "message": "drift", "severity": "warning"},
-        {**alert, **later, "alert_id": "a2", "message": "drift", "severity": "warning", "state": "acknowledged",
-         "by_whom": "Ana Ruiz"},
-        {**alert, **later, "alert_id": "a2", "message": "drift", "severity": "warning", "state": "seen_again",
-         "happened_at": datetime(2026, 3, 2, 7)},
+        alert, {**alert, **later, "state": "seen_again", "value": 5.0},
+        {**alert, **own},
+        {**alert, **later, **own, "state": "acknowledged", "by_whom": "Ana Ruiz", "value": 70.0},
+        {**alert, **later, **own, "state": "seen_again", "happened_at": datetime(2026, 3, 2, 7), "value": 60.0},
         {**alert, "alert_id": "a3", "message": "gone"}, {**alert, **later, "alert_id": "a3", "state": "over"},
     ]  # fmt: skip
     put(desk, "alerts", listed, batch="alerts")
     assert [(text, command) for text, _, command in needs(desk)] == [
-        ("Alert since 1 March 2026: tills late <b>", "holdback alerts show a1"),
-        ("Alert since 1 March 2026, acknowledged and not over: drift", "holdback alerts show a2"),
-    ]
+        ("Alert since 1 March 2026: The newest event (tills<b>) is 5 days old.", "holdback alerts show a1"),
+        ("Alert since 1 March 2026, acknowledged and not over: Customers scored: 60, below 90.",
+         "holdback alerts show a2"),
+    ]  # fmt: skip
     assert [need.state for need in read(today, desk).needs] == ["bad", "look"]
+    assert next(text for text, _, _ in needs(desk, ES)) == (
+        "Alerta desde el 1 de marzo de 2026: El último evento (tills<b>) tiene 5 días de antigüedad."
+    )
+
+
+def test_no_page_repeats_what_an_alert_saw_besides_which_may_be_an_error_or_count_people(desk):
+    rules = {"step_failed": "score_daily", "campaign_halted": "spring", "ledger_broken": "", "model_blocked": "left"}
+    listed = [
+        {"as_of": AS_OF, "alert_id": rule, "rule": rule, "about": about, "state": "raised", "severity": "critical",
+         "happened_at": datetime(2026, 3, 2, 6), "message": "3 treated units left (client-0007)", "value": 1.0,
+         "detail": json.dumps({"metric": rule, "line": 0.0, "is_above": True, "is_default": True,
+                               "detail": "3 treated units left (client-0007)"})}
+        for rule, about in rules.items()
+    ]  # fmt: skip
+    put(desk, "alerts", [*listed, {**listed[0], "alert_id": "old", "rule": "an_old_rule", "detail": None}], batch="x")
+    for words in (EN, ES):
+        told = [text for text, _, _ in needs(desk, words)]
+        assert len(told) == 5
+        assert not [text for text in told if "treated" in text or "client" in text]
+    assert "Alert since 2 March 2026: A step of the day failed (scoring)." in [text for text, _, _ in needs(desk)]
+    assert "Alert since 2 March 2026: Holdback halted the campaign (spring)." in [text for text, _, _ in needs(desk)]
 
 
 def test_files_that_were_refused_kept_aside_or_are_too_old_are_told(tmp_path):
@@ -233,13 +268,15 @@ def test_files_that_were_refused_kept_aside_or_are_too_old_are_told(tmp_path):
 
 
 def test_every_kind_of_need_is_said_in_both_languages(desk):
+    from monitoring.alerts.wording import Seen
     from monitoring.portal.pages.today_needs import Need
     from monitoring.portal.pages.today_said import needs_section
     from monitoring.words import catalogue
 
     told = sorted(key.removeprefix("today_need_") for key in catalogue("en") if key.startswith("today_need_"))
-    listed = tuple(Need(kind, "look", "x", count=9, day=AS_OF, names=("n",), text="t") for kind in told)
-    english, spanish = (needs_section(listed, words) for words in (EN, ES))
+    seen = Seen("step_failed", "x", "step_failed", True, 0.0, True, 1.0)
+    listed = tuple(Need(kind, "look", "x", count=9, day=AS_OF, names=("n",), seen=seen) for kind in told)
+    english, spanish = (needs_section(listed, "EUR", words) for words in (EN, ES))
     assert shape(english) == shape(spanish)
     for section in (english, spanish):
         [found] = section.parts
