@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
+from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
 
@@ -43,6 +45,35 @@ def test_a_failed_run_is_not_done_and_keeps_its_error(journal: Journal) -> None:
     journal.end_run("1", now=NOW, receipt=None, error="the disk is full")
     assert find(journal) is None
     assert [(run.state, run.error) for run in journal.runs()] == [("failed", "the disk is full")]
+
+
+def test_a_run_that_waits_has_not_failed_and_the_newest_of_each_subject_is_found(journal: Journal) -> None:
+    for run_id, subject, error in (("1", "left", "full"), ("2", "gone", "full"), ("3", "left", "")):
+        start(journal, run_id, subject=subject)
+        journal.end_run(run_id, now=NOW, receipt={}, error=error or None)
+    start(journal, "4", flow="learn")
+    journal.end_run("4", now=NOW, receipt=None, error="knowable later", waits=True)
+    found = journal.newest_runs(business="shop", since=AS_OF, until=AS_OF)
+    assert {(run.flow, run.subject): run.state for run in found} == {
+        ("score_daily", "left"): "done", ("score_daily", "gone"): "failed", ("learn", ""): "waits",
+    }  # fmt: skip
+
+
+def test_a_journal_of_before_subjects_is_read_and_written(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute(
+            "create table runs (run_id text primary key, flow text not null, business text not null, as_of text not"
+            " null, inputs_key text not null, state text not null, started_at text not null, ended_at text, owner text"
+            " not null, receipt text, error text)"
+        )
+        old.execute(
+            "insert into runs values ('0', 'score_daily', 'shop', '2026-03-01', 'k', 'done', '2026-03-01T05:00:00',"
+            " '2026-03-01T05:01:00', 'me', '{}', null)"
+        )
+    journal = Journal(f"sqlite:///{path}")
+    start(journal, "1", subject="left")
+    assert [(run.run_id, run.subject) for run in journal.runs()] == [("1", "left"), ("0", "")]
 
 
 def test_an_ended_run_is_never_changed(journal: Journal) -> None:
