@@ -70,7 +70,7 @@ def test_months_are_those_of_the_churn_history() -> None:
     assert [row.value for row in found.groups] == ["2025-02", "2025-03", "2025-04", "2025-05", "2025-06"]
     june = found.groups[-1]
     assert (june.left, june.known_from) == (None, date(2025, 7, 2))
-    assert found.groups[-2].known_from == date(2025, 5, 31)
+    assert found.groups[-2].known_from == date(2025, 6, 1)
 
 
 def test_by_plan_flag_stage_and_cohort() -> None:

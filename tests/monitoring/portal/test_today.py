@@ -214,7 +214,7 @@ def test_of_one_customer_nothing_is_told(tmp_path):
     page = said(today, desk)
     assert "Fewer than 5 customers were scored today" in page.lead
     assert stat(page, "Contacts").value == "1"  # what we do, not whom
-    ours = ("Contacts", "Cost of today's contacts")
+    ours = ("Contacts", "New contacts", "Cost of today's contacts")
     assert {one.value for one in stats(page) if one.label not in ours} <= {"–", "not shown", "< 5"}
     assert rows(page, "held-back")[0][1:3] == ["not shown", "–"]
     assert not any(text.strip("€") in ("0.70", "100.0%") for text in texts(page))
