@@ -11,6 +11,7 @@ from monitoring.portal.pages.earned_words import (
     STATES,
     amount_cell,
     fit_class,
+    forecast_money,
     interval,
     money,
     months,
@@ -37,10 +38,12 @@ def summary(content: EarnedContent, w: Words) -> Iterator[Part]:
     currency, spent = content.business.currency, content.spent
     stats = []
     if content.campaigns:
-        stats += [
-            Stat(w("earned_contacts"), money(spent.contact_cents, currency, w), w("earned_contacts_means")),
-            Stat(w("earned_incentives"), money(spent.incentive_cents, currency, w), w("earned_incentives_means")),
-        ]
+        parts = w(
+            "earned_so_far_parts",
+            contacts=money(spent.contact_cents, currency, w),
+            incentives=money(spent.incentive_cents, currency, w),
+        )
+        stats.append(Stat(w("earned_so_far"), money(spent.cents, currency, w), w("earned_so_far_means"), note=parts))
     programme = content.programme
     line = programme.total if programme is not None else None
     if programme is not None and line is not None and line.earned is not None and not is_small(line):
@@ -56,7 +59,8 @@ def summary(content: EarnedContent, w: Words) -> Iterator[Part]:
     if programme is None:
         share = content.business.holdout.global_share
         yield Notice(w("earned_programme_empty") if share > 0 else w("earned_no_programme"), "look")
-    yield Notice(w("earned_how"), details=(w("earned_how_costs"), w("earned_how_effects"), w("earned_how_once")))
+    once = () if programme is None else (w("earned_how_once", days=programme.horizon_days),)
+    yield Notice(w("earned_how"), details=(w("earned_how_costs"), w("earned_how_effects"), *once))
 
 
 def _margin_means(book: Book | None, w: Words) -> str:
@@ -64,12 +68,16 @@ def _margin_means(book: Book | None, w: Words) -> str:
 
 
 def _earned_stats(book: Book, line: Line, found: Earned, currency: str, w: Words) -> Iterator[Stat]:
-    margin, net = found.incremental_margin, found.net
+    """What came in, what of the cost belongs to it, and what is left: the three add up to the cent."""
+    margin, net, spent = found.incremental_margin, found.net, line.spent
     entered = w("earned_entered_in", months=months(line, w))
     yield Stat(
         w("earned_margin"), money(margin.cents, currency, w), _margin_means(book, w),
         interval=interval(margin, currency, w), note=entered,
     )  # fmt: skip
+    contacts, incentives = money(spent.contact_cents, currency, w), money(spent.incentive_cents, currency, w)
+    yield Stat(w("earned_contacts"), contacts, w("earned_contacts_means"), note=entered)
+    yield Stat(w("earned_incentives"), incentives, w("earned_incentives_means"), note=entered)
     yield Stat(
         w("earned_net"), money(net.cents, currency, w), w("earned_net_means"), interval=interval(net, currency, w),
         note=w(f"earned_says_{net_side(net)}"), state=STATES[net_side(net)],
@@ -117,8 +125,8 @@ def _brought_columns(days: str, w: Words) -> tuple[Column, ...]:
 
 def _cost_columns(w: Words) -> tuple[Column, ...]:
     return (
-        Column(w("earned_column_treated"), w("earned_column_treated_means"), is_number=True),
-        Column(w("earned_column_held"), w("earned_column_held_means"), is_number=True),
+        Column(w("earned_column_treated"), w("earned_column_treated_means", least=MINIMUM_CELL), is_number=True),
+        Column(w("earned_column_held"), w("earned_column_held_means", least=MINIMUM_CELL), is_number=True),
         Column(w("earned_contacts"), w("earned_contacts_means"), is_number=True),
         Column(w("earned_incentives"), w("earned_incentives_means"), is_number=True),
         Column(w("earned_dead"), w("earned_dead_means"), is_number=True),
@@ -253,9 +261,12 @@ def unmeasured(content: EarnedContent, w: Words) -> Iterator[Part]:
         waiting = [line for line in book.months if line.earned is None]
         if book.total is not None and book.total.earned is not None and waiting:
             listed = ", ".join(months(line, w) for line in waiting)
-            told.append(w("earned_gap_months", campaign=name, months=listed, why=why(waiting[0], w)))
-        if book.outside.cents and book.campaign is not None:
-            told.append(w("earned_gap_outside", campaign=name, amount=money(book.outside.cents, currency, w)))
+            amount = money(sum(line.spent.cents for line in waiting), currency, w)
+            told.append(w("earned_gap_months", campaign=name, months=listed, why=why(waiting[0], w), amount=amount))
+        if book.outside.cents:
+            key = "earned_gap_outside" if book.campaign is not None else "earned_gap_outside_all"
+            amount = money(book.outside.cents, currency, w)
+            told.append(w(key, campaign=name, amount=amount, days=book.horizon_days))
         if book.unknown_count:
             few = 0 < book.unknown_count < MINIMUM_CELL
             count = w("fewer_than", least=MINIMUM_CELL) if few else w.count(book.unknown_count)
@@ -294,7 +305,7 @@ def forecast(content: EarnedContent, w: Words) -> Iterator[Part]:
                 Cell(fit_class(one.fit_class, w)),
                 Cell(w.count(one.customer_count)),
                 *(
-                    Cell(money(cents, currency, w))
+                    Cell(forecast_money(cents, currency, w))
                     for cents in (one.margin_cents, one.cost_to_serve_cents, one.retention_cents, one.net_cents)
                 ),
             )

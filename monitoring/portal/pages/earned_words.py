@@ -19,6 +19,13 @@ def money(cents: float, currency: str, w: Words) -> str:
     return w.money(round(cents) / 100, currency)
 
 
+def forecast_money(cents: int, currency: str, w: Words) -> str:
+    """Write a sum of forecasts, which has no interval, no finer than it is known: in thousands, small ones in tens."""
+    amount = cents / 100
+    step = 1_000 if abs(amount) >= 10_000 else 100 if abs(amount) >= 1_000 else 10
+    return w.money(round(amount / step) * step, currency, 0)
+
+
 def round_money(cents: float, currency: str, w: Words) -> str:
     """Write an amount in whole units: for sentences."""
     return w.money(cents / 100, currency, 0)

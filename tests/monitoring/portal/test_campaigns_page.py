@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from holdback.workspace import Workspace
 from monitoring.measurement import measure, stored_effects
 from monitoring.moment import one_moment
 from monitoring.portal.pages import campaigns
+from monitoring.portal.pages.campaigns_asking import Entered
+from monitoring.portal.pages.campaigns_words import basis, check_value
 from monitoring.portal.parts import Page
 from monitoring.words import Words
 from tests.monitoring.measurement.experiment import FILE, STARTS_ON, World, business, run
@@ -301,6 +304,50 @@ def test_a_handful_held_out_is_never_shown_nor_what_it_was_compared_with(small: 
     assert charts(page) == {}
     assert {cells[2].text for cells in tables(page)[f"found-{SPRING}"].rows} == {"–"}
     assert "next" not in [one.name for one in page.sections]
+
+
+def test_no_check_gives_away_how_many_are_held_out(small: Workspace, helped: Workspace) -> None:
+    """From a Bayes factor or a p-value, the sizes of a tiny group can be found again."""
+    few, many = (
+        {cells[0].text: cells[2].small for cells in tables(page_of(one, READS_ON))[f"checks-{SPRING}"].rows}
+        for one in (small, helped)
+    )
+    assert len(few) >= 4
+    assert set(few.values()) == {""}
+    assert many["groups as drawn"]
+
+
+@pytest.mark.parametrize(
+    "name", ["sample_ratio", "response_rate", "contamination", "reach", "missing_outcomes", "independence"]
+)
+def test_the_value_of_a_check_is_told_of_large_groups_only(helped: Workspace, name: str) -> None:
+    [seen] = [one for one in content_of(campaigns, helped, READS_ON).seen if one.name == "spring"]
+    check = {**_check(READS_ON, name, "passed"), "value": 0.5, "limit": 0.9}
+    assert check_value(check, seen, EN)
+    assert check_value(check, replace(seen, entered=Entered(2000, 5)), EN) or name == "contamination"
+    assert check_value(check, replace(seen, entered=Entered(2000, 4)), EN) == ""
+    assert check_value(check, replace(seen, entered=Entered(3, 300)), EN) == ""
+    run_elsewhere = replace(seen, entered=None)
+    assert check_value(check, run_elsewhere, EN)
+    few = tuple({**row, "holdout_count": 4} for row in seen.figures)
+    assert check_value(check, replace(run_elsewhere, figures=few), EN) == ""
+
+
+def test_each_effect_says_on_how_many_customers_it_rests(helped: Workspace) -> None:
+    [seen] = [one for one in content_of(campaigns, helped, READS_ON).seen if one.name == "spring"]
+    row = seen.found
+    assert row is not None
+    count = row["treatment_count"] + row["holdout_count"]
+    page = page_of(helped, READS_ON)
+    [churn] = [
+        c for c in tables(page)[f"found-{SPRING}"].rows if (c[0].text, c[3].text) == ("churn", "planned reading")
+    ]
+    assert churn[2].small.endswith(f" n = {count:,}")
+    assert f"n = {count:,}" in text(tables(page)["overview"])
+    means = stats(section(page, SPRING))["Can be read"].definition
+    assert "An effect rests on those of them of whom its own outcome is known" in means
+    fewer = {**row, "treatment_count": row["treatment_count"] - 3}
+    assert basis(fewer, replace(seen, figures=(*seen.figures, fewer)), EN) == "", "the difference would tell of three"
 
 
 def test_segments_of_a_handful_and_what_gives_them_away_are_left_out(helped: Workspace) -> None:

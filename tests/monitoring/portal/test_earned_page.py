@@ -107,13 +107,48 @@ def test_costs_add_up_over_campaigns_and_count_once(page: Page, account: ProfitA
     """The programme holds the same money: only the campaigns' lines are added."""
     own = [line for line in account.lines if line.campaign is not None and not line.is_total]
     seen = stats(section(page, "account"))
-    assert seen["Contacts"].value == euros(sum(line.spent.contact_cents for line in own))
-    assert seen["Incentives"].value == euros(sum(line.spent.incentive_cents for line in own))
+    contacts, incentives = (
+        sum(getattr(line.spent, name) for line in own) for name in ("contact_cents", "incentive_cents")
+    )
+    assert seen["Spent so far"].value == euros(contacts + incentives)
+    assert seen["Spent so far"].note == f"contacts {euros(contacts)}, incentives {euros(incentives)}"
     programme = total(account, None).earned
     assert programme is not None
     assert seen["Net"].value == euros(programme.net.cents), "what was earned is the programme's, never a sum"
     assert seen["Net"].interval == interval(programme.net.low_cents, programme.net.high_cents)
     assert seen["Incentives given for nothing"].interval
+
+
+def cents(written: str) -> int:
+    return round(100 * float(written.replace("€", "").replace(",", "").replace("−", "-")))
+
+
+@pytest.mark.parametrize("name", ["account", SPRING])
+def test_margin_less_contacts_and_incentives_is_net_to_the_cent(page: Page, name: str) -> None:
+    """Net subtracts what was spent on those who can be read: that, and not all of it, stands beside it."""
+    seen = stats(section(page, name))
+    margin, contacts, incentives, net = (
+        cents(seen[label].value) for label in ("Margin kept", "Contacts", "Incentives", "Net")
+    )
+    assert contacts > 0
+    assert incentives > 0
+    assert net == margin - contacts - incentives
+    assert seen["Contacts"].note == seen["Incentives"].note == seen["Margin kept"].note
+
+
+def test_what_all_campaigns_spent_is_told_to_the_cent(page: Page, content: EarnedContent) -> None:
+    """The line of all of them, what waits, and what was spent too late for it: together all that campaigns spent."""
+    programme = content.programme
+    assert programme is not None
+    assert programme.total is not None
+    late, waits = programme.outside.cents, sum(one.spent.cents for one in programme.months if one.earned is None)
+    assert late > 0
+    assert programme.total.spent.cents + waits + late == content.spent.cents
+    gaps = text(section(page, "unmeasured"))
+    assert f"{TOGETHER}: {euros(late)} was spent later than 30 days after a customer entered" in gaps
+    assert (
+        f"; {euros(sum(o.spent.cents for b in content.books if b.campaign for o in b.months if not o.earned))} " in gaps
+    )
 
 
 def test_the_bars_are_margin_costs_and_net(page: Page, account: ProfitAndLoss) -> None:
@@ -134,13 +169,15 @@ def test_months_are_estimated_each_from_its_own_customers(page: Page, content: E
     assert [line.entry_month for line in spring.months] == ["2026-01", "2026-02", "2026-03"]
     assert sum(line.spent.cents for line in spring.months) + spring.outside.cents == spring.so_far.cents
     chart = charts(page)[f"months-{SPRING}"]
-    assert [point.x for point in chart.series[0].points] == ["Jan\u00a02026", "Feb\u00a02026"], "March is not mature"
+    assert [point.x for point in chart.series[0].points] == ["January\u00a02026", "February\u00a02026"], (
+        "March is not mature"
+    )
     assert "not added" in chart.definition
 
 
 def test_what_was_not_measured_is_said(page: Page) -> None:
     told = text(section(page, "unmeasured"))
-    assert "those who entered in Mar 2026: not knowable before 10 April 2026" in told
+    assert "those who entered in March 2026: not knowable before 10 April 2026" in told
     assert "spent on customers, or at times, that are in no analysis" in told
     assert "is cut, so that one large customer is no effect" in told
 
@@ -302,7 +339,7 @@ def test_a_name_from_the_file_is_plain_text(content: EarnedContent) -> None:
         for name in ("<script>", "invest")
     )  # fmt: skip
     page = said(replace(content, books=(replace(spring, classes=hostile),)))
-    assert tables(page)[f"classes-{SPRING}"].rows[0][0] == Cell("<script>", "Jan\u00a02026")
+    assert tables(page)[f"classes-{SPRING}"].rows[0][0] == Cell("<script>", "January\u00a02026")
 
 
 @pytest.mark.parametrize("day", [AS_OF, OPENED_ON, ENTRY_DAYS[1]])
