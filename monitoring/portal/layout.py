@@ -64,16 +64,17 @@ def draw_reference(layout: dict[str, Any], chart: Chart, axis: Literal["x", "y"]
         where = {"x": chart.reference, "xref": "x", "xanchor": _anchor((chart.reference - low) / (high - low))} | above
         layout["annotations"].append(_note(chart.reference_label, where))
     elif chart.kind == "bars":
-        layout["annotations"].append(
-            _note(f"{_DASHES} {chart.reference_label}", {"x": 1, "xref": "paper", "xanchor": "right"} | above)
-        )
+        corner = {"x": 1, "xref": "paper", "xanchor": "right", "yshift": 18 if chart.marks else 0} | above
+        layout["annotations"].append(_note(f"{_DASHES} {chart.reference_label}", corner))
+        if chart.marks:
+            layout["margin"]["t"] = 42
     else:
         beside = {"x": 1, "xref": "paper", "xanchor": "right", "y": chart.reference, "yref": "y", "yanchor": "bottom"}
         layout["annotations"].append(_note(chart.reference_label, beside))
 
 
 def name_level(layout: dict[str, Any], chart: Chart, places: Places) -> None:
-    """Name a line that stays at one value where a line to compare with could be taken for it: on the other side of it."""
+    """Name a line that stays at one value, where the line to compare with could be taken for it: on the other side."""
     if chart.reference is None:
         return
     for series in chart.series:

@@ -221,6 +221,7 @@
   /* The other language opens at what is being read: the asked-for section while it is in view, else the topmost one. */
   function placeInView() {
     var asked = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1))), found = "";
+    if (scrollY < 8) { return ""; }
     if (asked && asked.tagName === "H2") {
       var at = asked.getBoundingClientRect();
       if (at.bottom > 0 && at.top < innerHeight) { return location.hash; }

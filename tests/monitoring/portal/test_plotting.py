@@ -152,3 +152,35 @@ def test_names_are_cut_and_escaped():
     assert line_breaks("a <b> c", 20) == "a &lt;b&gt; c"
     assert line_breaks("one two three four five", 9) == "one two<br>three fo…"
     assert line_breaks("", 9) == ""
+
+
+@pytest.mark.parametrize(("on", "end"), [("2026-01-01", "left"), ("2026-01-10", "center"), ("2026-01-20", "right")])
+def test_the_word_of_a_mark_stays_inside_the_picture(on, end):
+    (note,) = plot(chart(days(20), marks=((on, "planned reading"),)), EN, "EUR").layout["annotations"]
+    assert (note["x"], note["xanchor"]) == (on, end)
+
+
+def test_the_planned_line_is_told_from_the_line_to_compare_with():
+    ends = (Point("2026-01-01", -0.01), Point("2026-01-09", -0.01))
+    two = [Series("found", tuple(days(9)), True), Series("planned", ends)]
+    plotted = plot(chart(two, reference=0.0, reference_label="no difference"), EN, "EUR")
+    reference, planned = plotted.layout["annotations"]
+    assert (reference["text"], reference["yanchor"]) == ("no difference", "bottom")
+    assert (planned["text"], planned["yanchor"], planned["y"]) == ("planned", "top", -0.01)
+    assert plotted.layout["shapes"][0]["line"]["dash"] != plotted.data[1]["line"]["dash"]
+
+
+def test_the_word_of_a_line_across_bars_stands_above_them():
+    plotted = plot(chart(days(3), "bars", reference=0.1, reference_label="expected"), EN, "EUR")
+    (note,) = plotted.layout["annotations"]
+    assert (note["yref"], note["y"], note["yanchor"]) == ("paper", 1, "bottom")
+    assert note["text"].endswith("expected")
+
+
+def test_bars_of_days_are_named_where_they_stand():
+    weekly = [Point((date(2026, 1, 5) + timedelta(days=7 * i)).isoformat(), 1.0) for i in range(3)]
+    plotted = plot(chart(weekly, "bars"), EN, "EUR")
+    assert plotted.layout["xaxis"]["tickvals"] == ["2026-01-05", "2026-01-12", "2026-01-19"]
+    many = plot(chart(days(60), "bars"), EN, "EUR")
+    assert len(many.layout["xaxis"]["tickvals"]) <= 10
+    assert len(many.narrow["xaxis.tickvals"]) <= 4

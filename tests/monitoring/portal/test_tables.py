@@ -1,5 +1,7 @@
 """The points of a chart as a table, and what of a table goes into a CSV file."""
 
+from datetime import date
+
 import pytest
 
 from monitoring.portal.parts import Cell, Chart, Column, Point, Series, Table
@@ -24,7 +26,7 @@ def test_a_chart_reads_as_a_row_per_point_with_its_interval():
         ("Day",), ("Churn", "Churn, límite inferior", "Churn, límite superior"),
     ]  # fmt: skip
     assert shown(grid) == [
-        [("2026-01-31", ""), (f"50,0{HARD}%", f"40,0{HARD}% a 61,0{HARD}%")],
+        [(ES.short_day(date(2026, 1, 31)), ""), (f"50,0{HARD}%", f"40,0{HARD}% a 61,0{HARD}%")],
         [(f"feb{HARD}2026", ""), (f"25,0{HARD}%", "")],
     ]
     assert [cell.csv for row in grid.rows for cell in row] == [
@@ -86,13 +88,67 @@ def test_what_is_no_single_number_stays_text(text):
     assert bare_number(text, EN) is None
 
 
-def test_numbers_of_a_table_go_out_bare_and_what_stands_in_small_beside_them():
-    table = Table(
-        "t",
-        "T",
-        (Column("Name"), Column("Churn", "", True)),
-        ((Cell("12"), Cell("12.3%", "10% to 15%")), (Cell("b"), Cell("< 5"))),
+def table_of(*cells, label="Churn"):
+    return Table("t", "T", (Column("Name"), Column(label, "", True)), tuple((Cell("a"), cell) for cell in cells))
+
+
+def files_of(words, *cells):
+    grid = grid_of_table(table_of(*cells), words)
+    return grid.heads[1].csv, [row[1].csv for row in grid.rows]
+
+
+def test_a_number_and_its_interval_stand_in_columns_of_their_own():
+    names, values = files_of(ES, Cell("12,3 %", "−10,0 % a 15,0 %"), Cell("–"), Cell("< 5"), Cell("1.234"))
+    assert names == ("Churn", "Churn, límite inferior", "Churn, límite superior")
+    assert values == [(0.123, -0.1, 0.15), (None, None, None), ("< 5", None, None), (1234.0, None, None)]
+
+
+def test_an_interval_in_brackets_and_a_unit_in_a_word_are_no_hindrance():
+    _, values = files_of(EN, Cell("+3.5 (\u22122.7 to +10.3)"), Cell("\u22120.17 points", "\u22121.0 to +2.5 points"))
+    assert values == [(3.5, -2.7, 10.3), (-0.17, -1.0, 2.5)]
+    assert files_of(ES, Cell("18\u00a0días"))[1] == [(18.0,)]
+
+
+def test_what_else_stands_in_small_has_a_column_of_its_own():
+    names, values = files_of(
+        EN, Cell("0.5", "0.4 to 0.6 (interval at 95%)"), Cell("0.7", "too few to tell"), Cell("0.8", "0.7 to 0.9")
     )
-    grid = grid_of_table(table, EN)
-    assert [head.csv for head in grid.heads] == [("Name",), ("Churn", "Churn, detail")]
-    assert [cell.csv for row in grid.rows for cell in row] == [("12",), (0.123, "10% to 15%"), ("b",), ("< 5", None)]
+    assert names == ("Churn", "Churn, lower bound", "Churn, upper bound", "Churn, detail")
+    assert values == [
+        (0.5, 0.4, 0.6, "0.4 to 0.6 (interval at 95%)"),
+        (0.7, None, None, "too few to tell"),
+        (0.8, 0.7, 0.9, None),
+    ]
+
+
+def test_a_page_that_gives_bare_numbers_is_believed_before_its_text():
+    _, values = files_of(EN, Cell("about a third", "some", number=0.3333, low=0.3, high=0.4))
+    assert values == [(0.3333, 0.3, 0.4, "some")]
+
+
+def test_a_text_goes_out_with_an_ordinary_minus_and_ordinary_spaces():
+    table = Table("t", "T", (Column("Name"),), ((Cell("\u22125\u00a0% or less"),), (Cell("–"),)))
+    assert [row[0].csv for row in grid_of_table(table, EN).rows] == [("-5 % or less",), (None,)]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(0.010282199261669858, 0.0102822), (1234567.0, 1234567.0), (98765.4321, 98765.4), (-0.5, -0.5), (0.0, 0.0)],
+)
+def test_points_go_out_with_six_digits_and_whole_numbers_whole(value, written):
+    (row,) = grid_of_chart(chart(Series("a", (Point("x", value),)), unit="number"), EN, "EUR").rows
+    assert row[1].csv == (written,)
+
+
+def test_rows_with_words_are_stacked_on_a_telephone_and_plain_numbers_are_not():
+    def stacked(columns, cells):
+        return grid_of_table(Table("t", "T", columns, (cells,)), EN).is_stacked
+
+    words, number = Column("w"), Column("n", "", True)
+    assert not stacked((words, *[number] * 5), [Cell("a"), *[Cell("1,234")] * 5])
+    assert not stacked((words, words, number), [Cell("a"), Cell("b"), Cell("1")])
+    assert stacked((words, words, number, number), [Cell("a"), Cell("b"), Cell("1"), Cell("2")])
+    assert stacked(
+        (words, number), [Cell("a"), Cell("1", "a sentence about it that needs a little more room than one line has")]
+    )
+    assert stacked((words, words), [Cell("a"), Cell("some words of a sentence")])
