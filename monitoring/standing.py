@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -46,6 +46,7 @@ class GuardSeen:
     name: str
     severity: str
     reason: str
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,9 @@ def _decision(verdict: StoredVerdict) -> Decision:
         as_of=verdict.as_of,
         decision=verdict.decision,
         reasons=tuple(str(reason) for reason in figures.get("reasons", ())),
-        guards=tuple(GuardSeen(g["name"], g["severity"], g["reason"]) for g in figures.get("guards", ())),
+        guards=tuple(
+            GuardSeen(g["name"], g["severity"], g["reason"], g.get("figures") or {}) for g in figures.get("guards", ())
+        ),
         auc_gain=None if not gain else Estimate(gain["estimate"], gain["low"], gain["high"], gain["n"], gain["method"]),
         is_by_hand=_is_by_hand(verdict),
     )

@@ -13,7 +13,7 @@ from monitoring.portal.pages.churn_rates import Divided, Months, read_divided, r
 from monitoring.portal.pages.churn_staying import cohorts_section, moves_section
 from monitoring.portal.pages.churn_time import changed, rate_section, revenue_section, why_no_rate
 from monitoring.portal.pages.figures import in_words
-from monitoring.portal.parts import Page
+from monitoring.portal.parts import Notice, Page, Section
 from monitoring.portal.source import Source
 from monitoring.words import Words
 
@@ -72,6 +72,7 @@ def page(content: ChurnContent, words: Words) -> Page:
             cohorts_section(content.cohorts, content.divided, content.churn, w),
             moves_section(content.moves, w),
             reasons_section(content.reasons, w),
+            Section("methods", w("churn_page_methods"), (Notice(w("churn_page_methods_say")),), is_folded=True),
         ),
     )
 

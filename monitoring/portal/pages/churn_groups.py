@@ -30,7 +30,7 @@ def groups_section(divided: Divided | None, words: Words) -> tuple[Section, ...]
     parts: list[Part] = []
     alone: list[str] = []
     alike: list[Groups] = []
-    for groups in divided.groups:
+    for groups in _once(divided.groups):
         if groups.shown_count + groups.withheld_count < 2:
             alone.append(_title(groups, w))
         elif not groups.rows:
@@ -47,6 +47,15 @@ def groups_section(divided: Divided | None, words: Words) -> tuple[Section, ...]
         parts.append(Notice(w("churn_page_one_group", what=", ".join(alone))))
     lead = w("churn_page_groups_lead", day=w.day(divided.described_on), least=MINIMUM_CELL)
     return (Section("groups", w("churn_page_groups"), tuple(parts), lead),)
+
+
+def _once(divisions: Sequence[Groups]) -> Iterator[Groups]:
+    """Leave out what divides customers into groups of the same names as the plan: it is told as the plan already."""
+    plans = {one.value for groups in divisions if groups.by == "plan" for one in groups.rows}
+    for groups in divisions:
+        is_plan_again = groups.by not in _OURS and {one.value for one in groups.rows} == plans
+        if not is_plan_again or len(plans) < 2:
+            yield groups
 
 
 def _few(groups: Groups, divided: Divided, words: Words) -> Iterator[Part]:
@@ -183,7 +192,7 @@ def stage_named(value: str, words: Words) -> str:
 
 
 def _title(groups: Groups, words: Words) -> str:
-    return groups.meaning or _dividing(groups.by, words)
+    return _dividing(groups.by, words) if groups.meaning is None else str(getattr(groups.meaning, words.language))
 
 
 def _dividing(by: str, words: Words) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
+from features.declarations import Meaning
 from features.labels import knowable_on, outcome_ends_on
 from holdback.business import CancellationChurn, ColumnChurn
 from holdback.errors import BusinessFileError, DataError, HoldbackError, NotKnowableYet
@@ -75,7 +76,7 @@ class Groups:
     """
 
     by: str
-    meaning: str | None
+    meaning: Meaning | None
     is_flag: bool
     rows: tuple[GroupRate, ...]
     shown_count: int
@@ -201,9 +202,10 @@ def _groups(source: Source, found: ChurnRates, compared: int) -> Groups:
     rows = tuple(shown[at] for at in sorted(largest))
     customers = source.business.customers
     attribute = customers.attributes.get(found.by) if customers is not None else None
+    told = (None, None) if attribute is None else (attribute.meaning_in("en"), attribute.meaning_in("es"))
     return Groups(
         found.by,
-        attribute.meaning if attribute is not None else None,
+        Meaning(told[0], told[1]) if told[0] and told[1] else None,
         attribute is not None and attribute.kind == "flag",
         rows,
         len(shown),

@@ -88,7 +88,7 @@ def page(content: Data, words: Words) -> Page:
         sections=(
             _arrived_section(content, w),
             contracts_section(content.quality.broken, content.refused, w),
-            quarantine_section(content.quality.reasons, content.waiting, w),
+            quarantine_section(content.quality.reasons, content.quality.broken, content.waiting, w),
             freshness_section(content.quality.feeds, w),
             gaps_section(content.days, w),
             _history_section(content, w),

@@ -59,8 +59,12 @@ def _rule_row(rule: BrokenRule, w: Words) -> tuple[Cell, ...]:
     )
 
 
-def quarantine_section(reasons: tuple[Reason, ...], waiting: tuple[Waiting, ...], w: Words) -> Section:
-    """Say why rows were kept aside today, and what waits with how to look at it."""
+def quarantine_section(
+    reasons: tuple[Reason, ...], broken: tuple[BrokenRule, ...], waiting: tuple[Waiting, ...], w: Words
+) -> Section:
+    """Say why rows were kept aside today, unless the broken rules said it, and what waits with how to look at it."""
+    told = {(rule.feed, rule.rule, rule.row_count) for rule in broken}
+    others = [one for one in reasons if (one.feed, one.rule, one.row_count) not in told]
     why = Table(
         name="reasons",
         caption=w("data_reasons_caption"),
@@ -69,7 +73,7 @@ def quarantine_section(reasons: tuple[Reason, ...], waiting: tuple[Waiting, ...]
             Column(w("data_feed")),
             Column(w("data_rows"), w("data_def_reason_rows"), is_number=True),
         ),
-        rows=tuple((Cell(rule_in_words(one.rule, w)), Cell(one.feed), Cell(w.count(one.row_count))) for one in reasons),
+        rows=tuple((Cell(rule_in_words(one.rule, w)), Cell(one.feed), Cell(w.count(one.row_count))) for one in others),
         empty=w("data_reasons_none"),
     )
     waits = Table(
@@ -94,7 +98,8 @@ def quarantine_section(reasons: tuple[Reason, ...], waiting: tuple[Waiting, ...]
         ),
         empty=w("data_waiting_none"),
     )
-    return Section("quarantine", w("data_quarantine"), (why, waits), w("data_quarantine_lead"))
+    parts = (why, waits) if others or not reasons else (Notice(w("data_reasons_above")), waits)
+    return Section("quarantine", w("data_quarantine"), parts, w("data_quarantine_lead"))
 
 
 def freshness_section(feeds: tuple[FeedQuality, ...], w: Words) -> Section:

@@ -10,6 +10,7 @@ from monitoring.portal.pages.models_judged import (
     calibration_section,
     champion_section,
     figures_section,
+    guards_section,
     judged_section,
     newest_judged,
     not_judged,
@@ -17,7 +18,7 @@ from monitoring.portal.pages.models_judged import (
 )
 from monitoring.portal.pages.models_league import league_section, value_section
 from monitoring.portal.pages.models_written import written
-from monitoring.portal.parts import Page
+from monitoring.portal.parts import Notice, Page, Section
 from monitoring.portal.source import Source
 from monitoring.words import Words
 
@@ -37,6 +38,7 @@ def page(content: ModelsContent, words: Words) -> Page:
         _lead(content, words),
         (
             champion_section(content, words),
+            *guards_section(content, words),
             judged_section(content, words),
             calibration_section(content, words),
             promise_section(content, words),
@@ -46,6 +48,7 @@ def page(content: ModelsContent, words: Words) -> Page:
             figures_section(content, words),
             league_section(content, words),
             value_section(content, words),
+            Section("methods", words("models_methods"), (Notice(words("models_methods_say")),), is_folded=True),
         ),
     )
 
@@ -62,9 +65,20 @@ def _lead(c: ModelsContent, w: Words) -> str:
     else:
         auc = written(w, newest.auc, partial(w.number, digits=2)).both
         kind = "ranks" if newest.auc.low > 0.5 else "chance"
-        said.append(w(f"models_lead_{kind}", day=w.day(newest.as_of), auc=auc))
+        pairs = w.count(100 * newest.auc.estimate)
+        said.append(w(f"models_lead_{kind}", day=w.day(newest.as_of), auc=auc, pairs=pairs))
         said.append(w(f"models_lead_{newest.calibration}"))
     if c.drift.measured:
-        n, measured = w.count(len(c.drift.drifted)), w.count(len(c.drift.measured))
-        said.append(w("models_lead_changed", n=n, measured=measured) if c.drift.drifted else w("models_lead_unchanged"))
+        said.append(_changed(c, w))
     return " ".join(said)
+
+
+def _changed(c: ModelsContent, w: Words) -> str:
+    """Say how many features changed; those that only fill up with time are told below, not here."""
+    changed, measured = len(c.drift.drifted), w.count(len(c.drift.measured))
+    if not changed:
+        return w("models_lead_unchanged")
+    if c.young_count == 0:
+        return w("models_lead_changed", n=w.count(changed), measured=measured)
+    news = changed - c.young_count
+    return w("models_lead_changed_old", n=w.count(news), measured=measured) if news else w("models_lead_only_young")

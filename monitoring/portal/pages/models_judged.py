@@ -7,6 +7,7 @@ from functools import partial
 from monitoring.cells import MINIMUM_CELL
 from monitoring.performance import BAND, Cohort
 from monitoring.portal.pages.models_content import ModelsContent
+from monitoring.portal.pages.models_guards import seen_by
 from monitoring.portal.pages.models_written import point, written
 from monitoring.portal.parts import Cell, Chart, Column, Notice, Part, Point, Section, Series, Stat, State, Stats, Table
 from monitoring.standing import OURS, Decision
@@ -44,12 +45,20 @@ def champion_section(content: ModelsContent, words: Words) -> Section:
         parts.append(Notice(w("models_day_missing", day=w.day(c.as_of), scored=w.day(c.scored_on)), "look"))
     if c.version is not None:
         parts.append(Stats(_champion_stats(c, w)))
-    guards = c.standing.trained.guards if c.standing.trained is not None else ()
-    if guards:
-        parts.append(_guards_table(c, w))
     if c.history:
         parts.append(_history_table(c, w))
     return Section("champion", w("models_champion"), tuple(parts))
+
+
+def guards_section(content: ModelsContent, words: Words) -> tuple[Section, ...]:
+    """What was checked before it was promoted, folded when nothing stood in its way; nothing where nothing is known."""
+    guards = content.standing.trained.guards if content.standing.trained is not None else ()
+    if not guards:
+        return ()
+    passed = sum(guard.severity == "pass" for guard in guards)
+    title = words("models_folded_guards", passed=passed, all=len(guards))
+    table = _guards_table(content, words)
+    return (Section("guards-before", title, (table,), is_folded=not content.standing.blocking_guards),)
 
 
 def figures_section(content: ModelsContent, words: Words) -> Section:
@@ -241,7 +250,7 @@ def _guards_table(c: ModelsContent, w: Words) -> Table:
             (
                 Cell(w.known("guard_", guard.name), w.known("models_asks_", guard.name)),
                 Cell(w.known("guard_", guard.severity), state=states.get(guard.severity, "none")),
-                Cell(guard.reason),
+                Cell(seen_by(guard, w)),
             )
             for guard in c.standing.trained.guards
         ),

@@ -9,7 +9,7 @@ from monitoring.portal.pages.signals_firing import firing_section, trial_section
 from monitoring.portal.pages.signals_opinions import answers_section, risk_section, risk_sentence, themes_section
 from monitoring.portal.pages.signals_triggers import Watched, read_triggers
 from monitoring.portal.pages.signals_voices import Opinions, read_opinions
-from monitoring.portal.parts import Page
+from monitoring.portal.parts import Notice, Page, Section
 from monitoring.portal.source import Source
 from monitoring.words import Words
 
@@ -47,6 +47,7 @@ def page(content: SignalsContent, words: Words) -> Page:
             answers_section(content.opinions, w),
             themes_section(content.opinions, w),
             risk_section(content.opinions, w),
+            Section("methods", w("signals_methods"), (Notice(w("signals_methods_say")),), is_folded=True),
         ),
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
 from monitoring.cells import MINIMUM_CELL, hidden
 from monitoring.portal.pages.figures import limits
 from monitoring.portal.pages.signals_conditions import condition
-from monitoring.portal.pages.signals_triggers import WEEKS, Watched
+from monitoring.portal.pages.signals_triggers import WEEKS, Watched, Week
 from monitoring.portal.parts import Cell, Chart, Column, Notice, Part, Point, Section, Series, State, Table
 from monitoring.proportions import Share
 from monitoring.triggers import TriggerRecord
@@ -96,11 +97,15 @@ def _worth(one: Watched, currency: str, words: Words) -> Cell:
 def _weeks(one: Watched, words: Words) -> Chart:
     w, expected = words, one.standing.expected_per_day
     first = next(at for at, week in enumerate(one.weeks) if week.was_asked)
-    points = tuple(Point(week.begins_on.isoformat(), week.fired) for week in one.weeks[first:])
+    points = tuple(Point(_until(week, w), week.fired) for week in one.weeks[first:])
     floods = sum(week.is_flooded for week in one.weeks)
-    sentence = w("signals_flooded_weeks", count=floods) if floods else ""
+    said = []
+    if first:
+        said.append(w("signals_young", shown=len(one.weeks) - first, all=WEEKS))
+    if floods:
+        said.append(w("signals_flooded_weeks", count=floods))
     if any(week.fired is None and week.was_asked for week in one.weeks):
-        sentence = f"{sentence} {w('signals_hidden_weeks', least=MINIMUM_CELL)}".strip()
+        said.append(w("signals_hidden_weeks", least=MINIMUM_CELL))
     return Chart(
         f"firings-{one.trigger.name.replace('_', '-')}",
         w("signals_firings", trigger=one.trigger.name),
@@ -112,8 +117,14 @@ def _weeks(one: Watched, words: Words) -> Chart:
         w("signals_fired"),
         reference=None if expected is None else 7 * expected,
         reference_label="" if expected is None else w("signals_expected_week"),
-        sentence=sentence,
+        sentence=" ".join(said),
     )
+
+
+def _until(week: Week, words: Words) -> str:
+    """Name a week by its last day; eight of them need no year."""
+    day, month, _ = words.brief_day(week.begins_on + timedelta(days=6)).split("\u00a0")
+    return words("signals_week_until", day=f"{day}\u00a0{month}")
 
 
 def _gaps(watched: Sequence[Watched], words: Words) -> Iterator[str]:

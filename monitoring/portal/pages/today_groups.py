@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from campaigns.values import DECILE_GROUPS, decile_group
 from features.clocks import Clock, newest_versions
 from features.corrections import corrected_tables
+from features.declarations import Meaning
 from features.segments import RFM_GROUPS, STAGES
 from features.steps import with_steps
 from holdback.business import Business, Churn
@@ -49,7 +50,7 @@ class Division:
 
     Attributes:
         kind: ``attribute`` of the company's own, or one of the groups that every company has.
-        title: Name of the attribute as the business file tells it; empty for the others.
+        title: The attribute as the business file tells it; None for the others.
         is_flag: True when the groups are yes and no.
         grouped_on: Day of the groups; None for attributes, which are those known today.
         groups: The first :data:`MOST_GROUPS` that can be shown: in their own order, else those with most at risk first.
@@ -58,7 +59,7 @@ class Division:
     """
 
     kind: Kind
-    title: str
+    title: Meaning | None
     is_flag: bool
     grouped_on: date | None
     groups: tuple[Group, ...]
@@ -105,8 +106,9 @@ def _by_attribute(warehouse: Warehouse, business: Business, churn: Churn, as_of:
             f"from (select customer_id, risk_tier from scores where {_own(churn, as_of)}) "
             "left join _customers_rows using (customer_id) group by name order by at_risk desc, n desc, name"
         ).to_pylist()
-        meaning = next(column.meaning for column in business.attribute_columns if column.name == name)
-        yield _division("attribute", rows, title=meaning, is_flag=is_flag)
+        plain = name.replace("_", " ")
+        title = Meaning(attribute.meaning_in("en") or plain, attribute.meaning_in("es") or plain)
+        yield _division("attribute", rows, title=title, is_flag=is_flag)
 
 
 def _by_stored_group(warehouse: Warehouse, churn: Churn, as_of: date) -> Iterator[Division]:
@@ -134,7 +136,12 @@ def _by_stored_group(warehouse: Warehouse, churn: Churn, as_of: date) -> Iterato
 
 
 def _division(
-    kind: Kind, rows: list[dict[str, Any]], *, title: str = "", is_flag: bool = False, grouped_on: date | None = None
+    kind: Kind,
+    rows: list[dict[str, Any]],
+    *,
+    title: Meaning | None = None,
+    is_flag: bool = False,
+    grouped_on: date | None = None,
 ) -> Division:
     groups = shown_groups([(row["name"], row["n"], row["at_risk"]) for row in rows])
     shown = tuple(group for group in groups if group.customer_count is not None)

@@ -186,8 +186,8 @@ def groups_section(divisions: tuple[Division, ...], why_none: str, w: Words) -> 
 
 
 def _groups_title(division: Division, w: Words) -> str:
-    if division.kind == "attribute":
-        return w("today_by_attribute", name=division.title)
+    if division.title is not None:
+        return w("today_by_attribute", name=getattr(division.title, w.language))
     assert division.grouped_on is not None
     return w(f"today_by_{division.kind}", day=w.day(division.grouped_on))
 
