@@ -207,7 +207,9 @@ def _bounds(text: str, words: Words) -> tuple[float, float] | None:
 
 
 def _plain(text: str, words: Words) -> str | None:
-    """Write a text for a file that programs read: an ordinary minus and ordinary spaces, nothing for nothing."""
+    """Write a text for a file that programs read: ordinary minus and spaces, days in ISO 8601, nothing for nothing."""
+    if day := words.day_of(text):
+        return day.isoformat()
     plain = text.replace(_MINUS, "-").replace("\u00a0", " ").strip()
     return None if plain in ("", words("nothing")) else plain
 

@@ -83,8 +83,7 @@
 
   /* Folded sections: one opens when its address is asked for, all of them on paper. */
   function unfold() {
-    var name = decodeURIComponent(location.hash.slice(1)), heading = name && document.getElementById(name);
-    var fold = heading && heading.closest("details.fold");
+    var heading = asked(), fold = heading && heading.closest("details.fold");
     if (fold) { fold.open = true; }
   }
   function startFolds() {
@@ -218,15 +217,20 @@
     });
   }
 
-  /* The other language opens at what is being read: the asked-for section while it is in view, else the topmost one. */
+  /* The other language opens at what is being read: the section that was asked for until the reader moves on, and
+     longer while its heading is in view; else the topmost one. */
+  var isAsked = true, gestures = ["wheel", "touchmove", "keydown", "pointerdown"];
+  gestures.forEach(function (what) { addEventListener(what, function () { isAsked = false; }, { passive: true, capture: true }); });
+  addEventListener("hashchange", function () { isAsked = true; });
+  function asked() { return location.hash ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null; }
   function placeInView() {
-    var asked = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1))), found = "";
-    if (scrollY < 8) { return ""; }
-    if (asked && asked.tagName === "H2") {
-      var at = asked.getBoundingClientRect();
-      if (at.bottom > 0 && at.top < innerHeight) { return location.hash; }
+    var heading = asked(), found = "";
+    if (heading && heading.tagName === "H2") {
+      var at = heading.getBoundingClientRect();
+      if (isAsked || (at.bottom > 0 && at.top < innerHeight)) { return location.hash; }
     }
-    each("h2[id]", function (heading) { if (heading.getBoundingClientRect().top < innerHeight * 0.4) { found = "#" + heading.id; } });
+    if (scrollY < 8) { return ""; }
+    each("h2[id]", function (one) { if (one.getBoundingClientRect().top < innerHeight * 0.4) { found = "#" + one.id; } });
     return found;
   }
   function followPlace(language) {
@@ -245,11 +249,8 @@
   }
 
   /* Whatever came to stand above the asked-for section while the page was made must not push it away. */
-  var hasMoved = false;
-  ["wheel", "touchstart", "keydown", "pointerdown"].forEach(function (what) { addEventListener(what, function () { hasMoved = true; }, { passive: true, once: true }); });
   function backToPlace() {
-    var asked = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (asked && !hasMoved) { asked.scrollIntoView({ behavior: "instant" }); }
+    if (isAsked && asked()) { asked().scrollIntoView({ behavior: "instant" }); }
   }
 
   function start() {

@@ -26,7 +26,7 @@ def test_a_chart_reads_as_a_row_per_point_with_its_interval():
         ("Day",), ("Churn", "Churn, límite inferior", "Churn, límite superior"),
     ]  # fmt: skip
     assert shown(grid) == [
-        [(ES.short_day(date(2026, 1, 31)), ""), (f"50,0{HARD}%", f"40,0{HARD}% a 61,0{HARD}%")],
+        [(ES.brief_day(date(2026, 1, 31)), ""), (f"50,0{HARD}%", f"40,0{HARD}% a 61,0{HARD}%")],
         [(f"feb{HARD}2026", ""), (f"25,0{HARD}%", "")],
     ]
     assert [cell.csv for row in grid.rows for cell in row] == [
@@ -124,6 +124,11 @@ def test_what_else_stands_in_small_has_a_column_of_its_own():
 def test_a_page_that_gives_bare_numbers_is_believed_before_its_text():
     _, values = files_of(EN, Cell("about a third", "some", number=0.3333, low=0.3, high=0.4))
     assert values == [(0.3333, 0.3, 0.4, "some")]
+
+
+def test_a_day_goes_out_in_iso_8601():
+    table = Table("t", "T", (Column("Day"),), ((Cell(ES.brief_day(date(2026, 9, 1))),),))
+    assert grid_of_table(table, ES).rows[0][0].csv == ("2026-09-01",)
 
 
 def test_a_text_goes_out_with_an_ordinary_minus_and_ordinary_spaces():
