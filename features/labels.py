@@ -80,8 +80,8 @@ def outcome_ends_on(churn: Churn, as_of: date) -> date:
 def knowable_on(churn: Churn, as_of: date) -> date:
     """Return the first day on which what became of a day's customers can be known.
 
-    That is the day after :func:`outcome_ends_on`: only an event of that day proves that the data reach so far, and it is
-    visible the morning after. Kind ``column`` has no window: what its table says can be known at once.
+    That is the day after :func:`outcome_ends_on`: only an event of that day proves that the data reach so far, and it
+    is visible the morning after. Kind ``column`` has no window: what its table says can be known at once.
     """
     ends_on = outcome_ends_on(churn, as_of)
     return ends_on if isinstance(churn, ColumnChurn) else ends_on + timedelta(days=1)

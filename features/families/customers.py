@@ -25,14 +25,14 @@ def customer_features(shape: FeedShape, customers: Customers) -> list[Feature]:
     for name, attribute in customers.attributes.items():
         if attribute.kind == "label":
             continue
-        words = attribute.meaning or name.replace("_", " ").capitalize()
+        named = name.replace("_", " ").capitalize()
         declarer.add(
             name,
             "attributes",
             "value",
             attribute.unit or {"flag": "0 or 1", "number": "number", "category": "category"}[attribute.kind],
-            words,
-            words,
+            attribute.meaning_in("en") or named,
+            attribute.meaning_in("es") or named,
             column=f'cast("{name}" as integer)' if attribute.kind == "flag" else f'"{name}"',
             kind="category" if attribute.kind == "category" else "number",
             protected=name in customers.protected,

@@ -173,7 +173,7 @@ class Business(Section):
         """The customers' attributes as columns of the table ``customers``."""
         attributes = self.customers.attributes if self.customers else {}
         return tuple(
-            Column(name, _ATTRIBUTE_TYPES[a.kind], a.meaning or name.replace("_", " "), unit=a.unit)
+            Column(name, _ATTRIBUTE_TYPES[a.kind], a.meaning_in("en") or name.replace("_", " "), unit=a.unit)
             for name, a in attributes.items()
         )
 

@@ -234,11 +234,19 @@ class Attribute(Section):
 
     kind: Literal["category", "number", "flag", "label"]
     column: str | None = Field(None, description="Their name of it; our name by default")
-    meaning: str | None = None
+    meaning: str | Annotated[dict[Literal["en", "es"], str], Field(min_length=1)] | None = Field(
+        None, description="In a few words; by language ({en: ..., es: ...}) where the pages are read in both"
+    )
     unit: str | None = None
     observed_on: date | None = Field(
         None, description="The day the value describes; a day inside the outcome window is a leak"
     )
+
+    def meaning_in(self, language: Literal["en", "es"]) -> str | None:
+        """Return what it means in a language, or else in the one in which it is told; None when nothing is told."""
+        if self.meaning is None or isinstance(self.meaning, str):
+            return self.meaning
+        return self.meaning.get(language) or next(iter(self.meaning.values()))
 
 
 def _attribute_shorthand(value: Any) -> Any:

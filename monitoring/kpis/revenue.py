@@ -104,7 +104,8 @@ def revenue_churn(
     if end is None:
         notes.append("the churn definition has no later day: only what was lost with those who left can be told")
     return RevenueChurn(
-        churn.name, day, ends_on, as_of, knowable_on(churn, day), business.currency, count, unknown, float(start.sum()) / _CENTS,
+        churn.name, day, ends_on, as_of, knowable_on(churn, day), business.currency, count, unknown,
+        float(start.sum()) / _CENTS,
         None if end is None else float(end.sum()) / _CENTS,
         found["lost"], found.get("reduced"), found.get("grown"), found.get("gross_churn"), found.get("net_retention"),
         is_concentrated, tuple(notes),

@@ -81,6 +81,18 @@ def test_every_feature_says_what_it_means_in_both_languages_and_in_which_unit() 
             assert f"_{feature.window_days}d" in feature.name
 
 
+def test_an_attribute_is_told_in_the_language_in_which_the_company_tells_it() -> None:
+    told = {"both": {"en": "Province", "es": "Provincia"}, "one": "Tarif", "spanish": {"es": "Sexo"}}
+    attributes = {name: {"kind": "category", "meaning": meaning} for name, meaning in told.items()}
+    customers = {"source": "c.csv", "key": "who", "attributes": {**attributes, "bare_name": "category"}}
+    features = feature_set(business({"tills": TILLS}, customers=customers))
+    meanings = {name: features.named(name).meaning for name in (*told, "bare_name")}
+    assert {name: (found.en, found.es) for name, found in meanings.items()} == {
+        "both": ("Province", "Provincia"), "one": ("Tarif", "Tarif"), "spanish": ("Sexo", "Sexo"),
+        "bare_name": ("Bare name", "Bare name"),
+    }  # fmt: skip
+
+
 def test_protected_attributes_and_the_day_of_observation_are_carried() -> None:
     customers = {
         "source": "c.csv", "key": "who", "protected": ["age"],

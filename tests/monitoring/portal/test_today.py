@@ -12,7 +12,7 @@ from monitoring.cells import MINIMUM_CELL
 from monitoring.portal.pages import today
 from monitoring.portal.pages.today_groups import shown_groups
 from monitoring.risk import tier_counts
-from tests.campaigns.decisions.world import AS_OF, customer, launch_all, put, value
+from tests.campaigns.decisions.world import AS_OF, company, customer, launch_all, put, value
 from tests.monitoring.portal.desk import (
     EN,
     ES,
@@ -157,6 +157,16 @@ def test_the_groups_are_those_of_the_company(shop):
     points = chart(page, "risk-by-group-1").series[0].points
     assert [(point.x, point.value) for point in points] == [("Lugo (20)", 0.65), (f"{HOSTILE} (13)", 0.0)]
     assert rows(page, "groups-2") == [["no", "33", "13", "39.4%"]]
+
+
+def test_the_groups_are_called_as_the_company_calls_them_in_each_language(tmp_path):
+    customers = company().model_dump(mode="json", exclude_none=True)["customers"]
+    customers["attributes"]["city"]["meaning"] = {"en": "Town", "es": "Ciudad"}
+    desk = workspace(tmp_path, customers=customers, journey={"segments": ["city"]})
+    put(desk, "customers", [*people(20), *people(20, city="Vigo", prefix="other-")], batch="customers")
+    scores(desk, AS_OF, high=names(1, 6), low=[*names(7, 20), *(f"other-{n:04d}" for n in range(1, 21))])
+    assert "Town" in chart(said(today, desk), "risk-by-group-1").title
+    assert "Ciudad" in chart(said(today, desk, words=ES), "risk-by-group-1").title
 
 
 def test_without_a_value_model_the_records_speak_and_without_them_it_is_said(tmp_path):
