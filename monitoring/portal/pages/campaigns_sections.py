@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 
@@ -88,8 +89,10 @@ def sections(seen: Seen, content: CampaignsContent, w: Words) -> Iterator[Sectio
         yield Section(f"{seen.slug}-exploratory", text, tuple(asking), is_folded=True)
     checks = tuple(_checks(seen, w))
     if checks:
-        passed = sum(check["verdict"] == "passed" for check in seen.checks)
-        text = w("campaigns_folded_checks", campaign=named, passed=passed, all=len(seen.checks))
+        found = Counter(check["verdict"] for check in seen.checks)
+        text = w("campaigns_folded_checks", campaign=named, passed=found["passed"], all=len(seen.checks))
+        if found["not checked"]:
+            text = f"{text}, {w('campaigns_folded_open', n=found['not checked'])}"
         yield Section(f"{seen.slug}-integrity", text, checks, is_folded=not seen.failed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import partial
 
 from monitoring.cells import MINIMUM_CELL
@@ -219,7 +220,8 @@ def _champion_stats(c: ModelsContent, w: Words) -> tuple[Stat, ...]:
     rows = c.learned
     span = ""
     if c.has_reference and c.drift.reference_from:
-        span = w("models_compared_with", first=c.drift.reference_from, last=c.drift.reference_to,
+        span = w("models_compared_with", first=_reference_day(c.drift.reference_from, w),
+                 last=_reference_day(c.drift.reference_to, w),
                  n=w.count(c.reference_customer_count))  # fmt: skip
     found = [
         Stat(w("models_version"), c.version or unknown, w("models_def_version"),
@@ -233,6 +235,10 @@ def _champion_stats(c: ModelsContent, w: Words) -> tuple[Stat, ...]:
         text = w("of", n=w.count(passed), all=w.count(len(guards)))
         found.append(Stat(w("models_guards"), text, w("models_def_guards"), state=worst))
     return tuple(found)
+
+
+def _reference_day(text: str, w: Words) -> str:
+    return w.brief_day(date.fromisoformat(text))
 
 
 def _guards_table(c: ModelsContent, w: Words) -> Table:

@@ -217,7 +217,7 @@ def test_the_nps_of_each_feed_has_its_interval_and_its_response_rate(page):
     assert response.note == "52 of 140 asked stayed silent"
     assert stat(page, "Satisfied, shops").value == "60.0%"
     assert [row[0] for row in rows(page, "answers")] == ["survey", "shops"]
-    assert "NPS of survey: +25" in page.lead
+    assert "by the survey “survey”: +25" in page.lead
 
 
 def test_months_are_drawn_and_small_ones_hidden_with_their_neighbour(page):
@@ -285,7 +285,7 @@ def test_on_the_first_day_a_trigger_says_when_it_can_be_judged(tmp_path):
     contracts = [{"customer_id": who, "event_at": days_ago(1), "kind": "start"} for who in ANGRY]
     calls = [{"customer_id": who, "event_at": days_ago(1), "topic": "x"} for who in ANGRY]
     page = said(signals, home(tmp_path, contracts=contracts, calls=calls), AS_OF)
-    assert "complaints: not knowable yet; the first firing can be judged on 1 April 2026." in told(page)
+    assert "complaints: not knowable yet; the first firing can be judged on 2 April 2026." in told(page)
     assert "detractor: cannot be judged" in told(page), "nobody was ever asked"
 
 
