@@ -21,6 +21,7 @@ alerts = typer.Typer(
 AlertId = Annotated[str, typer.Argument(help="The alert's id, or its beginning.", show_default=False)]
 All = Annotated[bool, typer.Option("--all", help="Also those that are over.")]
 By = Annotated[str, typer.Option("--by", help="Who takes care of it.", show_default=False)]
+Undo = Annotated[bool, typer.Option("--undo", help="Take it back: it is told again.")]
 Note = Annotated[str, typer.Option("--note", help="What is known about it.", show_default=False)]
 ChannelName = Annotated[
     str | None, typer.Option("--channel", help="One channel.", show_default="all that are declared")
@@ -40,6 +41,7 @@ _ACK_EXAMPLES = """\b
 Examples:
   holdback alerts ack 3f9a --by Ana
   holdback alerts ack 3f9a --by Ana --note "the tills' server is down until Friday"
+  holdback alerts ack 3f9a --by Ana --undo
 """
 _TEST_EXAMPLES = """\b
 Examples:
@@ -101,20 +103,22 @@ def alerts_show(alert_id: AlertId, business: BusinessFile = None, as_json: AsJso
 
 @alerts.command("ack", epilog=_ACK_EXAMPLES)
 def alerts_ack(
-    alert_id: AlertId, by: By, note: Note = "", business: BusinessFile = None, as_json: AsJson = False
-) -> None:
-    """Say that somebody takes care of an alert: it is told no more until it is over."""
+    alert_id: AlertId, by: By, note: Note = "", undo: Undo = False, business: BusinessFile = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Say that somebody takes care of an alert: it is told no more until it is worse, or over."""
     from flows import settings
     from monitoring.alerts import acknowledge
 
     if not by.strip():
         raise typer.BadParameter("write who takes care of it.", param_hint="--by")
     workspace = workspace_of(business)
-    alert = acknowledge(workspace, alert_id, by=by.strip(), note=note.strip(), now=settings.now())
+    alert = acknowledge(workspace, alert_id, by=by.strip(), note=note.strip(), undo=undo, now=settings.now())
     if as_json:
         print_json(_plain(alert))
         return
-    show(f"{alert.alert_id}: {_state(alert)}. It is told no more until it is over.")
+    silent = "It is told no more until it is worse, or over."
+    show(f"{alert.alert_id}: {_state(alert)}. {silent if alert.state == 'acknowledged' else 'It is told again.'}")
 
 
 @alerts.command("test", epilog=_TEST_EXAMPLES)

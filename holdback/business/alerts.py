@@ -29,13 +29,24 @@ MEASURED_DAILY: Final[dict[str, Unit]] = {
 }  # fmt: skip
 #: And what is or is not so on a day: 1 when it is.
 FACTS: Final[dict[str, Unit]] = dict.fromkeys(
-    ("campaign_halted", "trigger_flooded", "ledger_broken", "model_blocked", "retraining_due", "step_failed"), "flag"
+    (
+        "campaign_halted",
+        "trigger_flooded",
+        "ledger_broken",
+        "model_blocked",
+        "retraining_due",
+        "step_failed",
+        "nothing_came_in",
+        "channel_unreached",
+    ),
+    "flag",
 )
 METRICS: Final[dict[str, Unit]] = {**MEASURED_DAILY, **FACTS}
 #: Rules that hold without being written down; ``off`` switches them off, a rule of the same name takes their place.
 DEFAULT_RULES: Final = (
     "contract_broken", "feed_too_old", "too_much_quarantined", "integrity_failed", "campaign_halted", "trigger_flooded",
     "calibration_off", "ledger_broken", "model_blocked", "training_overdue", "retraining_proposed", "step_failed",
+    "nothing_came_in", "channel_unreached",
 )  # fmt: skip
 
 _OWN_FILE = re.compile(r"(log/)?[^/.][^/]*\.jsonl")

@@ -1,4 +1,4 @@
-"""A person says that an alert is known: nobody is told of it again until it is over."""
+"""A person says that an alert is known: nobody is told of it again until it is worse or over, or taken back."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from monitoring.alerts.states import Alert, Event, read_alerts
 _PATIENCE_SECONDS = 120
 
 
-def acknowledge(workspace: Workspace, alert_id: str, *, by: str, note: str = "", now: datetime) -> Alert:
-    """Silence an alert until it is over; whoever did it and the note are kept.
+def acknowledge(
+    workspace: Workspace, alert_id: str, *, by: str, note: str = "", undo: bool = False, now: datetime
+) -> Alert:
+    """Silence an alert until it is worse than now, or over; whoever did it and the note are kept.
 
     Args:
         workspace: The business.
         alert_id: The alert, or the beginning of its id.
         by: Who says so.
         note: What they know about it.
+        undo: True to take it back: it is told again, as if nobody had silenced it.
         now: The instant, naive UTC.
 
     Returns:
@@ -41,17 +44,26 @@ def acknowledge(workspace: Workspace, alert_id: str, *, by: str, note: str = "",
                 f"alert {alert.alert_id}: is over since {alert.newest.as_of}. Only what is open is acknowledged; see "
                 "`holdback alerts list`."
             )
-        if alert.state == "acknowledged":
+        if (alert.state == "acknowledged") != undo:
             return alert
         last = alert.newest
         sequence = max(one.newest.sequence for one in alerts) + 1
         detail = {**last.detail, "note": note} if note else dict(last.detail)
         event = Event(
-            last.as_of, sequence, "acknowledged", last.severity, now, last.message, last.value, by, (), detail
+            last.as_of,
+            sequence,
+            "seen_again" if undo else "acknowledged",
+            last.severity,
+            now,
+            last.message,
+            last.value,
+            by,
+            (),
+            detail,
         )
         row = row_of(Change(alert.alert_id, alert.rule, alert.about, event))
         workspace.warehouse.append(
-            "alerts", rows_of(TABLES["alerts"], [row]), batch=f"alerts/acknowledged/{alert.alert_id}"
+            "alerts", rows_of(TABLES["alerts"], [row]), batch=f"alerts/acknowledged/{alert.alert_id}/{sequence}"
         )
         return alert_named(read_alerts(workspace.warehouse), alert.alert_id)
 

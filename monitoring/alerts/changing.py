@@ -6,12 +6,14 @@ import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from monitoring.alerts.evaluating import Finding
 from monitoring.alerts.rules import RANK
 from monitoring.alerts.states import Alert, Event, State, not_over
 
+UNKNOWN_DAYS: Final = 30
+"""Days without a figure after which an alert is over: whoever could know it is gone, and nobody mends it any more."""
 Write = Callable[[Finding], str]
 """Writes what a person reads of a finding."""
 
@@ -46,13 +48,14 @@ class Day:
 
 
 def changes(
-    slug: str, alerts: Sequence[Alert], findings: Sequence[Finding], day: Day, *, write: Write, gone: str
+    slug: str, alerts: Sequence[Alert], findings: Sequence[Finding], day: Day, *, write: Write, gone: str, unknown: str
 ) -> tuple[Change, ...]:
     """Return what happens to the alerts on a day, in the order of the findings; what ends comes last.
 
     Told (``channels`` of the event) is: what is raised; what worsened since a channel was last to be told; what is
-    still open ``repeat_after_days`` after that; what is over, to whoever was to be told of it before. What somebody
-    acknowledged is told no more until it is over.
+    still open ``repeat_after_days`` after that, with its last value while there is no newer one; what is over, to
+    whoever was to be told of it before. What somebody acknowledged is told no more until it is worse than then, or over.
+    An alert of which nothing has been known for :data:`UNKNOWN_DAYS` is over.
 
     Args:
         slug: Of the business; part of an alert's id.
@@ -61,6 +64,7 @@ def changes(
         day: The day.
         write: Writes the sentence of a finding.
         gone: What is said of an alert whose rule or subject is no longer there.
+        unknown: What is said of an alert of which nothing has been known for long.
     """
     open_ones = not_over(alerts)
     following = max((alert.newest.sequence for alert in alerts), default=0)
@@ -72,16 +76,41 @@ def changes(
             alert_id = known.alert_id if known is not None else _name(slug, finding, day, following)
             event = _event(finding, day, following, state, channels, write(finding), known)
             found.append(Change(alert_id, finding.rule.name, finding.about, event))
-    judged = {(finding.rule.name, finding.about) for finding in findings}
-    for alert in (alert for key, alert in open_ones.items() if key not in judged and key not in day.asked):
+    judged = {(finding.rule.name, finding.about) for finding in findings if finding.status != "no value"}
+    for key, alert in open_ones.items():
+        if key in judged:
+            continue
+        last, known_on = alert.newest, _known_on(alert)
+        is_lost = (day.as_of - known_on).days >= UNKNOWN_DAYS
+        detail = {**last.detail, "known_on": known_on.isoformat()}
+        if key not in day.asked or is_lost:
+            said = gone if key not in day.asked else unknown
+            event = Event(
+                day.as_of, following + 1, "over", last.severity, day.now, said, None, None,
+                _if_current(alert.due, day), {**detail, "is_gone": True},
+            )  # fmt: skip
+        else:
+            again = () if alert.state == "acknowledged" else tuple(c for c in alert.due if _is_due(alert, c, day))
+            if not _if_current(again, day):
+                continue
+            event = Event(
+                day.as_of, following + 1, "seen_again", last.severity, day.now, last.message, last.value, None, again,
+                detail,
+            )  # fmt: skip
         following += 1
-        last = alert.newest
-        event = Event(
-            day.as_of, following, "over", last.severity, day.now, gone, None, None, _if_current(alert.due, day),
-            {**last.detail, "is_gone": True},
-        )  # fmt: skip
         found.append(Change(alert.alert_id, alert.rule, alert.about, event))
     return tuple(found)
+
+
+def _known_on(alert: Alert) -> date:
+    """The last day on which its figure was known."""
+    told = alert.newest.detail.get("known_on")
+    return date.fromisoformat(told) if told else alert.newest.as_of
+
+
+def _is_due(alert: Alert, channel: str, day: Day) -> bool:
+    last = alert.last_due(channel)
+    return last is not None and (day.as_of - last.as_of).days >= day.repeat_after_days
 
 
 def _of(finding: Finding, known: Alert | None, day: Day) -> Iterator[tuple[State, tuple[str, ...]]]:
@@ -91,8 +120,9 @@ def _of(finding: Finding, known: Alert | None, day: Day) -> Iterator[tuple[State
         return
     if finding.status == "within":
         yield "over", _if_current(known.due, day)
-    elif finding.status != "no value" and known.state != "acknowledged":
-        channels = _if_current(tuple(c for c in finding.rule.channels if _is_to_be_told(known, finding, c, day)), day)
+    elif finding.status != "no value":
+        told = () if known.is_silent_at(finding.severity) else finding.rule.channels
+        channels = _if_current(tuple(c for c in told if _is_to_be_told(known, finding, c, day)), day)
         last = known.newest
         is_news = (last.as_of, last.severity, last.value) != (day.as_of, finding.severity, _value(finding))
         if channels or is_news:

@@ -11,27 +11,29 @@ lost in silence. Two runs at once wait for each other: the second one finds noth
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from campaigns.delivery.webhook import Patience, Wait
-from holdback.business import Business
+from campaigns.designs import standings
 from holdback.business.alerts import Severity
 from holdback.commits import rows_of
 from holdback.progress import Progress, silent
 from holdback.tables import TABLES
 from holdback.workspace import Workspace
-from monitoring.alerts.changing import Change, Day, changes
+from monitoring.alerts.changing import UNKNOWN_DAYS, Change, Day, changes
 from monitoring.alerts.channels import PATIENCE, NotTaken, Sender, send
-from monitoring.alerts.evaluating import evaluate
+from monitoring.alerts.evaluating import Figure, evaluate
 from monitoring.alerts.messages import Message, message_for, trial_message
 from monitoring.alerts.rules import Rule, rules_of
 from monitoring.alerts.seeing import see
 from monitoring.alerts.states import Alert, not_over, read_alerts
-from monitoring.alerts.wording import gone, sentence
+from monitoring.alerts.wording import gone, sentence, unknown_for
+from monitoring.history.reading import DayValue
 from monitoring.words import Words
 
 LATE_DAYS = 1
@@ -133,6 +135,12 @@ def raise_alerts(
         progress("telling", 1, 2)
         sender = Sender(workspace, environment, now, wait, patience)
         told, unreached, notes = _tell(workspace, alerts, as_of, sender)
+        if waits is None:
+            more = _happened(workspace, alerts, as_of, now, tuple(_unreached(told, unreached, as_of)))
+            if more:
+                warehouse.append("alerts", _rows(more), batch=f"alerts/{as_of}/{more[0].event.sequence}")
+                alerts, happened = read_alerts(warehouse), (*happened, *more)
+                told, notes = _tell_the_others(workspace, alerts, as_of, sender, told, unreached, notes)
     counts = {state: sum(c.event.state == state for c in happened) for state in ("raised", "seen_again", "over")}
     return AlertedDay(
         business.slug, as_of, **counts, open=_open(alerts), told=told, unreached=unreached, notes=notes, waits=waits
@@ -168,39 +176,79 @@ def try_channels(
     return found
 
 
-def _happened(workspace: Workspace, alerts: Sequence[Alert], as_of: date, now: datetime) -> tuple[Change, ...]:
+def _happened(
+    workspace: Workspace, alerts: Sequence[Alert], as_of: date, now: datetime, seen: Sequence[Figure] | None = None
+) -> tuple[Change, ...]:
+    """What the rules say of the day; with ``seen``, of nothing but that."""
     business = workspace.business
     w, rules = Words(business.language), rules_of(business)
     day = Day(
         as_of, now,
         is_current=business.day_of(now) - as_of <= timedelta(days=LATE_DAYS),
         repeat_after_days=business.alerts.repeat_after_days,
-        asked=frozenset(_asked(business, rules, alerts)),
+        asked=frozenset(_asked(workspace, rules, alerts, as_of)),
     )  # fmt: skip
     is_due = as_of.weekday() == LEDGER_WEEKDAY or ("ledger_broken", "") in not_over(alerts)
-    figures = see(workspace, rules, as_of, with_hashes=day.is_current and is_due)
+    if seen is None:
+        figures = see(workspace, rules, as_of, with_hashes=day.is_current and is_due)
+    else:
+        figures = tuple(seen)
+        day = dataclasses.replace(day, asked=frozenset(not_over(alerts)))
     findings = evaluate(rules, figures, as_of)
-    return changes(business.slug, alerts, findings, day, write=lambda found: sentence(found, business, w), gone=gone(w))
+    return changes(
+        business.slug, alerts, findings, day,
+        write=lambda found: sentence(found, business, w), gone=gone(w), unknown=unknown_for(UNKNOWN_DAYS, w),
+    )  # fmt: skip
 
 
-def _asked(business: Business, rules: Sequence[Rule], alerts: Sequence[Alert]) -> Iterator[tuple[str, str]]:
-    """Every rule with every subject that it may be about; a step of the day is one as long as it has an alert."""
+def _unreached(told: Iterable[str], unreached: Mapping[str, str], as_of: date) -> Iterator[Figure]:
+    """What telling itself saw: the channels that took something, and those that did not."""
+    for name in told:
+        yield Figure("channel_unreached", name, (DayValue(as_of, 0.0),))
+    for name, why in unreached.items():
+        yield Figure("channel_unreached", name, (DayValue(as_of, 1.0),), why.rstrip("."))
+
+
+def _asked(
+    workspace: Workspace, rules: Sequence[Rule], alerts: Sequence[Alert], as_of: date
+) -> Iterator[tuple[str, str]]:
+    """Every rule with every subject that it may be about, but for campaigns that are over.
+
+    A step of the day is a subject as long as it has an alert.
+    """
+    business = workspace.business
     steps = {rule.name for rule in rules if rule.metric == "step_failed"}
     yield from ((alert.rule, alert.about) for alert in alerts if alert.rule in steps)
-    named = (business.churn, business.campaigns, business.triggers)
-    subjects = ("", "customers", "programme", *business.feeds, *(one.name for part in named for one in part))
+    over = {
+        standing.campaign for standing in standings(workspace.warehouse, business, as_of) if standing.state == "over"
+    }
+    named = (business.churn, business.campaigns, business.triggers, business.channels)
+    names = (one.name for part in named for one in part if part is not business.campaigns or one.name not in over)
+    subjects = ("", "customers", "programme", *business.feeds, *names)
     for rule in rules:
         for about in subjects if rule.about is None else (rule.about,):
             yield rule.name, about
 
 
+def _tell_the_others(
+    workspace: Workspace, alerts: Sequence[Alert], as_of: date, sender: Sender, told: Mapping[str, int],
+    unreached: Mapping[str, str], notes: tuple[str, ...],
+) -> tuple[dict[str, int], tuple[str, ...]]:  # fmt: skip
+    """Tell of channels that were not reached, or are again, through those that work; who fails now waits."""
+    more, _, said = _tell(workspace, alerts, as_of, sender, leave_out=unreached)
+    names = (channel.name for channel in workspace.business.channels if {channel.name} & (told.keys() | more.keys()))
+    return {name: told.get(name, 0) + more.get(name, 0) for name in names}, tuple(dict.fromkeys((*notes, *said)))
+
+
 def _tell(
-    workspace: Workspace, alerts: Sequence[Alert], as_of: date, sender: Sender
+    workspace: Workspace, alerts: Sequence[Alert], as_of: date, sender: Sender, *, leave_out: Collection[str] = ()
 ) -> tuple[dict[str, int], dict[str, str], tuple[str, ...]]:
     told: dict[str, int] = {}
     unreached: dict[str, str] = {}
     notes: list[str] = []
     for channel in workspace.business.channels:
+        if channel.name in leave_out:
+            continue
         message = message_for(workspace.business, alerts, channel.name, as_of)
         if message is None:
             continue

@@ -84,6 +84,7 @@ def _defaults(business: Business, channels: tuple[str, ...]) -> Iterator[Rule]:
             yield rule("feed_too_old", "feed_age_days", "warning", about=feed, above=float(limit), critical_above=late)
         most = source.expects.quarantined_share * _QUARANTINE_WARNS_AT
         yield rule("too_much_quarantined", "quarantined_share", "warning", about=feed, above=most)
+    yield rule("nothing_came_in", "nothing_came_in", "warning", critical_above=1.0)
     yield rule("integrity_failed", "integrity_failures", "critical")
     yield rule("campaign_halted", "campaign_halted", "critical")
     yield rule("trigger_flooded", "trigger_flooded", "warning")
@@ -91,6 +92,9 @@ def _defaults(business: Business, channels: tuple[str, ...]) -> Iterator[Rule]:
     yield rule("calibration_off", "predicted_over_actual", "warning", above=high, below=low)
     yield rule("ledger_broken", "ledger_broken", "critical")
     yield rule("model_blocked", "model_blocked", "warning")
+    for silent in business.channels:
+        others = tuple(name for name in channels if name != silent.name)
+        yield Rule("channel_unreached", "channel_unreached", silent.name, 0.0, None, "notice", others, is_default=True)
     yield rule("training_overdue", "days_since_training", "notice", above=float(OVERDUE_DAYS))
     if business.training.retrain == "propose":
         yield rule("retraining_proposed", "retraining_due", "notice")

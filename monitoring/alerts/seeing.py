@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
+import statistics
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -24,6 +27,9 @@ from training.registry import model_name
 _SHOWN = 5
 _RUN_DAYS = 40  # a step that comes once a month is still looked at
 _LONGEST_ERROR = 300
+_BATCHES = 60  # of each feed, that tell what is usual
+_FEWEST_GAPS = 3
+_QUIET_DAYS = 3  # and three times the usual distance
 _DONE_WITHOUT = frozenset(
     ("retrain", "train_value", "value_daily", "learn", "triggers", "segments", "uplift_daily", "alerts")
 )  # fmt: skip
@@ -68,11 +74,47 @@ def _kept(workspace: Workspace, rules: Sequence[Rule], as_of: date) -> Iterator[
     for row in rows:
         value = DayValue(row["as_of"], row["value"], row["low"], row["high"], row["n"])
         days.setdefault((row["metric"], row["about"]), []).append(value)
+    for metric, about, seen in _of_today(workspace, names, as_of):
+        known = days.setdefault((metric, about), [])
+        if not known or known[-1].as_of < as_of:
+            known.append(DayValue(as_of, seen))
     for (metric, about), values in days.items():
         newest = values[-1]
         is_told = newest.as_of == as_of and bool(newest.value)
         detail = _DETAILS[metric](workspace, about, as_of) if is_told and metric in _DETAILS else ""
         yield Figure(metric, about, tuple(values), detail)
+
+
+def _of_today(workspace: Workspace, names: Sequence[str], as_of: date) -> Iterator[tuple[str, str, float]]:
+    """What the tables say of the day itself: a day whose ingest was refused is not recorded, and must be told most."""
+    if "feed_age_days" in names:
+        for feed, newest in _newest_days(workspace, as_of).items():
+            yield "feed_age_days", feed, float((as_of - newest[-1]).days)
+    if "critical_rules_broken" in names:
+        rows = workspace.warehouse.query(
+            "select feed, count(distinct rule) filter (where severity = 'critical' and not is_passed) as broken "
+            f"from validations where as_of = date '{as_of}' group by feed order by feed"
+        ).to_pylist()
+        yield from (("critical_rules_broken", row["feed"], float(row["broken"])) for row in rows)
+        if rows:
+            yield "critical_rules_broken", "", float(sum(row["broken"] for row in rows))
+
+
+def _newest_days(workspace: Workspace, as_of: date) -> dict[str, list[date]]:
+    """Of each feed the days of its newest batches' newest events, oldest first; of the customers' table of the batches.
+
+    A feed that never came is not there.
+    """
+    rows = workspace.warehouse.query(
+        f"select feed, last_event_at, as_of from batches where as_of <= date '{as_of}' "
+        f"qualify row_number() over (partition by feed order by as_of desc, last_event_at desc) <= {_BATCHES}"
+    ).to_pylist()
+    business = workspace.business
+    days: dict[str, set[date]] = {}
+    for row in rows:
+        day = row["as_of"] if row["last_event_at"] is None else business.day_of(row["last_event_at"])
+        days.setdefault(row["feed"], set()).add(min(day, as_of))
+    return {feed: sorted(found) for feed, found in days.items() if feed == "customers" or feed in business.feeds}
 
 
 def _broken_rules(workspace: Workspace, feed: str, as_of: date) -> str:
@@ -103,6 +145,24 @@ def _listed(workspace: Workspace, sql: str) -> str:
 _DETAILS = {"critical_rules_broken": _broken_rules, "integrity_failures": _failed_checks}
 
 _Fact = tuple[str, float, str]
+
+
+def _silent_feeds(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]:
+    """Feeds that nothing came of for long, where the business file names no limit: 1; for twice as long: 2.
+
+    Long is more than three days and more than three times the distance that nine of ten deliveries kept.
+    """
+    w, business = Words(workspace.business.language), workspace.business
+    for feed, days in _newest_days(workspace, as_of).items():
+        if feed not in business.feeds or business.feeds[feed].expects.fresh_within_days is not None:
+            continue
+        gaps = [(later - earlier).days for earlier, later in itertools.pairwise(days)]
+        if len(gaps) < _FEWEST_GAPS:
+            continue  # nobody can say yet what is usual
+        usual = statistics.quantiles(gaps, n=10, method="inclusive")[-1]
+        age, most = (as_of - days[-1]).days, max(float(_QUIET_DAYS), _QUIET_DAYS * usual)
+        told = w("alerts_silent_for", days=w.count(age), usual=w.count(math.ceil(usual))) if age > most else ""
+        yield feed, float((age > most) + (age > 2 * most)), told
 
 
 def _halted(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]:
@@ -200,6 +260,7 @@ def _first_sentence(error: str) -> str:
 
 _FACTS = {
     "step_failed": _failed_steps,
+    "nothing_came_in": _silent_feeds,
     "campaign_halted": _halted,
     "trigger_flooded": _flooded,
     "ledger_broken": _broken_ledger,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from holdback.business.alerts import Severity
 from holdback.warehouse import Warehouse
+from monitoring.alerts.rules import RANK
 
 State = Literal["raised", "seen_again", "acknowledged", "over"]
 Told = Literal["new", "worse", "still", "over"]
@@ -67,10 +68,15 @@ class Alert:
 
     @property
     def state(self) -> Literal["open", "acknowledged", "over"]:
-        """How it stands."""
+        """How it stands; one that is worse than when somebody acknowledged it is open again."""
         if self.newest.state == "over":
             return "over"
-        return "acknowledged" if any(event.state == "acknowledged" for event in self.events) else "open"
+        return "acknowledged" if self.is_silent_at(self.newest.severity) else "open"
+
+    def is_silent_at(self, severity: Severity) -> bool:
+        """True when somebody acknowledged it when it was at least so bad."""
+        known = self.acknowledged
+        return known is not None and RANK[severity] <= RANK[known.severity]
 
     @property
     def since(self) -> date:
@@ -80,8 +86,9 @@ class Alert:
 
     @property
     def acknowledged(self) -> Event | None:
-        """Who silenced it, and when."""
-        return next((event for event in reversed(self.events) if event.state == "acknowledged"), None)
+        """Who silenced it, and when; None also when that was taken back: a ``seen_again`` by a person."""
+        said = next((event for event in reversed(self.events) if event.by_whom is not None), None)
+        return said if said is not None and said.state == "acknowledged" else None
 
     @property
     def due(self) -> tuple[str, ...]:

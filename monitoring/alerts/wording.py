@@ -135,6 +135,11 @@ def gone(w: Words) -> str:
     return w("alerts_seen_gone")
 
 
+def unknown_for(days: int, w: Words) -> str:
+    """Return what is said of an alert of which nothing has been known for so long that it is looked at no more."""
+    return w("alerts_seen_no_value", n=w.count(days))
+
+
 def runbook_entry(alert: Alert) -> str:
     """Return where the runbook tells of an alert."""
     return f"{RUNBOOK}#{_entry(alert).replace('_', '-')}"
@@ -202,5 +207,5 @@ _ENTRIES: Final = {
     "campaign_halted": "campaign_halted", "trigger_flooded": "trigger_flooded",
     "predicted_over_actual": "calibration_off", "ledger_broken": "ledger_broken", "model_blocked": "model_blocked",
     "days_since_training": "training_overdue", "retraining_due": "retraining_proposed",
-    "step_failed": "step_failed",
+    "step_failed": "step_failed", "nothing_came_in": "nothing_came_in", "channel_unreached": "channel_unreached",
 }  # fmt: skip

@@ -55,13 +55,14 @@ def test_what_is_open_is_listed_shown_and_acknowledged(shop: Workspace, tmp_path
     for part in ("Data too old", "Alert above 3.", "docs/runbook.md#feed-too-old", "raised", "book"):
         assert part in shown, part
     done = told(tmp_path, "ack", alert.alert_id[:4], "--by", "Ana", "--note", "known [b]")
-    assert "acknowledged by Ana (known [b]). It is told no more until it is over." in done
+    assert "acknowledged by Ana (known [b]). It is told no more until it is worse, or over." in done
     assert "acknowledged by Ana" in told(tmp_path, "list")
     [plain] = json.loads(told(tmp_path, "list", "--json"))
     assert (plain["state"], plain["acknowledged_by"], plain["note"], plain["not_told_yet"]) == (
         "acknowledged", "Ana", "known [b]", [],
     )  # fmt: skip
     assert [event["state"] for event in plain["events"]] == ["raised", "acknowledged"]
+    assert "open. It is told again." in told(tmp_path, "ack", alert.alert_id[:4], "--by", "Ana", "--undo")
     late(shop, MONDAY + timedelta(days=1), 1)
     alerted(shop, MONDAY + timedelta(days=1))
     assert told(tmp_path, "list").strip() == "No alert is open."
@@ -108,12 +109,12 @@ def test_the_step_of_the_day_tells_once_and_says_so(tmp_path: Path) -> None:
     shop = company(tmp_path, [BOOK, HOOK])
     late(shop, MONDAY, 4)
     first = alert_step(shop, MONDAY, now=noon(MONDAY))
-    assert first.receipt["told"] == {"book": 1}
+    assert first.receipt["told"] == {"book": 2}
     assert not first.was_done_already
     said = "\n".join(tell_alerts(first.receipt))
-    assert "1 raised, 0 over; open: 1 warning" in said
+    assert "2 raised, 0 over; open: 1 warning, 1 notice" in said
     assert "hook: NOT REACHED: channels.hook.url: the environment variable HOOK is not set." in said
-    quiet = company(tmp_path, [BOOK])
+    quiet = company(tmp_path / "quiet", [BOOK])
     assert alert_step(quiet, MONDAY, now=noon(MONDAY)).was_done_already
 
 

@@ -141,7 +141,7 @@ def test_a_channel_with_an_odd_value_stops_no_other_and_repeats_nothing(tmp_path
         late(shop, MONDAY, 4)
         told = {"PASS": "contraseña", "HOOK": f"https://{host}/x", "KEY": "k", "SLACK": "https://mail..example.com/x"}
         found = alerted(shop, MONDAY, **told)
-    assert found.told == {"book": 1}
+    assert found.told == {"book": 4}
     assert found.unreached == {
         "mail": "it cannot be used as it is declared (UnicodeEncodeError).",
         "hook": "its address is not one of the internet (1 try).",

@@ -85,15 +85,61 @@ def test_what_somebody_takes_care_of_is_silent_until_it_is_over(tmp_path: Path) 
         "the tills' server is down",
     )
     assert silent.newest.message == alert.newest.message  # whoever reads the newest row reads what is seen
-    for day, age in zip(days_from(MONDAY, 6)[1:], [5, 6, 9, 9, 1], strict=True):
+    for day, age in zip(days_from(MONDAY, 6)[1:], [5, 6, 6, 6, 1], strict=True):
         late(shop, day, age)
         alerted(shop, day)
     assert [line["state"] for line in lines(shop)] == ["new", "over"]
-    assert states(shop) == ["raised", "acknowledged", "over"]
+    assert states(shop) == ["raised", "acknowledged", *["seen_again"] * 4, "over"]
     with pytest.raises(DataError, match="is over since"):
         acknowledge(shop, alert.alert_id, by="Ana", now=noon(MONDAY))
     with pytest.raises(DataError, match="no alert has this id"):
         acknowledge(shop, "zzzz", by="Ana", now=noon(MONDAY))
+
+
+def test_what_is_worse_than_when_it_was_acknowledged_is_told_and_can_be_acknowledged_again(tmp_path: Path) -> None:
+    shop = company(tmp_path, [FILE], repeat_after_days=2)
+    days = days_from(MONDAY, 5)
+    late(shop, days[0], 4)
+    alerted(shop, days[0])
+    [alert] = read_alerts(shop.warehouse)
+    acknowledge(shop, alert.alert_id, by="Ana", now=noon(MONDAY))
+    late(shop, days[1], 9)
+    alerted(shop, days[1])
+    [worse] = read_alerts(shop.warehouse)
+    assert (worse.state, worse.newest.severity) == ("open", "critical")
+    assert acknowledge(shop, alert.alert_id, by="Bo", now=noon(days[1])).state == "acknowledged"
+    for day in days[2:]:
+        late(shop, day, 10)
+        alerted(shop, day)
+    assert [(line["state"], line["severity"]) for line in lines(shop)] == [("new", "warning"), ("worse", "critical")]
+
+
+def test_an_acknowledgement_that_is_taken_back_is_told_again(tmp_path: Path) -> None:
+    shop = company(tmp_path, [FILE], repeat_after_days=2)
+    late(shop, MONDAY, 4)
+    alerted(shop, MONDAY)
+    [alert] = read_alerts(shop.warehouse)
+    acknowledge(shop, alert.alert_id, by="Ana", now=noon(MONDAY))
+    back = acknowledge(shop, alert.alert_id, by="Ana", undo=True, now=noon(MONDAY))
+    assert (back.state, back.acknowledged) == ("open", None)
+    for day in days_from(MONDAY, 3)[1:]:
+        late(shop, day, 4)
+        alerted(shop, day)
+    assert [line["state"] for line in lines(shop)] == ["new", "still"]
+
+
+def test_an_alert_without_a_value_is_told_again_and_is_over_after_a_month(tmp_path: Path) -> None:
+    shop = company(tmp_path, [FILE], repeat_after_days=10)
+    late(shop, MONDAY, 4)
+    for day in days_from(MONDAY, 32):
+        alerted(shop, day)
+    assert [(line["state"], line["seen"]) for line in lines(shop)] == [
+        ("new", "The newest event (tills) is 4 days old."),
+        ("still", "The newest event (tills) is 4 days old."),
+        ("still", "The newest event (tills) is 4 days old."),
+        ("over", "Nothing has been known of it for 30 days: it is looked at no more."),
+    ]
+    assert states(shop) == ["raised", "seen_again", "seen_again", "over"]
 
 
 def test_an_alert_that_begins_anew_is_another_one(tmp_path: Path) -> None:
@@ -195,11 +241,16 @@ def test_a_channel_that_cannot_be_reached_stops_no_other_and_is_told_by_the_next
         shop = company(tmp_path, [HOOK, FILE])
         late(shop, MONDAY, 4)
         first = alerted(shop, MONDAY, HOOK=hook.url, KEY="k")
-        assert first.told == {"book": 1}
+        assert first.told == {"book": 2}
         assert first.unreached == {"hook": "answered 500 (2 tries)."}
         second = alerted(shop, MONDAY, HOOK=hook.url, KEY="k")
-    assert (second.told, second.unreached) == ({"hook": 1}, {})
-    assert len(lines(shop)) == 1
+    assert (second.told, second.unreached) == ({"hook": 1, "book": 1}, {})
+    assert [(line["rule"], line["severity"], line["state"], line["seen"]) for line in lines(shop)] == [
+        ("feed_too_old", "warning", "new", "The newest event (tills) is 4 days old."),
+        ("channel_unreached", "notice", "new",
+         "Alerts could not be told through a channel (hook) (answered 500 (2 tries))."),
+        ("channel_unreached", "notice", "over", "A channel was not reached (hook): no longer so."),
+    ]  # fmt: skip
     assert len(set(hook.keys)) == 1  # the receiver can tell that it is the same
 
 
@@ -219,7 +270,7 @@ def test_an_address_that_is_not_set_is_said_and_stops_nothing(tmp_path: Path) ->
     shop = company(tmp_path, [HOOK, FILE])
     late(shop, MONDAY, 4)
     found = alerted(shop, MONDAY)
-    assert found.told == {"book": 1}
+    assert found.told == {"book": 2}
     assert "the environment variable HOOK is not set" in found.unreached["hook"]
 
 

@@ -175,3 +175,68 @@ def test_a_campaign_that_holdback_halted_is_told_until_a_person_resumes_it(tmp_p
     alerted(phones, after)
     [told] = [alert for alert in read_alerts(phones.warehouse) if alert.rule == "campaign_halted"]
     assert told.state == "over"
+
+
+def _came(shop: Workspace, day: date, *, feed: str = "tills") -> None:
+    """Keep that a batch came, whose newest event is an hour before the day."""
+    at = shop.business.instant(day)
+    row = {
+        "batch_id": f"{feed}{day}", "sequence": 1, "feed": feed, "source": "x.csv", "as_of": day, "rows_offered": 9,
+        "rows_clean": 9, "rows_quarantined": 0, "last_event_at": at - timedelta(hours=1), "loaded_at": at,
+        "is_load_time_assumed": False,
+    }  # fmt: skip
+    shop.warehouse.append("batches", rows_of(TABLES["batches"], [row]), batch=f"{feed}{day}/batches")
+
+
+def test_a_feed_that_is_too_old_is_told_also_of_a_day_that_is_not_recorded(tmp_path: Path) -> None:
+    shop = company(tmp_path)  # at most three days
+    _came(shop, MONDAY)
+    for day, state in ((2, None), (3, "warning"), (6, "critical")):
+        alerted(shop, MONDAY + timedelta(days=day))
+        found = {alert.about: alert.newest.severity for alert in read_alerts(shop.warehouse)}
+        assert found == ({"tills": state} if state else {})
+    [alert] = read_alerts(shop.warehouse)
+    assert (alert.rule, alert.newest.value) == ("feed_too_old", 7.0)
+
+
+def test_a_broken_rule_is_told_also_of_a_day_that_is_not_recorded(tmp_path: Path) -> None:
+    shop = company(tmp_path)
+    row = {
+        "batch_id": "b2", "feed": "customers", "as_of": MONDAY, "is_accepted": False, "expectation": "x",
+        "rule": "key_is_there", "column_name": "client", "severity": "critical", "scope": "row",
+        "is_passed": False, "unexpected_count": 3, "observed": "x", "expected": "a key",
+    }  # fmt: skip
+    shop.warehouse.append("validations", rows_of(TABLES["validations"], [row]), batch="b2/validations")
+    alerted(shop, MONDAY)
+    [alert] = read_alerts(shop.warehouse)
+    assert (alert.rule, alert.about, alert.newest.severity) == ("contract_broken", "customers", "critical")
+
+
+def test_three_weeks_without_data_are_told_where_no_limit_is_declared(tmp_path: Path) -> None:
+    tills = {key: value for key, value in BUSINESS["feeds"]["tills"].items() if key != "expects"}  # type: ignore[index]
+    shop = company_with(tmp_path, feeds={"tills": tills})
+    for number in range(6):
+        _came(shop, MONDAY + timedelta(days=number))
+    last = MONDAY + timedelta(days=5)  # its newest event is of the day before
+    said = {}
+    for quiet in (2, 3, 6, 21):
+        alerted(shop, last + timedelta(days=quiet))
+        said[quiet] = [(alert.rule, alert.newest.severity) for alert in read_alerts(shop.warehouse)]
+    assert said == {
+        2: [], 3: [("nothing_came_in", "warning")], 6: [("nothing_came_in", "critical")],
+        21: [("nothing_came_in", "critical")],
+    }  # fmt: skip
+    [alert] = read_alerts(shop.warehouse)
+    assert alert.newest.message == "Nothing has come in for unusually long (tills) (22 days; at most 1 is usual)."
+    _came(shop, last + timedelta(days=22))
+    alerted(shop, last + timedelta(days=22))
+    assert read_alerts(shop.warehouse)[0].state == "over"
+
+
+def test_a_feed_that_comes_once_a_week_is_not_missed_on_the_fourth_day(tmp_path: Path) -> None:
+    tills = {key: value for key, value in BUSINESS["feeds"]["tills"].items() if key != "expects"}  # type: ignore[index]
+    shop = company_with(tmp_path, feeds={"tills": tills})
+    for number in range(5):
+        _came(shop, MONDAY + timedelta(days=7 * number))
+    assert alerted(shop, MONDAY + timedelta(days=28 + 20)).raised == 0
+    assert alerted(shop, MONDAY + timedelta(days=28 + 21)).raised == 1
