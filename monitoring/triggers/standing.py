@@ -80,7 +80,8 @@ def trigger_standings(warehouse: Warehouse, business: Business, as_of: date) -> 
     since = as_of - timedelta(days=COUNTED_DAYS - 1)
     counted = warehouse.query(
         f"select trigger, max(seen_at) as last_at, count(*) filter (where as_of = date '{as_of}') as today, "
-        f"count(*) filter (where as_of >= date '{since}') as lately "
+        f"count(*) filter (where as_of >= date '{since}') as lately, "
+        f"max(as_of) filter (where as_of < date '{as_of}') as before "
         f"from firings where as_of <= date '{as_of}' group by trigger"
     ).to_pylist()
     firings = {row["trigger"]: row for row in counted}
@@ -89,7 +90,8 @@ def trigger_standings(warehouse: Warehouse, business: Business, as_of: date) -> 
     acting = {one.trigger: one.name for one in business.campaigns if one.trigger is not None}
     found = []
     for trigger in business.triggers:
-        row = firings.get(trigger.name, {"last_at": None, "today": 0, "lately": 0})
+        row = firings.get(trigger.name, {"last_at": None, "today": 0, "lately": 0, "before": None})
+        run = runs.get(trigger.name, _NEVER)
         campaign = acting.get(trigger.name)
         state = states.get(campaign) if campaign is not None else None
         halted = state is not None and state.state == "halted"
@@ -103,32 +105,56 @@ def trigger_standings(warehouse: Warehouse, business: Business, as_of: date) -> 
                 is_retired=halted and state is not None and state.by == RETIRER,
                 why_halted=state.reason if halted and state is not None else None,
                 last_fired_at=row["last_at"],
-                last_evaluated_at=runs.get(trigger.name, (None, False))[0],
+                last_evaluated_at=run.at,
                 fired_today=row["today"],
                 fired_lately=row["lately"],
                 expected_per_day=trigger.expected_per_day,
-                volume=_volume(trigger, row["today"], is_flooded=runs.get(trigger.name, (None, False))[1]),
+                volume=_volume(
+                    trigger, row["today"], _days(trigger, run, row["before"], as_of), is_flooded=run.is_flooded
+                ),
                 value=_value(warehouse, campaign, as_of) if campaign is not None else None,
             )
         )
     return tuple(found)
 
 
-def _runs(warehouse: Warehouse, as_of: date) -> dict[str, tuple[datetime, bool]]:
-    """Return when each trigger was asked last, and whether it fired far too often on the day."""
+@dataclass(frozen=True)
+class _Runs:
+    """When a trigger was asked last, and what its evaluations of the day say: too often; expected until then."""
+
+    at: datetime | None
+    is_flooded: bool
+    expected: float | None
+
+
+_NEVER = _Runs(None, False, None)
+
+
+def _runs(warehouse: Warehouse, as_of: date) -> dict[str, _Runs]:
+    """Return what is on record of each trigger's evaluations."""
+    of_day = f"filter (where as_of = date '{as_of}')"
     rows = warehouse.query(
-        "select trigger, max(seen_at) as at, "
-        f"coalesce(bool_or(is_flooded) filter (where as_of = date '{as_of}'), false) as is_flooded "
-        f"from trigger_runs where as_of <= date '{as_of}' group by trigger"
+        f"select trigger, max(seen_at) as at, coalesce(bool_or(is_flooded) {of_day}, false) as is_flooded, "
+        f"max(expected) {of_day} as expected from trigger_runs where as_of <= date '{as_of}' group by trigger"
     ).to_pylist()
-    return {row["trigger"]: (row["at"], row["is_flooded"]) for row in rows}
+    return {row["trigger"]: _Runs(row["at"], row["is_flooded"], row["expected"]) for row in rows}
 
 
-def _volume(trigger: Trigger, count: int, *, is_flooded: bool) -> Volume:
+def _days(trigger: Trigger, run: _Runs, fired_before: date | None, as_of: date) -> int:
+    """Return the days that the day's firings are held against: those since the trigger last fired for anybody.
+
+    They are the days of the rule for floods: what comes in weekly files fires on one day for the whole week.
+    """
+    if run.expected is not None and trigger.expected_per_day:
+        return max(1, round(run.expected / trigger.expected_per_day))
+    return 1 if fired_before is None else max(1, (as_of - fired_before).days)
+
+
+def _volume(trigger: Trigger, count: int, days: int, *, is_flooded: bool) -> Volume:
     """Say what the day's firings say: a flood is what the evaluation called one; its stock is no day's volume."""
     if is_flooded:
         return "flooded"
-    found = volume_of(trigger, rate_of(count, 1))
+    found = volume_of(trigger, rate_of(count, days))
     return "more than expected" if found == "flooded" else found
 
 

@@ -59,10 +59,13 @@ def _lead(content: SignalsContent, words: Words) -> Iterator[str]:
     else:
         flooded = [one.trigger.name for one in content.triggers if one.standing.volume == "flooded"]
         yield w("signals_lead_one") if len(content.triggers) == 1 else w("signals_lead", count=len(content.triggers))
+        unasked = [one.trigger.name for one in content.triggers if one.standing.last_evaluated_at is None]
         if flooded:
             yield w("signals_lead_flooded", triggers=", ".join(flooded))
-        else:
+        elif len(unasked) < len(content.triggers):
             yield w("signals_lead_calm")
+        if unasked:
+            yield w("signals_lead_unasked", triggers=", ".join(unasked))
     told = next((one for one in content.opinions.answers if one.rating.nps is not None), None)
     if told is not None and told.rating.nps is not None and told.rating.response is not None:
         figure = told.rating.nps

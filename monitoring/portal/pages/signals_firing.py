@@ -59,7 +59,7 @@ def _row(one: Watched, currency: str, words: Words) -> tuple[Cell, ...]:
         Cell(state_of(one, w), "" if standing.campaign is None else w("signals_campaign", campaign=standing.campaign)),
         Cell(w("signals_not_shown") if one.today is None else w.count(one.today)),
         Cell(w("nothing")) if expected is None else Cell(w.number(expected, 0 if expected == int(expected) else 1)),
-        Cell(w.known("signals_volume_", standing.volume.replace(" ", "_")), state=_volume_state(one)),
+        _volume(one, w),
         _worth(one, currency, w),
     )
 
@@ -78,8 +78,12 @@ def _is_halted(one: Watched) -> bool:
     return one.standing.campaign_state == "halted"
 
 
-def _volume_state(one: Watched) -> State:
-    return _STATES.get(one.standing.volume, "none")
+def _volume(one: Watched, words: Words) -> Cell:
+    w, standing = words, one.standing
+    if standing.last_evaluated_at is None:
+        return Cell(w("signals_volume_not_asked"))
+    said = w.known("signals_volume_", standing.volume.replace(" ", "_"))
+    return Cell(said, state=_STATES.get(standing.volume, "none"))
 
 
 def _worth(one: Watched, currency: str, words: Words) -> Cell:

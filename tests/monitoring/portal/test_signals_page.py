@@ -150,6 +150,31 @@ def test_triggers_say_what_they_wait_for_and_what_acting_earned(page):
     assert detractor[4:] == ["–", "nothing is expected", "–"]
 
 
+def test_what_comes_in_weekly_files_is_held_against_the_days_since_it_last_fired(tmp_path):
+    """One a day is expected: seven on one day are a week's when it last fired a week ago, and too many otherwise."""
+    week = [*fired("complaints", 7, ago=0), *fired("complaints", 6, ago=7, start=7)]
+    asked = [{**ran("complaints", ago=ago), "expected": 7.0 if ago == 0 else 1.0} for ago in range(8)]
+    daily = [{**run, "expected": 1.0} for run in asked]
+    unsaid = [{**run, "expected": None} for run in asked]
+
+    def volume(name, runs):
+        return rows(said(signals, home(tmp_path / name, firings=week, trigger_runs=runs), AS_OF), "triggers")[0][5]
+
+    assert volume("weekly", asked) == "as expected"
+    assert volume("daily", daily) == "more than expected"
+    assert volume("unsaid", unsaid) == "as expected"
+
+
+def test_without_an_evaluation_on_record_nothing_is_said_of_how_often_triggers_fire(tmp_path):
+    page = said(signals, home(tmp_path / "never"), AS_OF)
+    assert "None fires" not in page.lead
+    assert "No evaluation is on record, so nobody knows whether it fires: complaints, detractor." in page.lead
+    assert [row[5] for row in rows(page, "triggers")] == ["not asked", "not asked"]
+    some = said(signals, home(tmp_path / "some", trigger_runs=[ran("complaints", ago=0)]), AS_OF)
+    assert "None fires far more often than it should." in some.lead
+    assert "nobody knows whether it fires: detractor." in some.lead
+
+
 def test_what_is_withheld_today_is_not_replaced_by_an_earlier_figure(tmp_path):
     """A check that failed, a figure that is withheld today, a group of a handful: then nothing is told."""
     daily, today = {**EFFECT, "reading": "daily"}, date(2026, 2, 27)
