@@ -18,6 +18,7 @@ _NUMBER = re.compile(r"[+\-]?\d+(\.\d+)?")
 #: What is counted may follow it in one word: ``−0,17 puntos``, ``18 days``; ``mil`` and ``M`` would change the number.
 _UNIT = re.compile(r"(?<=\d)\s[^\W\d_]{4,}$")
 _ASIDE = re.compile(r"\s*\([^()]*\)$")
+_COUNTED = re.compile(r",?\s*n = [\d.,]+$")  # of how many it is
 _DIGITS = 6  # of a number in a file of a chart
 #: What may stand around a number: spaces of all kinds, and the sign of a currency.
 _AROUND = re.compile(r"\s|[A-Z]{0,3}[$£¥\u20a0-\u20cf]|(?<![A-Za-z])[A-Z]{3}(?![A-Za-z])")
@@ -185,7 +186,7 @@ def _found(cell: Cell, words: Words, *, is_number: bool) -> _Found:
     if is_number and (between := _bounds(cell.small, words)):
         if low is None or high is None:
             low, high = between
-        detail = detail if _ASIDE.search(cell.small) else None  # what stands in brackets: of how many per cent it is
+        detail = detail if _alone(cell.small) != cell.small else None
     if is_number and value is None:
         value = bare_number(cell.text, words)
     if is_number and value is None and (inside := _ASIDE.search(cell.text)):  # ``+3,5 (−2,7 a +10,3)``
@@ -199,11 +200,16 @@ def _found(cell: Cell, words: Words, *, is_number: bool) -> _Found:
 def _bounds(text: str, words: Words) -> tuple[float, float] | None:
     """Read the bounds back that ``interval`` wrote; None where there are none."""
     between = words("interval", low="", high="")
-    first, found, second = _ASIDE.sub("", text).partition(between)
+    first, found, second = _alone(text).partition(between)
     low, high = bare_number(first, words), bare_number(second, words)
     if not found or low is None or high is None:
         return None
     return low, high
+
+
+def _alone(text: str) -> str:
+    """Return an interval without what is said beside it: of how many per cent it is, and of how many customers."""
+    return _ASIDE.sub("", _COUNTED.sub("", text))
 
 
 def _plain(text: str, words: Words) -> str | None:

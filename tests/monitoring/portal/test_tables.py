@@ -121,6 +121,13 @@ def test_what_else_stands_in_small_has_a_column_of_its_own():
     ]
 
 
+def test_of_how_many_an_interval_is_does_not_hide_its_bounds():
+    small = "−10,33 a +2,85 puntos (intervalo al 99\u00a0%) n = 2.436"
+    assert files_of(ES, Cell("−1,98 puntos", small))[1] == [
+        (-1.98, -10.33, 2.85, "-10,33 a +2,85 puntos (intervalo al 99 %) n = 2.436")
+    ]
+
+
 def test_a_page_that_gives_bare_numbers_is_believed_before_its_text():
     _, values = files_of(EN, Cell("about a third", "some", number=0.3333, low=0.3, high=0.4))
     assert values == [(0.3333, 0.3, 0.4, "some")]
