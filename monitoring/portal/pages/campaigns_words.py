@@ -193,7 +193,11 @@ def check_value(check: Row, seen: Seen, w: Words) -> str:
         return w(key, value=w.share(value), limit=w.share(limit))
     if limit >= 1:
         return w("campaigns_odds", value=w.number(value, 2 if value < 10 else 0), limit=w.count(limit))
-    return w("campaigns_p_value", value=w.significant(value), limit=w.significant(limit))
+    return w(
+        "campaigns_p_value",
+        value=w.number(value, 3) if value >= 0.001 else w.significant(value),
+        limit=w.significant(limit),
+    )
 
 
 def _points_at_somebody(name: str, value: float, seen: Seen) -> bool:
