@@ -235,7 +235,8 @@ def one_day(
     """Do a day's work. A definition that cannot be scored stops no other, and the report is written all the same.
 
     The site is built on the report's days alone, and not where ``with_portal`` says no. Alerts are told also of a day
-    that fails, whatever failed; but its figures are kept when it is done again, since the first record of a day stands.
+    that fails, whatever failed. Its figures are kept once everything up to the decision was tried: of a definition that
+    could not be scored they are unknown, until the day is done again without a fault.
 
     Raises:
         OperatorError: a definition could not be scored, or an alert could not be told; the rest was done.
@@ -245,8 +246,8 @@ def one_day(
     untold: list[OperatorError] = []
     try:
         outcomes.extend(_worked(workspace, day, faults, past=past))
-        if not faults:
-            outcomes.append(_published(record_task(workspace, day, wait_seconds=_WAIT_SECONDS)))
+        recorded = record_task(workspace, day, is_partial=bool(faults), wait_seconds=_WAIT_SECONDS)
+        outcomes.append(_published(recorded))
     except Exception:
         if with_alerts:
             list(_alerted(workspace, day, untold))

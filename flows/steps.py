@@ -290,12 +290,14 @@ def deliver_step(workspace: Workspace, as_of: date, *, now: datetime | None = No
     return once("deliver", workspace, as_of, work, wait_seconds=wait_seconds)
 
 
-def record_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -> Outcome:
-    """Keep the day's figures as they are known now, once."""
+def record_step(
+    workspace: Workspace, as_of: date, *, is_partial: bool = False, wait_seconds: float = 0
+) -> Outcome:  # fmt: skip
+    """Keep the day's figures as they are known now, once; ``is_partial``: until the day is done without fault."""
     from monitoring.history import record_day
 
     def work() -> Receipt:
-        return receipt_of(record_day(workspace, as_of, progress=tell))
+        return receipt_of(record_day(workspace, as_of, is_partial=is_partial, progress=tell))
 
     outcome = once("record_daily", workspace, as_of, work, wait_seconds=wait_seconds)
     return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_recorded_already"]))

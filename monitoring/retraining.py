@@ -155,14 +155,25 @@ def evidence(workspace: Workspace, churn: Churn, as_of: date) -> Evidence:
     cooldown = timedelta(days=workspace.business.training.retrain_cooldown_days)
     is_rested = is_proposed or raised_on is None or raised_on + cooldown <= as_of
     waits_for, until = found.waits_for, found.until
-    if waits_for is None and found.reasons and last + cooldown > as_of:
-        waits_for, until = "cooldown", last + cooldown
+    tried = max((last, *_failed_tries(workspace, churn, as_of - cooldown, as_of)))
+    if waits_for is None and found.reasons and tried + cooldown > as_of:
+        waits_for, until = "cooldown", tried + cooldown
     return Evidence(
         churn.name, as_of, champion.version, found.asked_on, found.customer_count, found.churner_count, found.reasons,
-        waits_for, until, last, is_proposed,
+        waits_for, until, tried, is_proposed,
         may_be_proposed=bool(found.reasons) and waits_for is None and is_rested,
         drifted_features=_drifted(warehouse, workspace.business.churn[0].name, churn, as_of),
     )  # fmt: skip
+
+
+def _failed_tries(workspace: Workspace, churn: Churn, since: date, as_of: date) -> list[date]:
+    """Days of trainings that failed and left no verdict: what fails each night must not cost a training each night."""
+    if workspace.business.training.retrain != "start":
+        return []
+    runs = workspace.journal.newest_runs(business=workspace.business.slug, since=since, until=as_of)
+    return [
+        run.as_of for run in runs if (run.flow, run.subject, run.state) == ("retrain", churn.name, "failed")
+    ]  # fmt: skip
 
 
 def reasons_against(churned: Booleans, probability: Floats, promised: Promised) -> tuple[Reason, ...]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LOST = re.compile(r"//(\w+)/(?!_delta_log)([^'\"]+\.parquet)")
 _ATTEMPTS = 5
 _SUPERSEDED = "superseded"
 
@@ -93,7 +94,13 @@ class Lake:
                 f"warehouse {self.root}: a query needed more than {self.memory_limit} of memory and could not spill "
                 f"({error}). Free the disk or give more memory."
             ) from error
-        except duckdb.IOException as error:
+        except (FileNotFoundError, duckdb.IOException) as error:
+            lost = _LOST.search(str(error).replace(f"{self.root}/", "//"))
+            if lost is not None:
+                raise OperatorError(
+                    f"warehouse {self.root}: a file of the table {lost[1]} is gone ({lost[2]}). Bring the folder "
+                    f"{lost[1]} back from a backup, as a whole; whatever reads the table waits until then."
+                ) from error
             raise OperatorError(f"warehouse {self.root}: cannot read or write ({error}). Check the disk.") from error
 
     def _views(self, session: Session, sql: str | None, names: Iterable[str]) -> dict[str, str]:

@@ -54,8 +54,8 @@ def changes(
 
     Told (``channels`` of the event) is: what is raised; what worsened since a channel was last to be told; what is
     still open ``repeat_after_days`` after that, with its last value while there is no newer one; what is over, to
-    whoever was to be told of it before. What somebody acknowledged is told no more until it is worse than then, or over.
-    An alert of which nothing has been known for :data:`UNKNOWN_DAYS` is over.
+    whoever was to be told of it before. What somebody acknowledged is told no more until it is worse than then, or
+    over. An alert of which nothing has been known for :data:`UNKNOWN_DAYS` is over.
 
     Args:
         slug: Of the business; part of an alert's id.

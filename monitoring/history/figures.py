@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from math import isfinite
+from pathlib import Path
 
 from holdback.errors import Busy, HoldbackError, OperatorError
 from holdback.workspace import Workspace
@@ -66,7 +68,10 @@ def answered(asked: Asked) -> Iterator[Figure]:
     except HoldbackError as why:
         reason = str(why)
     except Exception as fault:  # noqa: BLE001 - a fault in one figure must not cost the day all the others
-        reason = f"it could not be computed ({type(fault).__name__}: {fault}). Tell who maintains Holdback"
+        # What a vendor says may repeat a value of the data, and this is kept: the place says as much to who mends it.
+        place = traceback.extract_tb(fault.__traceback__)[-1]
+        where = f"{Path(place.filename).name}:{place.lineno}"
+        reason = f"it could not be computed ({type(fault).__name__}, {where}). Tell who maintains Holdback"
     else:
         reason = "it was not computed"
     for metric, about in asked.names:

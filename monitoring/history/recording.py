@@ -51,7 +51,9 @@ def batch_of(as_of: date) -> str:
     return f"{TABLE}/{as_of.isoformat()}"
 
 
-def record_day(workspace: Workspace, as_of: date, *, progress: Progress = silent) -> RecordedDay:
+def record_day(
+    workspace: Workspace, as_of: date, *, is_partial: bool = False, progress: Progress = silent
+) -> RecordedDay:
     """Compute each figure of a day once and keep it: as it was known then.
 
     The day's first record stands. What comes later (late rows, corrections, a better model) changes what the past looks
@@ -59,12 +61,16 @@ def record_day(workspace: Workspace, as_of: date, *, progress: Progress = silent
     decision right. So record a day when its work is done, not before: a figure that was not knowable stays so. When the
     machine fails (:class:`OperatorError`) nothing is kept, and the day can be recorded again.
 
+    A day whose work is not done (a definition could not be scored) is recorded as ``is_partial``: what is known stands,
+    as ever, and the rest is not there. It follows when the day is done again without a fault, if it ever is.
+
     Figures that a report computes as well are computed again, not handed over: a day must be recorded the same with and
     without a report, and together they cost less than a second.
 
     Args:
         workspace: The business.
         as_of: The day.
+        is_partial: True when some of the day's work failed, and may still be done.
         progress: Is told what is being computed.
 
     Returns:
@@ -74,7 +80,9 @@ def record_day(workspace: Workspace, as_of: date, *, progress: Progress = silent
         OperatorError: the disk cannot be read or written; nothing was kept.
     """
     warehouse = workspace.warehouse
-    if warehouse.has_batch(TABLE, batch_of(as_of)):
+    partial = f"{batch_of(as_of)}/partial"
+    was_partial = warehouse.has_batch(TABLE, partial)
+    if warehouse.has_batch(TABLE, batch_of(as_of)) or (is_partial and was_partial):
         return _recorded(workspace, as_of, was_recorded_already=True)
     with one_moment(warehouse) as moment:
         asked = tuple(_asked(Day(workspace, moment, as_of)))
@@ -82,8 +90,14 @@ def record_day(workspace: Workspace, as_of: date, *, progress: Progress = silent
         for position, group in enumerate(asked):
             progress(f"recording {group.names[0][0].replace('_', ' ')}", position, len(asked))
             figures += answered(group)
+    if is_partial:
+        figures = [figure for figure in figures if figure.value is not None]
+    elif was_partial:
+        stands = warehouse.query(f"select metric, about from {TABLE} where as_of = date '{as_of}'").to_pylist()
+        known = {(row["metric"], row["about"]) for row in stands}
+        figures = [figure for figure in figures if (figure.metric, figure.about) not in known]
     rows = rows_of(TABLES[TABLE], [{"as_of": as_of, **asdict(figure)} for figure in figures])
-    was_new = warehouse.append(TABLE, rows, batch=batch_of(as_of))
+    was_new = warehouse.append(TABLE, rows, batch=partial if is_partial else batch_of(as_of))
     if was_new and warehouse.file_count(TABLE) > _MOST_FILES:
         warehouse.compact(TABLE, by="as_of")
     return _recorded(workspace, as_of, was_recorded_already=not was_new)

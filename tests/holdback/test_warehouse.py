@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from holdback.errors import DataError
+from holdback.errors import DataError, OperatorError
 from holdback.tables import TABLES, Column, Table
 from holdback.warehouse import Lake
 from tests.holdback.busy_warehouse import DAY, ROWS, rows
@@ -35,6 +35,17 @@ def facts(*values: int) -> pa.Table:
 
 def values(lake: Lake) -> list[int]:
     return sorted(lake.query("select value from facts")["value"].to_pylist())
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_file_that_is_gone_is_said_with_its_table_and_what_to_do(lake: Lake, is_known: bool) -> None:
+    lake.append("facts", facts(1), batch="a")
+    if is_known:
+        assert values(lake) == [1]
+    [file] = (lake.root / "facts").glob("*.parquet")
+    file.unlink()
+    with pytest.raises(OperatorError, match=r"a file of the table facts is gone .* back from a backup"):
+        values(lake)
 
 
 def test_rows_come_back_as_they_were_put(lake: Lake) -> None:

@@ -243,6 +243,20 @@ def test_within_the_cool_down_of_a_training_it_says_so(tmp_path: Path) -> None:
     assert "not before" in str(found)
 
 
+def test_a_training_that_failed_is_not_tried_again_each_night(tmp_path: Path) -> None:
+    shop = _company(tmp_path, decays_in_week=3)
+    object.__setattr__(shop.business.training, "retrain", "start")
+    assert _asked(shop, KNOWN).is_due
+    at = datetime(2026, 1, 1)
+    shop.journal.start_run(
+        "r", flow="retrain", business="shop", as_of=KNOWN - timedelta(days=1), inputs_key="", owner="x", now=at,
+        subject=CHURN,
+    )  # fmt: skip
+    shop.journal.end_run("r", now=at, receipt=None, error="the registry is away.")
+    found = _asked(shop, KNOWN)
+    assert (found.waits_for, found.until, found.is_due) == ("cooldown", KNOWN + timedelta(days=13), False)
+
+
 @pytest.mark.slow
 def test_a_flow_that_may_start_trains_once_and_says_why(tmp_path: Path) -> None:
     from flows.steps import retrain_if_needed_step

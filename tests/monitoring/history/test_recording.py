@@ -14,6 +14,7 @@ from holdback.errors import OperatorError
 from holdback.tables import TABLES
 from holdback.workspace import Workspace
 from monitoring.history import METRICS, DayValue, RecordedDay, metric_history, newest, record_day
+from monitoring.history.figures import Asked, answered
 from monitoring.performance import matured_performance
 from monitoring.proportions import wilson
 from monitoring.report_content import ReportContent, gather
@@ -283,6 +284,30 @@ def test_recorded_twice_nothing_is_added_and_nothing_computed(tmp_path):
     assert workspace.warehouse.version("daily_metrics") == version
 
 
+def test_a_day_whose_work_failed_is_kept_until_it_is_done(tmp_path):
+    workspace = shop(tmp_path)
+    assert record_day(workspace, DAY, is_partial=True).not_known == ()
+    assert ("offered_rows", "") in values(workspace)
+    assert ("customers_scored", "") not in values(workspace)
+    assert record_day(workspace, DAY, is_partial=True).was_recorded_already
+    score_day(workspace, DAY, [0.6] * 10)
+    assert not record_day(workspace, DAY).was_recorded_already
+    assert values(workspace)["customers_scored", ""].value == 10.0
+    count = workspace.warehouse.query("select metric, about from daily_metrics").num_rows
+    assert count == len(values(workspace))
+    assert record_day(workspace, DAY).was_recorded_already
+    assert record_day(workspace, DAY, is_partial=True).was_recorded_already
+
+
+def test_what_a_vendor_says_of_the_data_is_not_kept(tmp_path):
+    def breaks():
+        raise ValueError("could not convert 'Ana Garcia'")
+
+    [figure] = answered(Asked((("auc", ""),), breaks))
+    assert figure.reason.startswith("it could not be computed (ValueError, test_recording.py:")
+    assert "Ana" not in figure.reason
+
+
 def test_late_data_do_not_rewrite_the_past(tmp_path):
     workspace = shop(tmp_path)
     receive(workspace, DAY, offered=120, bad=6)
@@ -326,7 +351,7 @@ def test_when_the_machine_fails_nothing_is_kept_and_the_day_can_be_recorded_agai
         if step == "recording customers scored":
             file.rename(away)
 
-    with pytest.raises(OperatorError, match="cannot read or write"):
+    with pytest.raises(OperatorError, match="a file of the table scores is gone"):
         record_day(workspace, DAY, progress=lose_the_disk)
     assert newest(workspace.warehouse, DAY) == {}
     away.rename(file)
