@@ -37,7 +37,8 @@ class Spent:
 
     Attributes:
         contact_cents: What the contacts cost: as reported, else as decided.
-        incentive_cents: What was given: as redeemed where redemptions are reported, else as expected.
+        incentive_cents: What was given: what it was reported to have cost, else what was offered to those who redeemed
+            it where redemptions are reported, else as expected.
         decision_count: Decisions behind it.
     """
 
