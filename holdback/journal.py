@@ -268,7 +268,7 @@ class Journal:
             for statement in _SCHEMA:
                 connection.execute(text(statement))
             if "subject" not in {column["name"] for column in inspect(connection).get_columns("runs")}:
-                connection.execute(text("alter table runs add column subject text"))  # a journal of before 0.7
+                connection.execute(text("alter table runs add column subject text"))  # a journal of an older version
         return engine
 
     @contextmanager
