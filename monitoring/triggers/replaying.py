@@ -85,8 +85,8 @@ def replayed_days(
     if not days:
         raise NotKnowableYet(
             f"{where}: no firing can be judged on {as_of} (records reach from {begins} to {reach}). Who left is known "
-            f"{judgement.known_after_days} days after a firing. Ask again on {first + wait + timedelta(days=1)}, or give "
-            "the trigger fewer judged_days."
+            f"{judgement.known_after_days} days after a firing. Ask again on {first + wait + timedelta(days=1)}, or "
+            "give the trigger fewer judged_days."
         )
     return days
 
