@@ -64,8 +64,8 @@ def test_a_day_whose_alerts_reach_nobody_fails_when_everything_else_is_done(
 
 def test_what_a_dead_process_left_running_has_failed_and_what_lives_has_not(tmp_path: Path) -> None:
     shop = company(tmp_path)
-    for flow in ("score_daily", "portal"):
-        _begun(shop, flow, MONDAY)
+    for name in ("score_daily", "portal"):
+        _begun(shop, name, MONDAY)
     with shop.lock("portal"):
         reap_the_dead(shop)
     assert {run.flow: run.state for run in shop.journal.runs()} == {"score_daily": "failed", "portal": "running"}
