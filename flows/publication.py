@@ -59,7 +59,8 @@ def _facts(workspace: Workspace, as_of: date) -> Iterator[object]:
     for subject in subjects:
         name = model_name(business, subject)
         yield subject, journal.champion(name), len(journal.verdicts(name))
-    newest = {run.flow: run for run in reversed(journal.runs(business=business.slug)) if run.as_of == as_of}
-    yield sorted(flow for flow, run in newest.items() if run.state == "failed" and flow != FLOW)
+    runs = [run for run in reversed(journal.runs(business=business.slug)) if run.as_of == as_of]
+    newest = {(run.flow, run.subject): run for run in runs}
+    yield sorted(flow for (flow, _), run in newest.items() if run.state == "failed" and flow != FLOW)
     delivered = journal.find_done(flow="deliver", business=business.slug, as_of=as_of, inputs_key="")
     yield sorted((delivered.receipt or {}).items()) if delivered else None

@@ -326,7 +326,7 @@ RESULTS: tuple[Table, ...] = (
             Column("happened_at", "instant", "When", unit="UTC", required=True),
             Column("message", "text", "What a person reads", required=True),
             Column("value", "number", "The figure that crossed the line; null when there is none"),
-            Column("by_whom", "text", "Who acknowledged it; null otherwise"),
+            Column("by_whom", "text", "Who acknowledged it, or took that back (seen_again); null otherwise"),
             Column("sequence", "integer", "Position in the table, from 1: what came after what", minimum=1),
             Column("channels", "text", "JSON list of the channels that must be told of this row; null: none"),
             Column("detail", "text", "JSON: metric, interval, line, since when, what was seen besides"),

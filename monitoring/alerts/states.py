@@ -112,7 +112,7 @@ class Alert:
 def read_alerts(warehouse: Warehouse, as_of: date | None = None) -> tuple[Alert, ...]:
     """Return every alert up to a day (all of them by default), in the order in which they were raised."""
     until = f"where as_of <= date '{as_of}' " if as_of is not None else ""
-    rows = warehouse.query(f"select * from alerts {until}order by sequence").to_pylist()
+    rows = warehouse.query(f"select * from alerts {until}order by sequence, happened_at").to_pylist()
     told = warehouse.query(f"select * from alert_messages {until}order by sequence, sent_at").to_pylist()
     events: dict[tuple[str, str, str], list[Event]] = {}
     for row in rows:

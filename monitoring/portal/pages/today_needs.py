@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -13,6 +12,8 @@ from campaigns.reconciliation import findings
 from holdback.business import Business
 from holdback.journal import Journal, Run
 from holdback.warehouse import Warehouse
+from monitoring.alerts.rules import RANK
+from monitoring.alerts.states import read_alerts
 from monitoring.alerts.wording import Seen
 from monitoring.measurement.measuring import MONITOR
 from monitoring.measurement.retiring import RETIRER
@@ -98,11 +99,11 @@ def _runs(journal: Journal, business: Business, as_of: date) -> Iterator[Need]:
 
     What runs again now, such as the report while this page is written, is not over.
     """
-    newest: dict[str, Run] = {}
+    newest: dict[tuple[str, str], Run] = {}
     for run in journal.runs(business=business.slug):
         if run.as_of == as_of:
-            newest.setdefault(run.flow, run)
-    failed = [flow for flow, run in newest.items() if run.state == "failed"]
+            newest.setdefault((run.flow, run.subject), run)
+    failed = {flow for (flow, _), run in newest.items() if run.state == "failed"}
     for flow in sorted(failed):
         yield Need("failed_run", "bad", flow, day=as_of)
 
@@ -207,19 +208,10 @@ def _alerts(warehouse: Warehouse, as_of: date) -> Iterator[Need]:
 
     Their stored message is in one language, and may hold an error's text or counts of people: the page writes its own.
     """
-    rows = warehouse.query(
-        "select alert_id, rule, about, min(as_of) as first_on, bool_or(state = 'acknowledged') as is_acknowledged, "
-        "max_by(state, position) as last_state, max_by(severity, position) as last_severity, "
-        # Not max_by: it passes over nulls, and the value of today would be that of an earlier day.
-        "last(value order by position) as last_value, last(detail order by position) as last_detail "
-        "from (select *, row(happened_at, coalesce(sequence, 0)) as position "
-        f"from alerts where as_of <= date '{as_of}') group by alert_id, rule, about "
-        "order by case last_severity when 'critical' then 0 when 'warning' then 1 else 2 end, first_on, alert_id"
-    ).to_pylist()
-    for row in rows:
-        if row["last_state"] == "over":
-            continue
-        kind = "acknowledged_alert" if row["is_acknowledged"] else "open_alert"
-        state: State = "bad" if row["last_severity"] == "critical" and kind == "open_alert" else "look"
-        seen = Seen.of_row(row["rule"], row["about"], row["last_value"], json.loads(row["last_detail"] or "{}"))
-        yield Need(kind, state, row["about"], day=row["first_on"], names=(row["alert_id"],), seen=seen)
+    standing = [alert for alert in read_alerts(warehouse, as_of) if alert.state != "over"]
+    for alert in sorted(standing, key=lambda one: (-RANK[one.newest.severity], one.events[0].as_of, one.alert_id)):
+        newest, is_open = alert.newest, alert.state == "open"
+        state: State = "bad" if newest.severity == "critical" and is_open else "look"
+        seen = Seen.of_row(alert.rule, alert.about, newest.value, newest.detail)
+        kind = "open_alert" if is_open else "acknowledged_alert"
+        yield Need(kind, state, alert.about, day=alert.events[0].as_of, names=(alert.alert_id,), seen=seen)
