@@ -183,6 +183,7 @@ def test_a_banned_customer_is_told_why_in_words(tmp_path: Path) -> None:
 SEGMENTS = ["risk_tier=high", "risk_tier=medium", "city=Lugo", "city=Vigo", "fit_class=invest", "fit_class=maintain"]
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     people=st.lists(st.tuples(st.sampled_from(["Lugo", "Vigo"]), st.sampled_from([0.3, 0.6])), min_size=1, max_size=12),

@@ -45,6 +45,7 @@ def put_firings(workspace: Workspace, days_ago: dict[str, int], **more: Any) -> 
     workspace.warehouse.append("firings", rows_of(TABLES["firings"], rows), batch="firings")
 
 
+@pytest.mark.slow
 def test_for_whom_the_trigger_is_cooling_does_not_wait_to_enter(tmp_path: Path) -> None:
     workspace = opened(tmp_path)
     names = history(workspace).today.customer_ids.tolist()

@@ -193,6 +193,7 @@ def test_nobody_held_out_or_suppressed_is_contacted_and_no_limit_exceeded(histor
         check_every_day(Path(root), history)
 
 
+@pytest.mark.slow
 @settings(SLOW_ENOUGH, max_examples=2)
 @given(histories())
 def test_the_same_rows_in_another_order_and_in_other_batches_give_the_same_ledger(history: History) -> None:
@@ -227,6 +228,7 @@ def by_rule(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["kind"] == "decided" and not row["is_exploration"]]
 
 
+@pytest.mark.slow
 @settings(SLOW_ENOUGH, max_examples=3)
 @given(histories())
 def test_with_uplifts_that_are_all_zero_nothing_is_spent(history: History) -> None:
@@ -236,6 +238,7 @@ def test_with_uplifts_that_are_all_zero_nothing_is_spent(history: History) -> No
     assert sum(row["cost_cents"] for row in by_rule(rows)) == 0
 
 
+@pytest.mark.slow
 @settings(SLOW_ENOUGH, max_examples=3)
 @given(histories(), st.sets(st.integers(0, 22)))
 def test_a_sleeping_dog_is_never_chosen_by_the_rule(history: History, dogs: set[int]) -> None:
@@ -247,6 +250,7 @@ def test_a_sleeping_dog_is_never_chosen_by_the_rule(history: History, dogs: set[
     assert {row["action"] for row in by_rule(asleep)} <= {"none"}
 
 
+@pytest.mark.slow
 @settings(SLOW_ENOUGH, max_examples=3)
 @given(histories())
 def test_an_uplift_that_says_what_the_lift_says_changes_no_choice(history: History) -> None:

@@ -67,9 +67,9 @@ def test_the_rate_by_month_has_interval_n_bar_and_the_day_from_which_it_is_known
     assert "12.5%" in may
     assert "5.5% to 26.1%" in may
     assert "█" in may
-    assert "2025-05-31" in may
+    assert "2025-06-01" in may
     assert "not known yet" in line_of(seen, "2025-06")
-    assert "from 2025-07-01" in line_of(seen, "2025-06")
+    assert "from 2025-07-02" in line_of(seen, "2025-06")
 
 
 def test_the_rate_by_group(home: Path) -> None:
@@ -82,7 +82,7 @@ def test_the_rate_by_group(home: Path) -> None:
     assert "withheld" in line_of(small, "no ")
     cohorts = json.loads(told(home, "churn", "rate", "--by", "cohort", "--json"))
     assert [group["left"]["count"] for group in cohorts["groups"]] == [5, 0, 0, 0]
-    assert cohorts["groups"][0]["known_from"] == "2025-05-31"
+    assert cohorts["groups"][0]["known_from"] == "2025-06-01"
 
 
 def test_revenue_and_what_is_retained(home: Path) -> None:

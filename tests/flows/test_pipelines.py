@@ -17,6 +17,8 @@ from tests.flows.shop import LAST_DAY_OF_HISTORY, write_shop
 HISTORY_DAY = LAST_DAY_OF_HISTORY + timedelta(days=1)
 TODAY = LAST_DAY_OF_HISTORY + timedelta(days=4)
 
+pytestmark = pytest.mark.slow  # Prefect's own engine, a model trained
+
 
 @pytest.fixture(scope="module")
 def business(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

@@ -54,7 +54,12 @@ def agree(observed: Floats, probability: Floats, truth_worlds: int) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "days", "customers"),
-    [("telecom", 60, 1000), ("bank", 45, 500), ("resort", 120, 300), ("dealer", 120, 300)],
+    [
+        ("telecom", 60, 1000),
+        ("bank", 45, 500),
+        pytest.param("resort", 120, 300, marks=pytest.mark.slow),
+        pytest.param("dealer", 120, 300, marks=pytest.mark.slow),
+    ],
 )
 def test_the_truth_is_how_often_it_happens(kind: CompanyKind, days: int, customers: int) -> None:
     company = company_after(90, kind, customers=customers)

@@ -152,7 +152,8 @@ def test_on_the_models_first_day_there_is_no_change_of_scores_and_no_outcome(wit
     recorded = record_day(with_model, FIRST_DAY)
     said = reasons(recorded)
     assert "first day in use" in said["score_change", ""]
-    assert said["auc", ""].startswith("not knowable before 2025-07-30")  # scored on July 2, outcome window of 28 days
+    # Scored on July 2, an outcome window of 28 days, and a day until the rows of its end are known.
+    assert said["auc", ""].startswith("not knowable before 2025-07-31")
 
 
 def test_one_figure_that_fails_leaves_the_others_alone(with_model, tmp_path):

@@ -201,6 +201,7 @@ def test_only_a_winner_changes_who_decides() -> None:
     assert settle(None, "risk", is_learnable=False) == ("keep", "risk")
 
 
+@pytest.mark.slow
 def test_a_companys_own_score_competes_as_it_stands_and_can_decide(different: Workspace, tmp_path: Path) -> None:
     shutil.copytree(different.root, tmp_path / "copy")
     told = {**FILE, "training": {"scorers": ["contract_price_amount"]}}

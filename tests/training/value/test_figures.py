@@ -66,6 +66,7 @@ def test_the_best_by_absolute_error_is_told_apart_by_its_total() -> None:
     assert decile_error(median, actual) > decile_error(mean, actual) + 0.1
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_promise() -> None:
     def world(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         rate = rng.gamma(1, 1, n)
