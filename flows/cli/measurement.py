@@ -125,7 +125,7 @@ def _told(checks: Sequence[Row]) -> Iterator[Any]:
             text = f"{row['verdict']}: {row['check']}: {row['finding']}"
             yield bold(text) if row["verdict"] == "failed" else text
     for verdict in ("passed", "not checked"):
-        names = [row["check"] for row in checks if row["verdict"] == verdict]
+        names = dict.fromkeys(row["check"] for row in checks if row["verdict"] == verdict)
         if names:
             yield f"{verdict}: {', '.join(names)}"
 
