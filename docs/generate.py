@@ -190,12 +190,12 @@ def metrics_page() -> str:
         "",
         "Generated from `monitoring/history/metrics.py` by `make docs`; edit it there.",
         "",
-        "At the end of each day's work `holdback daily` keeps the figures below in the table `daily_metrics`, as they "
-        "were known then. The first record of each figure stands: late rows and corrections change what the past "
-        "looks like today, not what was known when people decided. A figure that cannot be known yet is kept without a "
-        "value and with its reason; a day that was not recorded is simply not there. Estimates carry their "
-        "95 % interval (`low`, `high`) and `n`, what they rest on; what is counted has no interval. Counts are kept as they are: pages for "
-        "people hide groups of fewer than five customers.",
+        "At the end of each day's work `holdback daily` keeps the figures below in the table `daily_metrics`, as "
+        "they were known then. The first record of each figure stands: late rows and corrections change what the "
+        "past looks like today, not what was known when people decided. A figure that cannot be known yet is kept "
+        "without a value and with its reason; a day that was not recorded is simply not there. Estimates carry "
+        "their 95 % interval (`low`, `high`) and `n`, what they rest on; what is counted has no interval. Counts "
+        "are kept as they are: pages for people hide groups of fewer than five customers.",
         "",
         "```",
         "holdback metrics list                          # each figure: newest value, change, the days before",
