@@ -244,19 +244,20 @@ def _held_before(
 def _since(warehouse: Warehouse, asked: Asked, trigger: Trigger) -> tuple[float, int]:
     """Return the days that firings are held against, and how often the trigger fired in them already.
 
-    They begin when it last fired for anybody, or was first asked: what comes in weekly files fires on one day for the
-    whole week. From hour to hour, the day until now counts. What is asked for the first time finds all that the
+    They begin when it last fired at least a day ago, or was first asked: what comes in weekly files fires on one day
+    for the whole week, and the hours after it belong to that week too. What was first asked today found all that the
     condition looks back on.
     """
     name, now = f'"trigger" = {literal(trigger.name)}', timestamp(asked.now)
+    yesterday = timestamp(asked.now - timedelta(days=1))
     found = warehouse.query(
-        f"select coalesce((select max(seen_at) from {TABLE} where {name} and seen_at < {now}), "
-        f"(select min(seen_at) from {RUNS} where {name} and seen_at < {now})) as at"
+        f"select coalesce((select max(seen_at) from {TABLE} where {name} and seen_at <= {yesterday}), "
+        f"(select min(seen_at) from {RUNS} where {name} and seen_at <= {yesterday})) as at"
     )
     last: datetime | None = found["at"][0].as_py()
-    if last is None:
-        return float(_reach_days(trigger)), 0
-    days = min(max(1.0, (asked.now - last) / timedelta(days=1)), float(_LONGEST_SILENCE_DAYS))
+    days = float(_reach_days(trigger))
+    if last is not None:
+        days = min((asked.now - last) / timedelta(days=1), float(_LONGEST_SILENCE_DAYS))
     since = timestamp(asked.now - timedelta(days=days))
     counted = warehouse.query(
         f"select count(*) as fired from {TABLE} where {name} and seen_at > {since} and seen_at < {now}"

@@ -234,3 +234,15 @@ def test_firings_know_the_branch_and_what_was_seen(tmp_path: Path) -> None:
         "action": "call",
         "detail": '{"before":900.0,"after":0.0}',
     }
+
+
+def test_the_hours_after_a_week_s_file_belong_to_its_week(tmp_path: Path) -> None:
+    def week(day: float, letter: str) -> list[Row]:
+        return [one for number in range(28) for one in complaints(day, customer=f"{letter}{number}")]
+
+    warehouse, business = opened(tmp_path, [*week(-0.5, "a"), *week(6.5, "b")], expected_per_day=4)
+    first = [only(fire(warehouse, business, AS_OF, seen_at=instant(hour / 24))) for hour in (0, 1, 5)]
+    assert [(one.fired, one.is_flooded) for one in first] == [(28, False), (0, False), (0, False)]
+    monday = AS_OF + timedelta(days=7)
+    later = [only(fire(warehouse, business, monday, seen_at=instant(7 + hour / 24))) for hour in (0, 1, 5)]
+    assert [(one.fired, one.is_flooded) for one in later] == [(28, False), (0, False), (0, False)]
