@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -13,15 +13,15 @@ import pyarrow as pa
 from campaigns.decisions import decide_batch
 from campaigns.ledger import record
 from holdback.workspace import Workspace
-from monitoring.moment import one_moment
-from monitoring.portal.parts import Chart, Page, Section, Stat, Stats, Table
-from monitoring.portal.source import Source
+from monitoring.portal.parts import Chart, Page, Stat, Stats, Table
 from monitoring.words import Words
 from tests.campaigns.decisions.world import AS_OF, Row, company, customer, put, score
+from tests.monitoring.portal.reading import EN, ES, content_of, section, texts
+
+__all__ = ["EN", "ES", "section", "texts"]  # what every page is read with
 
 TIERS = {"high": 0.7, "medium": 0.3, "low": 0.1}
 YESTERDAY = AS_OF - timedelta(days=1)
-EN, ES = Words("en"), Words("es")
 
 
 def workspace(root: Path, **changes: Any) -> Workspace:
@@ -90,20 +90,13 @@ def batch(feed: str, on: date, **changes: Any) -> Row:
 
 def read(module: Any, workspace: Workspace, as_of: date = AS_OF) -> Any:
     """What a page reads of a day."""
-    with one_moment(workspace.warehouse) as moment:
-        business = workspace.business
-        return module.read(Source(moment, workspace.journal, business, business.churn[0], as_of))
+    return content_of(module, workspace, as_of)
 
 
 def said(module: Any, workspace: Workspace, as_of: date = AS_OF, words: Words = EN) -> Page:
     """The page of a day."""
     page: Page = module.page(read(module, workspace, as_of), words)
     return page
-
-
-def section(page: Page, name: str) -> Section:
-    [found] = [section for section in page.sections if section.name == name]
-    return found
 
 
 def stat(page: Page, label: str) -> Stat:
@@ -132,18 +125,6 @@ def table(page: Page, name: str) -> Table:
 def rows(page: Page, name: str) -> list[list[str]]:
     """The texts of a table's cells."""
     return [[cell.text.replace("\u00a0", " ") for cell in row] for row in table(page, name).rows]
-
-
-def texts(part: Any) -> Iterator[str]:
-    """Everything that a page says."""
-    if isinstance(part, str):
-        yield part
-    elif isinstance(part, tuple | list):
-        for one in part:
-            yield from texts(one)
-    elif is_dataclass(part):
-        for field in fields(part):
-            yield from texts(getattr(part, field.name))
 
 
 def shape(part: Any) -> Any:

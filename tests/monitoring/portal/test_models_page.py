@@ -1,6 +1,6 @@
 """The page about models: what it says on good days, on first days and on days when hardly anything is known."""
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -16,6 +16,7 @@ from monitoring.portal.parts import Chart, Column, Notice, Stats, Table
 from monitoring.portal.source import Source
 from monitoring.words import Words
 from tests.monitoring.company import CHURN, FIRST_DAY, LAST_DAY, load_year, score_rows, train, workspace_in
+from tests.monitoring.portal.reading import section, texts
 from tests.monitoring.test_performance import column_company
 from training.estimates import Estimate
 from training.gate import Verdict
@@ -36,22 +37,7 @@ def read(workspace, as_of=LAST_DAY):
 
 def said(page):
     """Every text of a page."""
-
-    def texts(part):
-        if isinstance(part, str):
-            yield part
-        elif is_dataclass(part):
-            for field in fields(part):
-                yield from texts(getattr(part, field.name))
-        elif isinstance(part, tuple):
-            for each in part:
-                yield from texts(each)
-
     return "\n".join(texts(page))
-
-
-def section(page, name):
-    return next(each for each in page.sections if each.name == name)
 
 
 def parts(page, kind):
