@@ -15,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-slow test-all check format docs bench study clean
+.PHONY: help demo install test test-slow test-all check format docs bench night soak study clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ test: $(VENV)/installed-dev  ## run all tests except the slow ones
 	@$(PYTEST) $(PYTEST_ARGS)
 
 test-slow: $(VENV)/installed-dev  ## run only the slow tests: real servers, whole data sets, killed processes
-	@$(PYTEST) -m slow $(PYTEST_ARGS)
+	@$(PYTEST) -n 4 -m slow $(PYTEST_ARGS)  # four: many of them wait for a server, a kill or a clock
 
 test-all: $(VENV)/installed-dev  ## run every test
 	@$(PYTEST) -m "slow or not slow" $(PYTEST_ARGS)
@@ -51,6 +51,12 @@ docs: $(VENV)/installed-dev  ## write the generated pages again (data dictionary
 bench: $(VENV)/installed-dev  ## measure the ratios that the project promises (BENCH_QUICK=1: a small run)
 	@$(BIN)/python -m bench
 
+night: $(VENV)/installed-dev  ## a million customers on two cores and 4 GB: load, train, two days (two hours, 25 GB of disk)
+	@$(BIN)/python -m bench.night
+
+soak: $(VENV)/installed-dev  ## a year of one business in one process: nothing may grow (an hour)
+	@$(BIN)/python -m bench.soak
+
 study: $(VENV)/installed-dev  ## live a simulated company's year under five policies, 20 times (an hour): docs/studies
 	@$(BIN)/python -m bench.year --scenario risk_is_not_uplift --worlds 20
 	@$(BIN)/python -m bench.year --scenario no_effect --worlds 20
@@ -63,14 +69,14 @@ clean:  ## remove the environment, the caches and what the demo wrote; other dat
 # The environment, rebuilt when a range or a pin changes. A stamp is written only when everything worked, so that an
 # interrupted installation is taken up again.
 EXTRAS_demo := demo
-EXTRAS_dev := demo,dev,postgres
+EXTRAS_dev := demo,dev,postgres,server,spark,dask,ray
 
 $(VENV)/installed-%: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "Holdback needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || true)." >&2; \
 	  echo "Name another one: make $(or $(MAKECMDGOALS),demo) PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV): about 220 packages, 2 GB and two minutes. The log is $(VENV)/install.log."
+	@echo "Installing into $(VENV): 220 to 270 packages, 2 to 3 GB and two to three minutes. The log is $(VENV)/install.log."
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
 	    -c constraints.txt -e '.[$(EXTRAS_$*)]' > $(VENV)/install.log 2>&1 & pip=$$!; \
 	  trap 'kill $$pip' INT TERM; \

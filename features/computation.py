@@ -71,13 +71,17 @@ def feature_steps(
     *,
     spine: pa.Table | None = None,
     features: FeatureSet | None = None,
+    step_customers: int | None = None,
 ) -> Iterator[pa.Table]:
-    """Yield the rows of :func:`build_features` in parts, ordered by customer; at least one part, possibly empty."""
+    """Yield the rows of :func:`build_features` in parts, ordered by customer; at least one part, possibly empty.
+
+    ``step_customers``: as :func:`customers_per_step` said of all customers, where ``spine`` is a part of them.
+    """
     declared = features if features is not None else feature_set(business)
     rows = spine if spine is not None else build_spine(warehouse, business, churn, as_of)
     rows = rows.select(["customer_id", "as_of"]).sort_by("customer_id")
     statements = compile_features(declared, Clock.of(business, as_of), corrected=corrected_tables(warehouse))
-    size = customers_per_step(warehouse, declared, rows.num_rows)
+    size = step_customers or customers_per_step(warehouse, declared, rows.num_rows)
     for start in range(0, max(rows.num_rows, 1), size):
         yield _described(warehouse, declared, statements, rows.slice(start, size))
 

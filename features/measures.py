@@ -141,7 +141,8 @@ def _gap_measures(m: Measures, f: Feature) -> tuple[str, str, str]:
     return (
         m.measure(f"{f.name}__sum", f"sum({column})", f.filter, window),
         m.measure(f"{f.name}__count", f"count({column})", f.filter, window),
-        m.measure(f"{f.name}__squares", f"sum({column} * {column})", f.filter, window),
+        # Squares of lifetimes fit into 64 bits, their sum does not: Spark does not widen it by itself.
+        m.measure(f"{f.name}__squares", f"sum(cast({column} * {column} as hugeint))", f.filter, window),
     )
 
 

@@ -15,13 +15,15 @@
 
 ``:as_of`` is the instant of the day, ``:as_of_day`` the day itself. Every table that is read must be bounded by both
 clocks (tables without ``event_at``, such as ``customers``: by ``loaded_at``); a file that is not is refused, because
-its features would know the future.
+its features would know the future. It is one SELECT over the business' tables: it reads no file, asks neither the
+machine nor its clock, and leaves nothing to chance.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from features.clocks import Clock
 from features.declarations import Feature, Kind, Meaning, OwnFamily
@@ -34,6 +36,15 @@ _FEATURE = re.compile(
     re.MULTILINE,
 )
 _CLOCKS = {"event_at": "<", "loaded_at": "<="}
+#: Functions in the place of a table that make their rows of what they are given.
+_ROWS_MADE = {"unnest", "generate_series", "range", "values", "exploding_generate_series"}
+#: Functions that ask the machine, its clock, its files or chance: another run would give another answer.
+_ASKS_ELSEWHERE = re.compile(
+    r"read_.*|glob|sniff_.*|parquet_.*|duckdb_.*|pragma_.*|query|query_table|getenv|getvariable|current_setting|"
+    r"current_.*|now|today|get_current_.*|localtime.*|transaction_timestamp|rand|random|setseed|uuid.*|gen_random_uuid|"
+    r"nextval|currval|version|sqlite_.*|postgres_.*|mysql_.*|iceberg_.*|delta_.*|write_log|parse_duckdb_log.*"
+)
+_WORD = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
 _FORM = "-- feature NAME (number|category, UNIT, absent VALUE): English meaning | significado en español"
 
 
@@ -102,9 +113,13 @@ def _check_clocks(path: Path, sql: str, business: Business) -> None:
     from sqlglot.errors import SqlglotError
 
     try:
-        tree = sqlglot.parse_one(sql.replace(":as_of_day", "cast('2000-01-01' as date)"), read="duckdb")
-    except SqlglotError as error:
+        parsed = sqlglot.parse(sql.replace(":as_of_day", "cast('2000-01-01' as date)"), read="duckdb")
+    except (SqlglotError, RecursionError) as error:
         raise BusinessFileError(f"{path}: is not a SELECT that can be read ({error}).") from error
+    tree = parsed[0] if len(parsed) == 1 else None
+    if not isinstance(tree, exp.Query) or any(tree.find_all(exp.Command, exp.DML, exp.DDL, exp.Into)):
+        raise BusinessFileError(f"{path}: is not one SELECT and nothing else. Split it, or write it as one.")
+    _refuse_other_sources(path, tree, business)
     tables = business.tables
     for table in tree.find_all(exp.Table):
         declared = tables.get(table.name)
@@ -119,6 +134,59 @@ def _check_clocks(path: Path, sql: str, business: Business) -> None:
                 f"{path}: table {table.name} is read without '{missing} :as_of' in the WHERE of its own SELECT. "
                 "Both clocks keep the future out. Add the condition."
             )
+
+
+def _refuse_other_sources(path: Path, tree: Any, business: Business) -> None:
+    """Refuse whatever a SELECT reads besides the tables of the business and its own steps."""
+    from sqlglot import exp
+
+    for step in tree.find_all(exp.CTE):
+        if not _WORD.fullmatch(step.alias):
+            raise BusinessFileError(
+                f"{path}: step {step.alias!r} is no plain word. A step's name is letters, digits and underscores: what "
+                "looks like a file would be one, wherever the step is not known. Give it such a name."
+            )
+    for function in tree.find_all(exp.Func):
+        name = (function.name if isinstance(function, exp.Anonymous) else function.sql_name()).lower()
+        if _ASKS_ELSEWHERE.fullmatch(name):
+            raise BusinessFileError(
+                f"{path}: function {name} asks for more than the tables hold (a file, the machine, its clock, chance). "
+                "A day computed again must be the same. Take it out; :as_of is the instant of the day."
+            )
+    for table in tree.find_all(exp.Table):
+        made = table.this
+        name = made.name if isinstance(made, exp.Identifier) else made.sql_name().lower()
+        if isinstance(made, exp.Anonymous):
+            name = made.name.lower()
+        is_made = not isinstance(made, exp.Identifier) and name in _ROWS_MADE
+        is_known = (
+            isinstance(made, exp.Identifier)
+            and not table.db
+            and (name in business.tables or name.lower() in _steps_known_at(table))
+        )
+        if not is_made and not is_known:
+            raise BusinessFileError(
+                f"{path}: {name!r} is no table of the business. Known: {', '.join(sorted(business.tables))}."
+            )
+
+
+def _steps_known_at(table: Any) -> set[str]:
+    """Names of the steps (``with``) that a table's place may read: those of the queries around it, made before it."""
+    from sqlglot import exp
+
+    found, node = set(), table
+    while node.parent is not None:
+        parent = node.parent
+        if isinstance(parent, exp.With):
+            made = parent.expressions
+            position = next(index for index, step in enumerate(made) if step is node)
+            found |= {step.alias.lower() for step in made[: position + bool(parent.args.get("recursive"))]}
+        else:
+            steps = parent.args.get("with_")
+            if steps is not None and steps is not node:
+                found |= {step.alias.lower() for step in steps.expressions}
+        node = parent
+    return found
 
 
 def _conjunction(condition: object) -> list[object]:

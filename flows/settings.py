@@ -5,12 +5,26 @@
 | ``HOLDBACK_BUSINESS`` | the business file | ``business.yaml`` |
 | ``HOLDBACK_HOME`` | folder for everything that Holdback writes | ``.holdback`` |
 | ``HOLDBACK_THREADS`` | threads for queries and training | the cores this process may use |
-| ``PREFECT_API_URL`` | a Prefect server to report to | none: a temporary one is started |
+| ``HOLDBACK_DATABASE_URL`` | a PostgreSQL for warehouse, journal and locks | none: files under ``HOLDBACK_HOME`` |
+| ``HOLDBACK_MLFLOW_URL`` | the company's MLflow server | none: a database under ``HOLDBACK_HOME`` |
+| ``HOLDBACK_SPARK_MASTER`` | where Spark computes, such as ``spark://host:7077`` | none: DuckDB computes here |
+| ``HOLDBACK_TASK_RUNNER`` | who scores a day's parts: ``threads``, ``dask`` or ``ray`` | none: this process, in turn |
+| ``DASK_ADDRESS``, ``RAY_ADDRESS`` | the workers of that runner | none: they are started here |
+| ``HOLDBACK_LOG_FORMAT`` | ``json``: the log's lines go to the output as well | none: to their file alone |
+| ``HOLDBACK_PROMETHEUS_FILE`` | a file or folder for Prometheus' figures, written after each step | none |
+| ``PREFECT_API_URL`` | a Prefect server to report to | none: the one of ``holdback up``, or a temporary one |
+| ``HOLDBACK_PREFECT_PORT``, ``HOLDBACK_MLFLOW_PORT`` | where ``holdback up`` lets them listen | 4200, 5000 |
+| ``HOLDBACK_PORTAL_PORT``, ``HOLDBACK_WORKER_PORT`` | the same | 8080, 4210 |
+| ``HOLDBACK_HOST`` | the address of Prefect and the site | 127.0.0.1: this machine alone |
+| ``HOLDBACK_DAILY_AT`` | local time of the daily run of ``holdback up`` | 05:15 |
+| ``HOLDBACK_MACHINE`` | whose flow runs those are that this machine runs | its own name |
+| ``HOLDBACK_CATCH_UP_DAYS`` | missed days that a daily run makes good | 14 |
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -22,12 +36,18 @@ from holdback.workspace import Workspace
 #: package begins. A value that is already set wins.
 _QUIET_VENDORS = {
     "MLFLOW_UV_AUTO_DETECT": "false",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",  # no model of ours is one; somebody else's is not opened
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # 20 seconds are too few on a busy machine
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",  # the default of 1 loses task runs at exit
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
 }
+
+
+#: Whatever this process and its children write, vendors' files and leftovers of a crash among it, is its owner's alone:
+#: customers' data stand in most of it. What is published gets the modes of the place it is published to.
+_FOR_NOBODY_ELSE = 0o077
 
 
 def home() -> Path:
@@ -52,7 +72,7 @@ def business_path() -> Path:
 
 
 def prepare_vendors() -> None:
-    """Set the vendors' environment; call it before Prefect or MLflow is imported.
+    """Set the vendors' environment and close new files to others; call it before Prefect or MLflow is imported.
 
     Raises:
         OperatorError: Holdback's folder cannot be created.
@@ -60,6 +80,7 @@ def prepare_vendors() -> None:
     for name, value in _QUIET_VENDORS.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_HOME", str(home() / "prefect"))
+    os.umask(_FOR_NOBODY_ELSE)
     try:
         Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -93,12 +114,25 @@ def open_workspace(business: Path | str | None = None) -> Workspace:
     Raises:
         BusinessFileError: the file is missing or breaks a rule.
     """
-    return Workspace(
+    workspace = Workspace(
         root=home(),
         business=load_business(business or business_path()),
         environment=dict(os.environ),
         threads=threads(),
+        database_url=os.environ.get("HOLDBACK_DATABASE_URL"),
+        registry_url=os.environ.get("HOLDBACK_MLFLOW_URL"),
+        spark_master=os.environ.get("HOLDBACK_SPARK_MASTER"),
     )
+    _close(workspace.folder, workspace.root / "mlflow", workspace.root / "prefect")
+    return workspace
+
+
+def _close(*folders: Path) -> None:
+    """Close folders of ours to others: an earlier version, or a copy, may have left them open."""
+    for folder in folders:
+        with suppress(OSError):  # not there yet, or somebody else's: `holdback doctor` says what is not as it should be
+            if folder.stat().st_mode & 0o077:
+                folder.chmod(0o700)
 
 
 def chosen_day(workspace: Workspace, as_of: date | None) -> date:

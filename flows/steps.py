@@ -12,15 +12,14 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from flows import settings
+from flows.compaction import compact, compact_ledger
+from flows.partitions import part_runner
 from flows.runs import Outcome, Receipt, inputs_key, once, receipt_of
 from flows.watching import tell
 from holdback.errors import BusinessFileError, ContractBroken, DataError, NotKnowableYet
 from holdback.workspace import Workspace
 
-_MOST_FILES = 60
-_FEW_FILES = 8
-_SMALL_BYTES = 64_000_000
-_PATIENCE_SECONDS = 60
+_PAGES_ARE_MENDED = timedelta(days=7)
 _SEGMENTS_STAY_FRESH = timedelta(days=7)
 
 
@@ -30,12 +29,14 @@ def ingest_step(
     *,
     history: bool = False,
     seen_at: datetime | None = None,
+    is_made_good: bool = False,
     wait_seconds: float = 0,
 ) -> Outcome:
     """Land, validate, quarantine and load what is new, and write the page of the validation's results.
 
     ``seen_at``: an instant inside the day, for the hourly flow: what is not there yet may still come. Once the day was
     scored, its rows are known from that instant on: what was computed from the day's start must not change.
+    ``is_made_good``: the day was missed; what names no day is left to today.
     """
     from holdback.ingest import ingest
     from monitoring.validation_page import write_validation_page, write_validation_pages
@@ -49,6 +50,7 @@ def ingest_step(
                 history=history,
                 known_from=seen_at if seen_at is not None and _was_scored(workspace, as_of) else None,
                 is_patient=seen_at is not None,
+                is_made_good=is_made_good,
                 progress=tell,
                 wait_seconds=wait_seconds,
             )
@@ -57,8 +59,9 @@ def ingest_step(
                 raise  # refused before any rule was judged: there is nothing to show
             raise ContractBroken(f"{error}\nEvery rule's result: {write_validation_page(workspace)}") from error
         new = [batch for batch in result.batches if not batch.was_known_already]
-        _compact(workspace, {batch.feed for batch in new} | ({"superseded"} if new else set()))
-        pages = [str(page) for page in write_validation_pages(workspace, [batch.batch_id for batch in new])]
+        compact(workspace, {batch.feed for batch in new} | ({"superseded"} if new else set()))
+        wanted = dict.fromkeys([*(batch.batch_id for batch in new), *_without_page(workspace, as_of)])
+        pages = [str(page) for page in write_validation_pages(workspace, list(wanted))]
         return {**receipt_of(result), "pages": pages}
 
     outcome = once("ingest_daily", workspace, as_of, work, wait_seconds=wait_seconds)
@@ -201,7 +204,8 @@ def score_step(workspace: Workspace, as_of: date, *, churn: str | None = None, w
     name = workspace.business.churn_named(churn).name
 
     def work() -> Receipt:
-        return receipt_of(score(workspace, name, as_of, progress=tell))
+        with part_runner(workspace) as run_parts:
+            return receipt_of(score(workspace, name, as_of, progress=tell, run_parts=run_parts))
 
     outcome = once("score_daily", workspace, as_of, work, subject=name, wait_seconds=wait_seconds)
     return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_scored_already"]))
@@ -263,9 +267,8 @@ def decide_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0) -
     from campaigns.decisions import decide
     from campaigns.messages import refuse_faulty_messages
 
-    refuse_faulty_messages(workspace.business)  # before anybody is chosen whom nothing could be written to
-
     def work() -> Receipt:
+        refuse_faulty_messages(workspace.business)  # before anybody is chosen whom nothing could be written to
         return receipt_of(decide(workspace, as_of, progress=tell))
 
     outcome = _in_order(workspace, as_of, "decide_daily", work, wait_seconds)
@@ -284,7 +287,7 @@ def deliver_step(workspace: Workspace, as_of: date, *, now: datetime | None = No
         return Outcome("deliver", workspace.business.slug, as_of, {"waits": why}, was_done_already=True)
 
     def work() -> Receipt:
-        _compact_ledger(workspace)
+        compact_ledger(workspace)
         return receipt_of(deliver(workspace, as_of, now=now or settings.now(), wait=time.sleep))
 
     return once("deliver", workspace, as_of, work, wait_seconds=wait_seconds)
@@ -301,6 +304,17 @@ def record_step(
 
     outcome = once("record_daily", workspace, as_of, work, wait_seconds=wait_seconds)
     return dataclasses.replace(outcome, was_done_already=bool(outcome.receipt["was_recorded_already"]))
+
+
+def _without_page(workspace: Workspace, as_of: date) -> list[str]:
+    """Batches of the last days whose page is not there: who loaded them was killed, or stopped by a broken one."""
+    since = as_of - _PAGES_ARE_MENDED
+    batches = workspace.warehouse.query(
+        f"select batch_id from batches where as_of between date '{since}' and date '{as_of}' and released_from is null"
+        " and batch_id in (select batch_id from validations) order by sequence"
+    )["batch_id"].to_pylist()
+    folder = workspace.reports / "validation"
+    return [batch_id for batch_id in batches if not (folder / f"{batch_id}.html").exists()]
 
 
 def _was_scored(workspace: Workspace, as_of: date) -> bool:
@@ -356,29 +370,6 @@ def report_step(workspace: Workspace, as_of: date, *, churn: str | None = None, 
         stands=lambda receipt: Path(receipt["path"]).exists(),
         wait_seconds=wait_seconds,
     )
-
-
-def _compact(workspace: Workspace, tables: set[str]) -> None:
-    """Sort the tables that many small batches have made slow to read."""
-    for table in sorted(tables):
-        if _is_scattered(workspace, table):
-            tell(f"sorting {table}", 0, 1)
-            with workspace.lock("ingest", wait_seconds=_PATIENCE_SECONDS):
-                workspace.warehouse.compact(table, by="feed" if table == "superseded" else "customer_id")
-
-
-def _compact_ledger(workspace: Workspace) -> None:
-    """Put the ledger's many small files into one; its rows and their hashes stay what they are."""
-    if _is_scattered(workspace, "ledger"):
-        tell("sorting the ledger", 0, 1)
-        with workspace.lock("ledger", wait_seconds=_PATIENCE_SECONDS):
-            workspace.warehouse.compact("ledger", by="as_of")
-
-
-def _is_scattered(workspace: Workspace, table: str) -> bool:
-    """True when a table lies in so many files that sorting it costs less than reading it so."""
-    files = workspace.warehouse.file_count(table)
-    return files > _MOST_FILES or (files > _FEW_FILES and workspace.warehouse.size_bytes(table) < _SMALL_BYTES)
 
 
 def _sources(workspace: Workspace) -> tuple[str, ...]:

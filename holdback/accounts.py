@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,6 +13,7 @@ from holdback.contracts import Judge, Judgement
 from holdback.contracts.splitting import JUDGED
 from holdback.corrections import Changes
 from holdback.errors import ContractBroken
+from holdback.forgotten import Tombstones
 from holdback.mapping import Shape, raw_json
 from holdback.originals import Original
 from holdback.profiles import ColumnProfile, profile_rows
@@ -36,6 +37,7 @@ class Run:
     judge: Judge
     history: History
     checkpoint: Checkpoint
+    tombstones: Tombstones = field(default_factory=lambda: Tombstones(""))
 
 
 @dataclass(frozen=True)

@@ -109,9 +109,17 @@ def settle(
 
 
 def _next_morning(instant: str, zone: str) -> str:
-    """SQL of the start of the local day after an instant, in UTC."""
+    """SQL of the start of the local day after an instant, in UTC.
+
+    Where clocks go back at one in the morning (Havana, the Azores), midnight comes twice: a day begins with the first,
+    and DuckDB knows the second.
+    """
     local = f"timezone({literal(zone)}, timezone('UTC', {instant}))"
-    return f"timezone('UTC', timezone({literal(zone)}, date_trunc('day', {local}) + interval 1 day))"
+    midnight = f"date_trunc('day', {local}) + interval 1 day"
+    start = f"timezone('UTC', timezone({literal(zone)}, {midnight}))"
+    earlier = f"{start} - interval 1 hour"
+    is_midnight_too = f"timezone({literal(zone)}, timezone('UTC', {earlier})) = {midnight}"
+    return f"case when {is_midnight_too} then {earlier} else {start} end"
 
 
 def _live_rows(shape: Shape, columns: str, replaces: Sequence[str]) -> str | None:

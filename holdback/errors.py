@@ -13,6 +13,10 @@ class HoldbackError(Exception):
     exit_code = 1
 
 
+class Unforeseen(HoldbackError):
+    """Look into it: nobody foresaw this. The message says where it is kept, and repeats nothing of it."""
+
+
 class BusinessFileError(HoldbackError):
     """Fix the business file. Carries every fault at once, one line each."""
 

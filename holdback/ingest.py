@@ -14,12 +14,14 @@ from datetime import date, datetime, timedelta
 
 from holdback.accounts import Batch, Run
 from holdback.batches import BatchRecord, History, batch_id_of
+from holdback.blanking import read_admitted
 from holdback.commits import Checkpoint, finish_interrupted
 from holdback.contracts import Contract, contract_of, lent_judge
+from holdback.contracts.forgetting import refusing_forgotten
 from holdback.errors import BusinessFileError, ContractBroken
+from holdback.forgotten import Tombstones
 from holdback.loading import BatchResult, load_batch, load_time, result_of
 from holdback.mapping import Shape, shape_of
-from holdback.originals import read_original
 from holdback.progress import Progress, silent
 from holdback.sources import Landed, Offer, SeenFiles, disk_errors, find_offers, incoming, keep, sweep
 from holdback.tables import CUSTOMERS
@@ -95,6 +97,7 @@ def ingest(
     history: bool = False,
     known_from: datetime | None = None,
     is_patient: bool = False,
+    is_made_good: bool = False,
     progress: Progress = silent,
     wait_seconds: float = 0,
     checkpoint: Checkpoint = lambda _step: None,
@@ -111,6 +114,8 @@ def ingest(
         known_from: An instant inside the day from which on the rows are known, as naive UTC; the day's start by
             default. For those who load again after the day was computed.
         is_patient: A required file that is missing, or stale, is noted: it may still come today.
+        is_made_good: The day was missed, and is lived afterwards: what names no day (a file without ``{date}``, a
+            query) holds later rows by now, and is left to today.
         history: The files are a history: take each row as known on the morning after it; ``batches`` says so.
         progress: Told of each offer.
         wait_seconds: How long to wait for another loader to finish.
@@ -125,16 +130,20 @@ def ingest(
     """
     names = _chosen(workspace, feeds)
     with workspace.lock("ingest", wait_seconds=wait_seconds):
-        sweep(workspace.landing.glob(".incoming-*"), workspace.folder.glob("staging-*"))
+        begun = (workspace.landing.glob(pattern) for pattern in (".incoming-*", ".seen.json.*"))
+        sweep(*begun, workspace.folder.glob("staging-*"))
         finished = finish_interrupted(workspace.warehouse, workspace.folder / "commits", checkpoint)
         history_so_far = History.read(workspace.warehouse)
         loaded_at, notes = load_time(workspace, as_of, history_so_far, known_from)
         notes += [f"{batch_id}: was interrupted earlier and is now loaded" for batch_id in finished]
+        if is_made_good:
+            names = [name for name in names if shape_of(workspace.business, name).source.is_daily]
         plans = [_plan(workspace, name, as_of, history_so_far, notes, is_patient=is_patient) for name in names]
         with disk_errors(workspace.folder):
             workspace.folder.mkdir(parents=True, exist_ok=True)
         with lent_judge(workspace.folder, threads=workspace.threads) as judge:
-            run = Run(workspace, as_of, loaded_at, history, judge, history_so_far, checkpoint)
+            tombstones = Tombstones.read(workspace)
+            run = Run(workspace, as_of, loaded_at, history, judge, history_so_far, checkpoint, tombstones)
             results = _load_all(run, plans, progress)
         for plan in () if is_patient else plans:
             _refuse_stale(run, plan)
@@ -169,7 +178,7 @@ def _plan(
         )
     offers, place = find_offers(shape, folder=workspace.business.folder, environment=workspace.environment, as_of=as_of)
     yesterday = as_of - timedelta(days=1)
-    is_daily = "{date}" in shape.source.source
+    is_daily = shape.source.is_daily
     has_yesterday = any(offer.covers_on == yesterday for offer in offers) or any(
         record.covers_on == yesterday for record in history.of_feed(feed)
     )
@@ -210,13 +219,15 @@ def _load_offer(run: Run, plan: _Plan, offer: Offer, seen: SeenFiles) -> BatchRe
         if known is not None:
             return result_of(known, {}, "passed", was_known_already=True)
         batch = _batch(run, plan.shape, offer, landed)
-        csv_format = plan.shape.source.csv
+        tombstones = run.tombstones
         return load_batch(
             run,
             plan.shape,
-            plan.contract,
+            refusing_forgotten(plan.contract) if tombstones.refused else plan.contract,
             batch,
-            lambda connection: read_original(connection, landed.path, name=offer.name, csv_format=csv_format),
+            lambda connection: read_admitted(
+                connection, landed.path, plan.shape, name=offer.name, tombstones=tombstones
+            ),
             before_commit=lambda: keep(landed, landing, batch.batch_id),
         )
 

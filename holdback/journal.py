@@ -1,9 +1,9 @@
 """The journal: small facts that must be settled by exactly one of several processes.
 
 Who runs what (``runs``), which model is champion (``champions``) and why (``verdicts``), and where the ledger ended
-each day (``ledger_heads``). One SQLite file per business by default; any database that SQLAlchemy knows can take its
-place. Rows of ``verdicts`` and ended ``runs`` are never changed; ``champions`` changes only by compare-and-set; a head
-of the ledger only moves forward.
+each day (``ledger_heads``). One SQLite file per business, or a schema of the company's PostgreSQL. Rows of ``verdicts``
+and ended ``runs`` are never changed; ``champions`` changes only by compare-and-set; a head of the ledger only moves
+forward.
 """
 
 from __future__ import annotations
@@ -11,33 +11,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from holdback.errors import Busy, OperatorError, PromotionConflict
+from holdback.journal_moving import copied
+from holdback.journal_tables import connected, make_in_sqlite, postgres_engine, sqlite_engine
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, RowMapping, TextClause
 
 RunState = Literal["running", "done", "failed", "waits"]
 """``waits``: it cannot be known yet; nothing failed."""
-
-_SCHEMA = (
-    """create table if not exists runs (
-        run_id text primary key, flow text not null, business text not null, as_of text not null,
-        inputs_key text not null, state text not null, started_at text not null, ended_at text, owner text not null,
-        receipt text, error text, subject text)""",
-    "create index if not exists runs_by_key on runs (flow, business, as_of, state)",
-    """create table if not exists champions (
-        model text primary key, version text not null, previous text, revision integer not null,
-        as_of text not null)""",
-    """create table if not exists verdicts (
-        verdict_id integer primary key, model text not null, version text not null, as_of text not null,
-        decision text not null, champion text, figures text not null)""",
-    "create table if not exists ledger_heads (as_of text primary key, row_count integer not null, hash text not null)",
-)
 
 
 @dataclass(frozen=True)
@@ -91,14 +78,25 @@ class LedgerHead:
 
 
 @dataclass(frozen=True)
+class Night:
+    """Which machine's folder runs the night: its id, where it lies in words, and since when (UTC)."""
+
+    machine: str
+    place: str
+    since: str
+
+
+@dataclass(frozen=True)
 class Journal:
     """Access to the journal's database.
 
     Args:
-        url: SQLAlchemy URL, such as ``sqlite:////path/journal.db``.
+        url: ``sqlite:////path/journal.db``, or the connection string of a PostgreSQL; shown nowhere.
+        schema: Where in a PostgreSQL it lies.
     """
 
-    url: str
+    url: str = field(repr=False)
+    schema: str | None = None
 
     def start_run(
         self, run_id: str, *, flow: str, business: str, as_of: date, inputs_key: str, owner: str, now: datetime,
@@ -151,16 +149,35 @@ class Journal:
     def runs(self, *, business: str | None = None, limit: int = 50) -> list[Run]:
         """Return the newest runs first."""
         where = "" if business is None else " where business = :business"
-        sql = f"select * from runs{where} order by started_at desc, rowid desc limit :limit"
-        return [_run(row) for row in self._rows(sql, business=business, limit=limit)]
+        sql = f"select * from runs{where} order by started_at desc, {self._run_number} desc limit :limit"
+        given = {"limit": limit} if business is None else {"limit": limit, "business": business}
+        return [_run(row) for row in self._rows(sql, **given)]
 
     def newest_runs(self, *, business: str, since: date, until: date) -> list[Run]:
         """Return the newest run of each flow and subject whose day lies in a range, the newest day first."""
         rows = self._rows(
             "select * from (select *, row_number() over (partition by flow, coalesce(subject, '')"
-            " order by as_of desc, started_at desc, rowid desc) as place from runs"
+            f" order by as_of desc, started_at desc, {self._run_number} desc) as place from runs"
             " where business = :business and as_of between :since and :until) as placed where place = 1"
             " order by as_of desc, started_at desc",
+            business=business, since=since.isoformat(), until=until.isoformat(),
+        )  # fmt: skip
+        return [_run(row) for row in rows]
+
+    def run_counts(self, *, business: str) -> dict[tuple[str, str, str], int]:
+        """Return how many runs there ever were, by flow, subject and state."""
+        rows = self._rows(
+            "select flow, coalesce(subject, '') as about, state, count(*) as n from runs where business = :business"
+            " group by flow, coalesce(subject, ''), state",
+            business=business,
+        )  # fmt: skip
+        return {(row["flow"], row["about"], row["state"]): int(row["n"]) for row in rows}
+
+    def runs_of_days(self, *, business: str, since: date, until: date) -> list[Run]:
+        """Return every run whose day lies in a range, the newest first."""
+        rows = self._rows(
+            "select * from runs where business = :business and as_of between :since and :until"
+            f" order by started_at desc, {self._run_number} desc",
             business=business, since=since.isoformat(), until=until.isoformat(),
         )  # fmt: skip
         return [_run(row) for row in rows]
@@ -251,24 +268,72 @@ class Journal:
             as_of=head.as_of.isoformat(), row_count=head.row_count, hash=head.hash,
         )  # fmt: skip
 
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Lend a connection in a transaction of its own, which ends with the block: for :mod:`holdback.audit`.
+
+        Raises:
+            Busy: another process kept the journal.
+            OperatorError: the disk or the database refuses. Nothing was written.
+        """
+        with self._begin(self._engine) as connection:
+            yield connection
+
+    def night(self) -> Night | None:
+        """Return which folder runs the night, or None when none did yet."""
+        rows = self._rows("select * from nights")
+        return Night(rows[0]["machine"], rows[0]["machine_place"], rows[0]["since"][:19]) if rows else None
+
+    def claim_night(self, machine: str, place: str) -> Night:
+        """Let a folder run the night if none does; return which one does."""
+        self._execute(
+            "insert into nights (place, machine, machine_place, since)"
+            " values (1, :machine, :place, cast(current_timestamp as text)) on conflict (place) do nothing",
+            machine=machine, place=place,
+        )  # fmt: skip
+        found = self.night()
+        assert found is not None
+        return found
+
+    def hand_over_night(self, seen: Night | None, machine: str, place: str) -> Night:
+        """Let a folder run the night in the place of the one that was ``seen``.
+
+        Raises:
+            Busy: another one took it meanwhile.
+        """
+        if seen is not None:
+            self._execute(
+                "update nights set machine = :machine, machine_place = :place,"
+                " since = cast(current_timestamp as text) where machine = :seen and machine <> :machine",
+                machine=machine, place=place, seen=seen.machine,
+            )  # fmt: skip
+        found = self.claim_night(machine, place)
+        if found.machine != machine:
+            raise Busy(f"journal {self._place}: {found.place} took the night over just now. Look there first.")
+        return found
+
+    def take_over(self, other: Journal) -> int:
+        """Copy what another journal holds into this one; see :func:`holdback.journal_moving.copied`."""
+        with other.transaction() as theirs, self.transaction() as ours:
+            return copied(theirs, ours, self._place)
+
+    @property
+    def _run_number(self) -> str:
+        """What tells which of two runs of the same second began later."""
+        return "rowid" if self.schema is None else "run_number"
+
+    @property
+    def _place(self) -> str:
+        """Where it is, for errors: a connection string holds a password."""
+        return self.url.removeprefix("sqlite:///") if self.schema is None else f"schema {self.schema}"
+
     @cached_property
     def _engine(self) -> Engine:
-        from sqlalchemy import create_engine, event, inspect, text
-        from sqlalchemy.pool import NullPool
-
-        engine = create_engine(self.url, poolclass=NullPool)
-        if self.url.startswith("sqlite"):
-
-            @event.listens_for(engine, "connect")
-            def _wait_for_the_other_writer(connection: Any, _: Any) -> None:
-                connection.execute("pragma busy_timeout = 30000")
-                connection.execute("pragma journal_mode = wal")
-
+        if self.schema is not None:
+            return postgres_engine(self.url, self.schema)
+        engine = sqlite_engine(self.url)
         with self._begin(engine) as connection:
-            for statement in _SCHEMA:
-                connection.execute(text(statement))
-            if "subject" not in {column["name"] for column in inspect(connection).get_columns("runs")}:
-                connection.execute(text("alter table runs add column subject text"))  # a journal of an older version
+            make_in_sqlite(connection)
         return engine
 
     @contextmanager
@@ -276,13 +341,20 @@ class Journal:
         from sqlalchemy.exc import DBAPIError
 
         try:
-            with engine.begin() as connection:
+            with connected(engine) as connection, connection.begin():
                 yield connection
         except DBAPIError as error:
             if "locked" in str(error.orig):
-                raise Busy(f"journal {self.url}: another process is writing. Run the command again.") from error
+                raise Busy(f"journal {self._place}: another process is writing. Run the command again.") from error
+            if self.schema is not None:
+                state = getattr(error.orig, "sqlstate", None)
+                kind = f"{type(error.orig).__name__}, SQLSTATE {state}" if state else type(error.orig).__name__
+                raise OperatorError(
+                    f"journal {self._place}: the database cannot be used ({kind}). Check that the server runs and that "
+                    "this role may use the schema (`holdback warehouse setup`), then run this again."
+                ) from None
             raise OperatorError(
-                f"journal {self.url}: {error.orig}. Check that the folder can be written and the disk is not full."
+                f"journal {self._place}: {error.orig}. Check that the folder can be written and the disk is not full."
             ) from error
 
     def _execute(self, sql: str, **values: Any) -> int:

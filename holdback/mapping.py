@@ -164,6 +164,8 @@ def check_columns(shape: Shape, original: Original) -> tuple[str, ...]:
         ContractBroken: a column is missing, was renamed, or stands twice; every one is named, with its nearest name.
     """
     present = list(original.columns)
+    wanted = dict.fromkeys(name for field in shape.fields for name in _origins(field.origin))
+    is_header = bool(original.typed) or not wanted.keys().isdisjoint(present)
     faults = []
     for field in shape.fields:
         for name in _origins(field.origin):
@@ -173,14 +175,16 @@ def check_columns(shape: Shape, original: Original) -> tuple[str, ...]:
             if name in present:
                 faults.append(f"{where} stands {present.count(name)} times in the header")
             else:
-                near = get_close_matches(name, present, n=1, cutoff=0.5)
+                near = get_close_matches(name, present, n=1, cutoff=0.5) if is_header else []
                 faults.append(f"{where} is missing" + (f"; the nearest one there is {near[0]!r}" if near else ""))
     if faults:
-        hint = ""
+        hint = f"The file has: {', '.join(present)[:500]}."
+        if not is_header:  # a first line without any name that is known may be a customer's: none of it is repeated
+            hint = f"The first line has {len(present)} columns and none of these names: is the header there?"
         if len(present) == 1 and not original.typed:
-            hint = f" The header has one column only: is csv.delimiter {shape.source.csv.delimiter!r} right?"
+            hint += f" The header has one column only: is csv.delimiter {shape.source.csv.delimiter!r} right?"
         raise ContractBroken(
-            f"{original.name}: {'; '.join(faults)}. The file has: {', '.join(present)[:500]}.{hint}"
+            f"{original.name}: {'; '.join(faults)}. {hint}"
             " Send the file as agreed, or change the mapping in the business file. Nothing was written."
         )
     used = {name for field in shape.fields for name in _origins(field.origin)}

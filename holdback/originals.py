@@ -37,6 +37,10 @@ _LINES_IN_A_ROW = 200
 _ROWS_AT_ONCE = 50_000
 _UNUSED_NULL = "\x01\x02"
 _BAD_BYTE = 0xDC00
+#: How packed files begin; no header of a CSV file and no Parquet file does.
+_ARCHIVES = {
+    b"\x1f\x8b": "gzip", b"PK\x03\x04": "zip", b"BZh91AY": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,16 @@ def read_original(connection: duckdb.DuckDBPyConnection, path: Path, *, name: st
     try:
         if path.stat().st_size == 0:
             raise ContractBroken(f"{name}: is empty (0 bytes). Send the file again. Nothing was written.")
+        _refuse_archives(path, name)
         if path.suffix == ".parquet":
             columns, typed = _read_parquet(connection, path, name)
         else:
             typed = frozenset()
             columns = _read_csv(connection, path, name, csv_format)
+    except UnicodeError as error:  # of the whole file, such as UTF-16 without its mark; bad bytes cost a line alone
+        raise ContractBroken(
+            f"{name}: is not {csv_format.encoding} text. Check csv.encoding. Nothing was written."
+        ) from error
     except OSError as error:
         raise OperatorError(
             f"{path}: cannot be read ({error.strerror}). Check the disk and its permissions."
@@ -89,6 +98,18 @@ def read_original(connection: duckdb.DuckDBPyConnection, path: Path, *, name: st
     if row_count == 0:
         raise ContractBroken(f"{name}: has a header but no row. Send the file again. Nothing was written.")
     return Original(name, columns, row_count, typed)
+
+
+def _refuse_archives(path: Path, name: str) -> None:
+    """Say of a packed file that it is one: its bytes would only look like a header in another encoding."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    for mark, kind in _ARCHIVES.items():
+        if start.startswith(mark):
+            raise ContractBroken(
+                f"{name}: is packed ({kind}). Unpack it where it comes from, so that a cut archive is noticed there,"
+                " and send the file itself. Nothing was written."
+            )
 
 
 def read_lines(lines: list[str], csv_format: CsvFormat) -> list[list[str] | None]:
@@ -126,7 +147,7 @@ def _read_parquet(
 
 
 def _read_csv(connection: duckdb.DuckDBPyConnection, path: Path, name: str, csv_format: CsvFormat) -> tuple[str, ...]:
-    records = _records(path, csv_format, None)
+    records = records_of(path, csv_format, None)
     try:
         header = next(records)
     except StopIteration:
@@ -134,7 +155,7 @@ def _read_csv(connection: duckdb.DuckDBPyConnection, path: Path, name: str, csv_
     if isinstance(header, str):
         raise ContractBroken(
             f"{name}: the header cannot be read as {csv_format.encoding} text with delimiter {csv_format.delimiter!r}"
-            f" ({_verbatim(header)[:80]!r}). Check csv.encoding and csv.delimiter. Nothing was written."
+            ". Check csv.encoding and csv.delimiter, and that the header is there. Nothing was written."
         )
     columns = tuple(header)
     if not (_is_utf8(csv_format) and _scan(connection, path, columns, csv_format)):
@@ -200,7 +221,7 @@ def _read_exactly(
 ) -> None:
     import pyarrow as pa
 
-    records = _records(path, csv_format, len(columns))
+    records = records_of(path, csv_format, len(columns))
     next(records)
     names = ["row_number", "is_parsed", "line", *(source_column(i) for i in range(len(columns)))]
     types = [pa.int64(), pa.bool_(), *([pa.string()] * (len(columns) + 1))]
@@ -233,13 +254,13 @@ def _record_batches(records: Iterator[list[str] | str], width: int, schema: Any)
         yield pa.record_batch(arrays, schema=schema)
 
 
-def _records(path: Path, csv_format: CsvFormat, width: int | None) -> Iterator[list[str] | str]:
+def records_of(path: Path, csv_format: CsvFormat, width: int | None) -> Iterator[list[str] | str]:
     """Yield each record as its fields, or as its line when it has not ``width`` fields or holds undecodable bytes.
 
     Blank lines are no records. A quote that is never closed costs the line in which it was opened.
     """
     with path.open("rb") as file:
-        text = io.TextIOWrapper(file, encoding=_python_encoding(csv_format), errors=_ERRORS, newline="")
+        text = io.TextIOWrapper(file, encoding=python_encoding(csv_format), errors=_ERRORS, newline="")
         waiting: deque[str] = deque()
         while True:
             line = waiting.popleft() if waiting else text.readline()
@@ -287,8 +308,8 @@ def _is_utf8(csv_format: CsvFormat) -> bool:
     return codecs.lookup(csv_format.encoding).name in ("utf-8", "utf-8-sig", "ascii")
 
 
-def _python_encoding(csv_format: CsvFormat) -> str:
-    """A byte order mark is not part of the first column's name, whether or not the file says it has one."""
+def python_encoding(csv_format: CsvFormat) -> str:
+    """Return the encoding to read with: a byte order mark is no part of the first column's name, declared or not."""
     return "utf-8-sig" if codecs.lookup(csv_format.encoding).name == "utf-8" else csv_format.encoding
 
 

@@ -11,7 +11,9 @@ import json
 import os
 import re
 import shutil
+import socket
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -28,6 +30,9 @@ _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_
 _DATE = "{date}"
 _ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CHUNK = 1 << 20
+_CONNECT_SECONDS = 30
+#: A query's answer must be whole after so long; whoever waits behind a server that trickles must hear of it.
+QUERY_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,8 @@ class SeenFiles:
     def content_of(self, path: Path) -> str | None:
         """Return the SHA-256 of a file that has the size and the time of change with which it was last read."""
         known = self._seen.get(str(path))
-        status = path.stat()
+        with disk_errors(path):  # it may be gone again since it was listed
+            status = path.stat()
         if known is not None and known[:2] == [status.st_size, status.st_mtime_ns]:
             return str(known[2])
         return None
@@ -184,10 +190,12 @@ class SeenFiles:
 def incoming(offer: Offer, landing: Path, seen: SeenFiles) -> Iterator[Landed]:
     """Copy what is offered into a private folder of the landing area; it is gone at the end unless it was kept.
 
-    The bytes that are hashed are the bytes that are read: a file that changes meanwhile makes another batch.
+    The bytes that are hashed are the bytes that are read. A file that changes while it is copied is still being
+    written, and half of it is nothing that anybody offered.
 
     Raises:
-        OperatorError: the source cannot be read or reached, or the landing folder not written.
+        OperatorError: the source cannot be read or reached, is still being written or too slow; or the landing folder
+            cannot be written.
         DataError: the query failed.
     """
     with disk_errors(landing):
@@ -199,6 +207,7 @@ def incoming(offer: Offer, landing: Path, seen: SeenFiles) -> Iterator[Landed]:
             with disk_errors(landing), offer.path.open("rb") as original:
                 status = os.fstat(original.fileno())
                 content = _copy(original, target)
+                _refuse_unfinished(offer, status)
             seen.remember(offer.path, content, status)
         else:
             target = folder / f"{offer.feed}.csv"
@@ -220,9 +229,29 @@ def keep(landed: Landed, landing: Path, batch_id: str) -> Path:
 
 def sweep(*leftovers: Iterable[Path]) -> None:
     """Remove what a killed process left unfinished. Call it while holding the lock."""
-    for folders in leftovers:
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+    for paths in leftovers:
+        for path in paths:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    path.unlink()
+
+
+def _refuse_unfinished(offer: Offer, before: os.stat_result) -> None:
+    """Raise when the file under the offer's path is not what it was when its copy began: grown, changed or replaced.
+
+    Raises:
+        OperatorError: so it is. A flow tries again a little later, when it may be whole.
+    """
+    assert offer.path is not None
+    now = offer.path.stat()
+    if (now.st_ino, now.st_size, now.st_mtime_ns) != (before.st_ino, before.st_size, before.st_mtime_ns):
+        raise OperatorError(
+            f"{offer.name}: changed while it was read ({before.st_size:,} bytes then, {now.st_size:,} now): somebody"
+            " still writes it. Nothing of it was loaded. Run this again when it is whole; a sender that writes under"
+            " a name that begins with a dot and renames at the end is never read too early."
+        )
 
 
 def _copy(original: object, target: Path) -> str:
@@ -236,7 +265,7 @@ def _copy(original: object, target: Path) -> str:
     return digest.hexdigest()
 
 
-def _copy_query(offer: Offer, target: Path) -> str:
+def _copy_query(offer: Offer, target: Path, *, most_seconds: float = QUERY_SECONDS) -> str:
     """Copy a query's rows out of PostgreSQL as CSV, byte by byte as the server writes them."""
     import psycopg
 
@@ -245,8 +274,12 @@ def _copy_query(offer: Offer, target: Path) -> str:
     digest = hashlib.sha256()
     query = offer.query.strip().rstrip(";")
     statement = f"copy ({query}) to stdout (format csv, header, encoding 'UTF8')"
+    was_cut = threading.Event()
     try:
-        with psycopg.connect(offer.connection, connect_timeout=30) as connection:
+        with (
+            psycopg.connect(offer.connection, connect_timeout=_CONNECT_SECONDS) as connection,
+            _cut_after(most_seconds, connection.fileno(), was_cut),
+        ):
             connection.read_only = True
             connection.execute("set time zone 'UTC'")
             connection.execute("set datestyle = 'ISO'")
@@ -258,6 +291,12 @@ def _copy_query(offer: Offer, target: Path) -> str:
                 copy.flush()
                 os.fsync(copy.fileno())
     except psycopg.OperationalError as error:
+        if was_cut.is_set():
+            raise OperatorError(
+                f"{offer.feed}: {offer.name}: the database did not answer the query as a whole within"
+                f" {most_seconds / 60:g} minutes. Nothing was written. Look at the server, or ask for less: a query for"
+                " the newest days, an index on what it filters by."
+            ) from None
         raise OperatorError(
             f"{offer.feed}: {offer.name}: the database cannot be reached ({_without_secret(error, offer)})."
             " Nothing was written."
@@ -269,11 +308,33 @@ def _copy_query(offer: Offer, target: Path) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def _cut_after(seconds: float, descriptor: int, was_cut: threading.Event) -> Iterator[None]:
+    """End a connection that takes longer than so many seconds: a server that trickles would be read for ever."""
+
+    def cut() -> None:
+        was_cut.set()
+        with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 def _without_secret(error: Exception, offer: Offer) -> str:
-    """Return the first line of a driver's message, or only its kind when it repeats part of the connection string."""
+    """Return the first line of a driver's message, or its kind when it may repeat data or part of the connection."""
     line = str(error).strip().splitlines()[0] if str(error).strip() else ""
     secrets: Sequence[str] = re.findall(r":([^:@/]+)@|password=(\S+)", offer.connection or "")
     words = [word for found in secrets for word in found if word]
+    # "invalid input syntax for type integer: ..." repeats a cell; only faults of the SQL itself (class 42) repeat none.
+    state = getattr(error, "sqlstate", None)
+    if state and not state.startswith(("42", "08", "28", "3D", "57")):
+        return f"{type(error).__name__}, SQLSTATE {state}"
     if offer.connection and (offer.connection in line or any(word in line for word in words)):
         return type(error).__name__
     return line or type(error).__name__

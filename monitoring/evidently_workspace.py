@@ -22,6 +22,7 @@ from holdback.errors import OperatorError
 from holdback.workspace import Workspace
 from monitoring.evidently_figures import ASIDE, AUC, DRIFTED, METRIC, MISSING, RATIO
 from monitoring.evidently_page import plain
+from monitoring.pages import sweep_parts
 
 KEPT_DAYS = 90
 """Newest days of each churn definition that are kept."""
@@ -170,6 +171,7 @@ def _write(path: Path, content: Any) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_parts(path)
         part.write_text(json.dumps(content, cls=NumpyEncoder, allow_nan=False), encoding="utf-8")
         part.replace(path)
         with path.open("a", encoding="utf-8") as file:

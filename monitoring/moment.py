@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from holdback.errors import OperatorError
-from holdback.warehouse import Lake
+from holdback.warehouse import WholeWarehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +23,7 @@ class Moment:
     Opening each table once instead of once per question also halves what a report costs.
     """
 
-    lake: Lake
+    whole: WholeWarehouse
     connection: Any  # DuckDB's, which the warehouse lends; the vendor is known there only
 
     def query(self, sql: str, *, frames: Mapping[str, pa.Table] | None = None) -> pa.Table:
@@ -31,7 +31,7 @@ class Moment:
         for name, rows in (frames or {}).items():
             self.connection.register(name, rows)
         try:
-            with self.lake.machine_errors():
+            with self.whole.machine_errors():
                 return self.connection.sql(sql).to_arrow_table()
         finally:
             for name in frames or {}:
@@ -39,11 +39,11 @@ class Moment:
 
     def version(self, table: str) -> int | None:
         """See :meth:`holdback.warehouse.Warehouse.version`."""
-        return self.lake.version(table)
+        return self.whole.version(table)
 
     def has_batch(self, table: str, batch: str) -> bool:
         """See :meth:`holdback.warehouse.Warehouse.has_batch`."""
-        return self.lake.has_batch(table, batch)
+        return self.whole.has_batch(table, batch)
 
     def corrected(self) -> frozenset[str]:
         """See :meth:`holdback.warehouse.Warehouse.corrected`."""
@@ -64,7 +64,7 @@ class Moment:
 
 
 @contextmanager
-def one_moment(lake: Lake) -> Iterator[Moment]:
+def one_moment(warehouse: WholeWarehouse) -> Iterator[Moment]:
     """Lend the warehouse as it is now."""
-    with lake.connection() as connection:
-        yield Moment(lake, connection)
+    with warehouse.connection() as connection:
+        yield Moment(warehouse, connection)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from contextlib import suppress
 from functools import cache
@@ -42,6 +43,7 @@ def write_page(path: Path, html: str) -> Path:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_parts(path)
         part.write_text(html, encoding="utf-8")
         part.replace(path)
     except OSError as error:
@@ -52,6 +54,18 @@ def write_page(path: Path, html: str) -> Path:
             "Check permissions and free space."
         ) from error
     return path
+
+
+def sweep_parts(path: Path) -> None:
+    """Remove what processes that were killed while they wrote a page left beside it; those that live go on."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        process = part.name.split(".")[-2]
+        try:
+            os.kill(int(process), 0)
+        except (ValueError, ProcessLookupError):
+            part.unlink(missing_ok=True)
+        except OSError:
+            continue  # it is somebody else's, and lives
 
 
 @cache

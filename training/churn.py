@@ -124,8 +124,19 @@ class ChurnModel:
         return {name: float(value / total) for name, value in zip(self.encoding.names, values, strict=True)}
 
     def save(self, path: Path) -> None:
-        """Write the one file of this model. Readable by any CatBoost; our own facts stand under ``holdback``."""
-        self.booster.save_model(str(path))
+        """Write the one file of this model. Readable by any CatBoost; our own facts stand under ``holdback``.
+
+        Raises:
+            OperatorError: the disk is full or refuses.
+        """
+        from catboost import CatBoostError
+
+        try:
+            self.booster.save_model(str(path))
+        except CatBoostError as error:  # what it says of a full disk is a line of its own source
+            raise OperatorError(
+                f"{path}: the model cannot be written. Check free space and permissions, then run this again."
+            ) from error
 
     def _encoded(self, frame: pd.DataFrame) -> pd.DataFrame:
         try:
@@ -188,7 +199,7 @@ def fit(
     rows.require_both_classes("training", at_least=FEWEST_OF_A_CLASS)
     read = read_texts(rows, threads=threads, seed=seed, progress=progress)
     learned = rows.with_numbers(read.scores if read else None)
-    encoding, dropped = learn_encoding(learned.frame)
+    encoding, dropped = learn_encoding(learned.frame, rows.customer_ids)
     if not encoding.names:
         raise DataError("training: every feature is null in every row. Nothing can be learned. Check the feeds.")
     frame = encoding.apply(learned.frame)
@@ -267,7 +278,7 @@ def quick_out_of_fold(rows: Rows, *, threads: int, seed: int = 0, fold_count: in
         Scores in logits, shape (n,).
     """
     recipe = Recipe(learning_rate=0.15, border_count=32, most_trees=300, patience=20)
-    encoding, _ = learn_encoding(rows.frame)
+    encoding, _ = learn_encoding(rows.frame, rows.customer_ids)
     if not encoding.names:
         return np.zeros(len(rows))
     frame = encoding.apply(rows.frame)

@@ -2,7 +2,8 @@
 
 A booster refuses an empty category and silently takes a category it never saw, so both are settled here, the same way
 in training and in scoring. Categories with more than 64 levels keep their 32 most frequent ones: target statistics
-(CTR) were not better, cost twice the time and would make the sum of several models inexact.
+(CTR) were not better, cost twice the time and would make the sum of several models inexact. The names of the kept
+levels stand in the model's file, so a level of a few customers is never kept: it may be somebody's name or address.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ MISSING = "(missing)"
 OTHER = "(other)"
 MOST_LEVELS = 64
 KEPT_LEVELS = 32
+FEWEST_CUSTOMERS = 5
+"""Of whom a level that is kept by its name must be true; as on a page."""
 
 
 class Reader(Protocol):
@@ -81,8 +84,12 @@ def encoding_from(content: Mapping[str, Any]) -> Encoding:
     return Encoding(tuple(content["names"]), tuple(content["categories"]), kept)
 
 
-def learn_encoding(frame: pd.DataFrame) -> tuple[Encoding, tuple[str, ...]]:
+def learn_encoding(frame: pd.DataFrame, customer_ids: Any = None) -> tuple[Encoding, tuple[str, ...]]:
     """Decide the encoding from training features.
+
+    Args:
+        frame: The features, n rows.
+        customer_ids: Key of each row's customer, shape (n,); each row is another customer's by default.
 
     Returns:
         The encoding, and the names of the features that were left out because they are null in every row.
@@ -96,5 +103,13 @@ def learn_encoding(frame: pd.DataFrame) -> tuple[Encoding, tuple[str, ...]]:
         if len(levels) > MOST_LEVELS:
             # Ties are broken by name, so that the kept levels do not depend on the order of the rows.
             ranked = sorted(levels.items(), key=lambda item: (-item[1], str(item[0])))
-            kept[name] = tuple(str(level) for level, _ in ranked[:KEPT_LEVELS])
+            common = _of_enough_customers(frame[name], customer_ids)
+            kept[name] = tuple(str(level) for level, _ in ranked if str(level) in common)[:KEPT_LEVELS]
     return Encoding(names, categories, kept), empty
+
+
+def _of_enough_customers(column: pd.Series[Any], customer_ids: Any) -> set[str]:
+    """Return the levels that are true of so many customers that they point at none."""
+    who = pd.Series(range(len(column)) if customer_ids is None else customer_ids, index=column.index)
+    borne_by = who[column.notna()].groupby(column.dropna().astype(str)).nunique()
+    return {str(level) for level in borne_by.index[borne_by >= FEWEST_CUSTOMERS]}

@@ -157,12 +157,17 @@ def null_shares_grown(training_shares: Mapping[str, float], frame: pd.DataFrame)
     Returns:
         ``{column: (share in training, share now)}``.
     """
-    grown = {}
-    for name, before in training_shares.items():
-        now = float(frame[name].isna().mean()) if len(frame) else 0.0
-        if now > max(_NULL_FACTOR * before, _NULL_FLOOR):
-            grown[name] = (before, now)
-    return grown
+    return grown_beyond(
+        training_shares,
+        {name: float(frame[name].isna().mean()) if len(frame) else 0.0 for name in training_shares},
+    )
+
+
+def grown_beyond(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """The rule of :func:`null_shares_grown` where the shares of nulls are known already."""
+    return {
+        name: (share, now[name]) for name, share in before.items() if now[name] > max(_NULL_FACTOR * share, _NULL_FLOOR)
+    }
 
 
 def _new_category_shares(training: pd.DataFrame, now: pd.DataFrame, encoding: Encoding) -> dict[str, tuple[float, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -31,6 +32,7 @@ from training.registry import (
     promote,
     reconcile,
     register,
+    require,
 )
 from training.slices import Slice, slice_guard, slices_of
 
@@ -116,6 +118,7 @@ def retrain(
     """
     business, recipe = workspace.business, recipe or Recipe()
     churn = business.churn_named(churn_name)
+    require(workspace)  # a model that cannot be registered need not be trained
     progress("snapshots", 0, _STEPS)
     dataset = build_dataset(workspace, churn, as_of, progress=lambda step, *_: progress(step, 0, _STEPS))
     progress(f"training on {len(dataset.training):,} rows", 1, _STEPS)
@@ -136,23 +139,26 @@ def retrain(
         workspace, churn.name, as_of, fit=fitted, recipe=recipe, dataset=dataset, evaluations=league.evaluations
     )
     progress("gate", 5, _STEPS)
-    verdict, champion, slices = _through_the_gate(
-        workspace, churn, as_of, registration, fitted, dataset, league, fixed_guards
-    )
     remarks = remarks_on(league.baselines)
-    card = write_card(
-        business,
-        churn,
-        as_of,
-        version=registration.version,
-        fit=fitted,
-        dataset=dataset,
-        evaluations=league.evaluations,
-        meanings=league.meanings,
-        remarks=remarks,
-        verdict=verdict,
+
+    def write_down(verdict: Verdict) -> None:
+        card = write_card(
+            business,
+            churn,
+            as_of,
+            version=registration.version,
+            fit=fitted,
+            dataset=dataset,
+            evaluations=league.evaluations,
+            meanings=league.meanings,
+            remarks=remarks,
+            verdict=verdict,
+        )
+        close_registration(workspace, registration, card=card, verdict=verdict)
+
+    verdict, champion, slices = _through_the_gate(
+        workspace, churn, as_of, registration, fitted, dataset, league, fixed_guards, write_down
     )
-    close_registration(workspace, registration, card=card, verdict=verdict)
     rows = evaluation_rows(churn.name, as_of, registration.run_id, league.evaluations, league.baselines, slices)
     workspace.warehouse.append("evaluations", rows, batch=f"evaluations/{registration.run_id}")
     return RetrainResult(
@@ -229,8 +235,12 @@ def _through_the_gate(
     dataset: Dataset,
     league: League,
     fixed_guards: tuple[Guard, ...],
+    write_down: Callable[[Verdict], None],
 ) -> tuple[Verdict, Champion | None, tuple[Slice, ...]]:
-    """Compare with the champion and promote if the gate says so; when somebody else was faster, compare again."""
+    """Compare with the champion and promote if the gate says so; when somebody else was faster, compare again.
+
+    What MLflow must be told is told before the office changes: a registry that is away stops it, or not at all.
+    """
     journal, name = workspace.journal, model_name(workspace.business, churn.name)
     recipe = str(fitted.model.information["recipe"])
     for _ in range(_ATTEMPTS):
@@ -260,6 +270,7 @@ def _through_the_gate(
                 champion=incumbent,
                 shadow_cycles=_shadow_cycles(workspace, name, recipe, as_of),
             )
+        write_down(verdict)
         champion = seen
         if verdict.decision == "promote":
             try:

@@ -20,7 +20,7 @@ from campaigns.fit import classify, stored_fit
 from campaigns.holdout import Group, assign, campaign_layer, earlier_groups, global_layer, open_holdouts, taken_units
 from campaigns.ledger import newest_day, record
 from campaigns.lifts import lifts
-from campaigns.suppression import cooling_off, suppressed
+from campaigns.suppression import Remembered, cooling_off, suppressed
 from campaigns.triggered import triggered
 from campaigns.units import contact_units
 from campaigns.uplifts import Uplifts, read_uplifts
@@ -71,7 +71,7 @@ def decide(workspace: Workspace, as_of: date, *, progress: Progress = silent) ->
         layer = global_layer(business, as_of)
         units = contact_units(linked_customers(warehouse, business, as_of))
         everybody = assign(units, layer, earlier_groups(warehouse, layer))
-        known = _known(warehouse, business, as_of, everybody, uplifts, campaigns)
+        known = _known(workspace, as_of, everybody, uplifts, campaigns)
         rows = [assigned_rows(layer, everybody, _frozen(warehouse, business, as_of, policy))]
         if campaigns:
             progress("candidates", 2, _STEPS)
@@ -148,18 +148,14 @@ def _frozen(warehouse: Warehouse, business: Business, as_of: date, policy: str) 
 
 
 def _known(
-    warehouse: Warehouse,
-    business: Business,
-    as_of: date,
-    everybody: pa.Table,
-    uplifts: Uplifts,
-    campaigns: Sequence[Campaign],
+    workspace: Workspace, as_of: date, everybody: pa.Table, uplifts: Uplifts, campaigns: Sequence[Campaign]
 ) -> Known:
+    warehouse, business = workspace.warehouse, workspace.business
     units = everybody.select(["customer_id", "unit_id"])
     return Known(
         units=everybody.select(["customer_id", "unit_id", "group"]),
         taken=taken_units(units, open_holdouts(warehouse, business, as_of)),
-        suppressed=suppressed(warehouse, business, as_of, units),
+        suppressed=suppressed(warehouse, business, as_of, units, remembered=Remembered.read(workspace)),
         cooling=cooling_off(warehouse, business, as_of, units),
         fit=stored_fit(warehouse, as_of).select(["customer_id", "kept_cents", "fit_class", "value_decile"]),
         been=_been(warehouse, as_of, units),

@@ -24,6 +24,7 @@ from features.clocks import Clock, newest_versions
 from features.corrections import corrected_tables
 from features.steps import Step, with_steps
 from holdback.business import Business
+from holdback.forgotten import is_pseudonym
 from holdback.workspace import Workspace
 
 #: What is kept of a contact that was refused.
@@ -115,6 +116,7 @@ def _decided(workspace: Workspace, as_of: date) -> pa.Table:
         coalesce(reason, '') as reason
     from ledger
     where as_of = {clock.today} and kind = 'decided' and action <> 'none' and customer_id is not null
+        and not {is_pseudonym("customer_id")}
         and entry_id not in (select corrects from ledger where kind = 'corrected' and corrects is not null)
     order by entry_id""",
     )

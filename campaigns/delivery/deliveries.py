@@ -98,8 +98,9 @@ def deliver(
     Raises:
         BusinessFileError: an environment variable is not set, the webhook's address is not one, or a message has
             faults. Nothing was written.
-        Busy: another process delivers.
-        OperatorError: a disk or the database refuses. What was written before it stands; run it again.
+        Busy: another process delivers, or had the lock while this one had lost it.
+        OperatorError: a disk or the database refuses, or another machine runs the night. What was written before it
+            stands; run it again.
     """
     business = workspace.business
     refuse_faulty_messages(business)
@@ -108,6 +109,7 @@ def deliver(
         listed = check_contacts(workspace, as_of, today=max(as_of, business.day_of(_naive(now))))
         folder = workspace.outbox / as_of.isoformat()
         open_folder(folder)
+        workspace.check_locks()  # what leaves the house from here on cannot be taken back
         has_left = business.day_of(_naive(now)) > as_of and (folder / MANIFEST).exists()
         paths = (
             kept_paths(folder)
@@ -119,7 +121,7 @@ def deliver(
         if endpoint is not None:
             window = Window(*contact_window(business, as_of))
             result = _call(
-                business, as_of, listed, endpoint, folder, Clock(_naive(now), wait), window, patience, again=False
+                workspace, as_of, listed, endpoint, folder, Clock(_naive(now), wait), window, patience, again=False
             )
     return Delivered(
         business.slug,
@@ -172,11 +174,11 @@ def resend(
         today = max(as_of, business.day_of(_naive(now)))
         listed = check_contacts(workspace, as_of, today=today)
         window = Window(*contact_window(business, today))
-        return _call(business, as_of, listed, endpoint, folder, Clock(_naive(now), wait), window, patience, again=True)
+        return _call(workspace, as_of, listed, endpoint, folder, Clock(_naive(now), wait), window, patience, again=True)
 
 
 def _call(
-    business: Business,
+    workspace: Workspace,
     as_of: date,
     listed: Listed,
     endpoint: Endpoint,
@@ -187,6 +189,7 @@ def _call(
     *,
     again: bool,
 ) -> WebhookResult:
+    business = workspace.business
     frame = {"business": business.slug, "as_of": as_of.isoformat()}
     bodies = [
         {**frame, **row}
@@ -194,7 +197,10 @@ def _call(
         for row in list_of(business, listed.contacts, channel).to_pylist()
     ]
     receipts = Receipts.read(folder)
-    return send(bodies, endpoint, receipts, clock=clock, window=window, patience=patience, again=again)
+    return send(
+        bodies, endpoint, receipts, clock=clock, window=window, patience=patience, again=again,
+        check=workspace.check_locks,
+    )  # fmt: skip
 
 
 def _counts(business: Business, contacts: pa.Table) -> dict[str, int]:

@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow as pa
 
 from campaigns.holdout.assignments import LONGEST_HORIZON_DAYS
-from campaigns.suppression import Reason, suppressed
+from campaigns.suppression import Reason, Remembered, suppressed
 from campaigns.units import contact_units
 from features.clocks import Clock
 from holdback.business import Business
@@ -201,13 +201,14 @@ def _suppressed(workspace: Workspace, asked: pa.Table, units: pa.Table, as_of: d
     )
     later = warehouse.query(f"select 1 from ledger where kind = 'decided' and as_of > date '{as_of}' limit 1")
     ignored = "" if day == as_of and later.num_rows == 0 else f"and reason <> '{Reason.CONTACTED_TOO_OFTEN}'"
+    said = suppressed(warehouse, workspace.business, day, concerned, remembered=Remembered.read(workspace))
     found: list[dict[str, str]] = warehouse.query(
         f"""
         select decision_id, 'suppressed: ' || replace(min(reason), '_', ' ') as because
         from _asked inner join _said using (customer_id)
         where (_said.channel is null or _said.channel = _asked.channel) {ignored}
         group by decision_id""",
-        frames={"_asked": asked, "_said": suppressed(warehouse, workspace.business, day, concerned)},
+        frames={"_asked": asked, "_said": said},
     ).to_pylist()
     return found
 

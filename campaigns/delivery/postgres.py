@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -108,6 +108,37 @@ def upsert(target: Target, business: Business, as_of: date, contacts: pa.Table) 
             " there. Check the server, the connection string and the permissions, then run this again."
         ) from None
     return int(found[0]) if found else 0
+
+
+def erase(target: Target, business: Business, customer_ids: Collection[str], decisions: Collection[str]) -> int:
+    """Take people out of the table, whatever day put them there; return how many rows went.
+
+    Args:
+        target: The table; it need not be there.
+        business: The company.
+        customer_ids: Who is forgotten.
+        decisions: Ids of the decisions about them.
+
+    Raises:
+        OperatorError: the database cannot be reached or refuses. Nothing was changed there.
+    """
+    import psycopg
+    from psycopg import sql
+
+    table = sql.SQL(".").join(sql.Identifier(part) for part in target.table.split("."))
+    gone = sql.SQL("delete from {} where business = %s and (customer_id = any(%s) or decision_id = any(%s))")
+    try:
+        with psycopg.connect(target.connection, connect_timeout=_CONNECT_SECONDS) as connection:
+            found = connection.execute("select to_regclass(%s)", [table.as_string(connection)]).fetchone()
+            if found is None or found[0] is None:
+                return 0
+            listed = [business.slug, sorted(customer_ids), sorted(decisions)]
+            return connection.execute(gone.format(table), listed).rowcount
+    except psycopg.Error as error:
+        raise OperatorError(
+            f"delivery.postgres: table {target.table}: the database refused ({_kind(error)}). Nothing was changed"
+            " there. Check the server, the connection string and the permissions, then run this again."
+        ) from None
 
 
 def _storable(value: object) -> object:

@@ -5,14 +5,27 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from holdback.business import Business
 from holdback.errors import BusinessFileError
 
 _LOCAL_NAMES = frozenset({"localhost"})
+_SIGNATURE = re.compile(r"t=([0-9]{1,12}),v1=([0-9a-f]{64})")
+
+REPLAY_SECONDS: Final = 300
+"""A call that was signed longer ago, or for later than this, is not taken: it may be one that somebody recorded."""
+LARGEST_BODY: Final = 1 << 20
+"""Bytes of a call; ours are far smaller."""
+
+
+class NotOurs(Exception):
+    """A call is not to be believed; the message says why, and repeats nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +109,50 @@ def signature(secret: str, timestamp: int, body: bytes) -> str:
     """
     digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={timestamp},v1={digest}"
+
+
+def verified(secret: str, signed: str, key: str, body: bytes, *, now: int) -> dict[str, Any]:
+    """Return what a call says if it is to be believed: what a receiver must check, in the order that costs least.
+
+    Within the replay window a recorded call can come again: a receiver keeps each ``key`` that it took for as long,
+    and answers 200 to one that it knows, without acting on it.
+
+    Args:
+        secret: Key of the signature, known to both sides.
+        signed: Value of the header ``X-Holdback-Signature``.
+        key: Value of the header ``Idempotency-Key``; it must be the signed body's own, ``decision_id`` or ``key``.
+        body: The bytes as they came, before anything parsed or decoded them.
+        now: The receiver's clock, in Unix seconds.
+
+    Raises:
+        NotOurs: it is not.
+        ValueError: the secret is empty: everybody could sign.
+
+    Examples:
+        >>> body = b'{"decision_id":"d-1"}'
+        >>> verified("key", signature("key", 1_000, body), "d-1", body, now=1_060)
+        {'decision_id': 'd-1'}
+    """
+    if not secret:
+        raise ValueError("without a secret anybody could have signed")
+    if len(body) > LARGEST_BODY:
+        raise NotOurs("its body is too large")
+    parts = _SIGNATURE.fullmatch(signed)
+    if parts is None:
+        raise NotOurs("its signature is not one")
+    signed_at = int(parts[1])
+    if not hmac.compare_digest(signature(secret, signed_at, body), f"t={signed_at},v1={parts[2]}"):
+        raise NotOurs("its signature is not ours")
+    if abs(now - signed_at) > REPLAY_SECONDS:
+        raise NotOurs("it was not signed just now")
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise NotOurs("its body is not JSON") from None
+    own = (content.get("decision_id") or content.get("key")) if isinstance(content, dict) else None
+    if own is None or own != key:
+        raise NotOurs("its key is not that of its body")
+    return dict(content)
 
 
 def _split(url: str, where: str) -> SplitResult:

@@ -122,6 +122,7 @@ def send(
     window: Window,
     patience: Patience = PATIENCE,
     again: bool = False,
+    check: Callable[[], object] = lambda: None,
 ) -> WebhookResult:
     """Send each contact that has no receipt, once.
 
@@ -137,6 +138,7 @@ def send(
         window: When contacts may go out.
         patience: How long to keep trying.
         again: True to try once more what was given up before.
+        check: Called before each contact; raises what ends the sending: another process may do it by now.
 
     Raises:
         OperatorError: a verdict cannot be written down.
@@ -148,6 +150,7 @@ def send(
     delivered, failures, because = 0, 0, None
     left = len(open_ones)
     for contact in open_ones:
+        check()
         try:
             receipt = _settle(contact, endpoint, clock, window, patience)
         except NotNow as stop:

@@ -10,7 +10,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from campaigns.ledger.chain import ARROW_TYPES, GENESIS, LEDGER, chain, contents, identities
+from campaigns.ledger.chain import (
+    ARROW_TYPES,
+    GENESIS,
+    LEDGER,
+    chain,
+    contents,
+    identities,
+    identities_of,
+    nonces,
+)
 from campaigns.ledger.reading import newest_day
 from holdback.errors import DataError, OperatorError
 from holdback.journal import LedgerHead
@@ -19,9 +28,9 @@ from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 
 #: Another process that writes is waited for; a day's rows take seconds.
-_PATIENCE_SECONDS = 300.0
+PATIENCE_SECONDS = 300.0
 
-_FILLED_IN = ("sequence", "previous_hash", "hash")
+_FILLED_IN = ("sequence", "nonce", "identity", "redacted_by", "previous_hash", "hash")
 
 #: What makes a row the same row. Of a day: one assignment per layer and customer, one decision per campaign and
 #: customer.
@@ -46,9 +55,9 @@ def record(workspace: Workspace, as_of: date, rows: pa.Table, *, batch: str) -> 
         workspace: The company.
         as_of: The day that records; never before the newest day of the ledger.
         rows: Any columns of the table ``ledger``, at least ``kind``, in the order in which they are to stand.
-            ``sequence``, ``previous_hash`` and ``hash`` are filled in, and ``as_of`` and ``entry_id`` where they are
-            not given. The id of a decision is the same on every run: it is a hash of kind, day, campaign, version and
-            customer.
+            ``sequence``, ``nonce``, ``identity`` and both hashes are filled in, and ``as_of`` and ``entry_id`` where
+            they are not given. The id of a decision is the same on every run: it is a hash of kind, day, campaign,
+            version and customer.
         batch: Names what is recorded, such as ``decide/2026-03-02``; what it brought is never brought again.
 
     Returns:
@@ -59,7 +68,7 @@ def record(workspace: Workspace, as_of: date, rows: pa.Table, *, batch: str) -> 
         OperatorError: the ledger is not what it was when it was last written; or the disk refuses.
         Busy: another process kept the ledger for five minutes.
     """
-    with workspace.lock("ledger", wait_seconds=_PATIENCE_SECONDS):
+    with workspace.lock("ledger", wait_seconds=PATIENCE_SECONDS):
         return _record(workspace, as_of, rows, batch)
 
 
@@ -95,7 +104,7 @@ def correct(
         raise DataError(f"ledger: no row has the id {entry_id!r}. Look it up with `holdback ledger show`.")
     row = {name: found[0][name] for name in _TAKEN_OVER}
     row |= {**changed, "kind": "corrected", "corrects": entry_id, "reason": reason}
-    rows = _shaped(as_of, pa.Table.from_pylist([row], schema=_schema(tuple(row))))
+    rows = shaped(as_of, pa.Table.from_pylist([row], schema=_schema(tuple(row))))
     identity = identities(rows, (*row, "as_of"))[0]
     rows = rows.append_column("entry_id", pa.array([identity]))
     return record(workspace, as_of, rows, batch=f"correct/{identity}")
@@ -103,8 +112,8 @@ def correct(
 
 def _record(workspace: Workspace, as_of: date, rows: pa.Table, batch: str) -> bool:
     warehouse, journal = workspace.warehouse, workspace.journal
-    last = _last_row(warehouse)
-    _check_head(workspace, last)
+    last = last_row(warehouse)
+    check_head(workspace, last)
     if last is not None:
         journal.move_ledger_head(last)
     if warehouse.has_batch("ledger", batch):
@@ -114,22 +123,44 @@ def _record(workspace: Workspace, as_of: date, rows: pa.Table, batch: str) -> bo
             f"{workspace.business.slug}: ledger: rows of {as_of} were offered, but {last.as_of} stands in it already. "
             f"Days are only added at the end. Record them as of {last.as_of} or later."
         )
-    named = _named(_shaped(as_of, rows))
+    named = _named(shaped(as_of, rows))
     _check_new(warehouse, as_of, named)
     first = last.row_count + 1 if last is not None and last.as_of == as_of else 1
-    numbered = named.append_column("sequence", pa.array(range(first, first + named.num_rows), pa.int64()))
-    before = last.hash if last is not None else GENESIS
-    hashes = list(chain(before, contents(numbered)))
-    previous = [before, *islice(hashes, max(len(hashes) - 1, 0))] if hashes else []
-    numbered = numbered.append_column("previous_hash", pa.array(previous, pa.string()))
-    numbered = numbered.append_column("hash", pa.array(hashes, pa.string()))
-    written = warehouse.append("ledger", numbered, batch=batch)
+    chained, hashes = chained_rows(named, first=first, before=last.hash if last is not None else GENESIS)
+    written = warehouse.append("ledger", chained, batch=batch)
     if written and hashes:
         journal.move_ledger_head(LedgerHead(as_of, first + named.num_rows - 1, hashes[-1]))
     return written
 
 
-def _last_row(warehouse: Warehouse) -> LedgerHead | None:
+def chained_rows(rows: pa.Table, *, first: int, before: str) -> tuple[pa.Table, list[str]]:
+    """Number rows, give those about somebody an identity, and chain them to the row before.
+
+    Args:
+        rows: Named rows in the declared types.
+        first: Position of the first one in its day.
+        before: Hash of the row before it.
+
+    Returns:
+        The rows as they are to be written, and their hashes.
+    """
+    numbered = rows.append_column("sequence", pa.array(range(first, first + rows.num_rows), pa.int64()))
+    drawn = pa.array(nonces(rows.num_rows), pa.string())
+    if "customer_id" in rows.column_names:
+        drawn = pc.if_else(pc.is_valid(rows["customer_id"].combine_chunks()), drawn, pa.scalar(None, pa.string()))
+    else:
+        drawn = pa.nulls(rows.num_rows, pa.string())
+    numbered = numbered.append_column("nonce", drawn)
+    made = pa.array(identities_of(numbered, drawn.to_pylist()), pa.string())
+    numbered = numbered.append_column("identity", made)
+    hashes = list(chain(before, contents(numbered)))
+    previous = [before, *islice(hashes, max(len(hashes) - 1, 0))] if hashes else []
+    numbered = numbered.append_column("previous_hash", pa.array(previous, pa.string()))
+    return numbered.append_column("hash", pa.array(hashes, pa.string())), hashes
+
+
+def last_row(warehouse: Warehouse) -> LedgerHead | None:
+    """Return where the ledger ends; None when it is empty. Call it while holding the ledger's lock."""
     newest = newest_day(warehouse)
     return None if newest is None else _row_at(warehouse, newest, None)
 
@@ -143,7 +174,7 @@ def _row_at(warehouse: Warehouse, day: date, sequence: int | None) -> LedgerHead
     return LedgerHead(day, found[0]["sequence"], found[0]["hash"]) if found else None
 
 
-def _check_head(workspace: Workspace, last: LedgerHead | None) -> None:
+def check_head(workspace: Workspace, last: LedgerHead | None) -> None:
     """Refuse to build on a ledger that lost or changed what the journal saw in it."""
     heads = workspace.journal.ledger_heads()
     if not heads or heads[-1] == last:
@@ -157,7 +188,7 @@ def _check_head(workspace: Workspace, last: LedgerHead | None) -> None:
         )
 
 
-def _shaped(as_of: date, rows: pa.Table) -> pa.Table:
+def shaped(as_of: date, rows: pa.Table) -> pa.Table:
     """Give the rows the declared columns and types; refuse what the table does not allow."""
     unknown = [name for name in rows.column_names if name not in LEDGER.column_names or name in _FILLED_IN]
     if unknown:
@@ -167,25 +198,25 @@ def _shaped(as_of: date, rows: pa.Table) -> pa.Table:
     days = rows["as_of"].cast(pa.date32()) if "as_of" in rows.column_names else None
     if days is not None and not pc.all(pc.equal(days, as_of), min_count=0).as_py():
         raise DataError(f"ledger: rows of another day than {as_of} were offered. Record each day by itself.")
-    shaped = {"as_of": pa.array([as_of] * rows.num_rows, pa.date32())}
+    given = {"as_of": pa.array([as_of] * rows.num_rows, pa.date32())}
     for column in LEDGER.columns:
         if column.name in rows.column_names and column.name != "as_of":
-            shaped[column.name] = _cast(rows[column.name], column.name)
+            given[column.name] = _cast(rows[column.name], column.name)
     for column in LEDGER.columns:
-        if column.name in shaped and column.allowed is not None:
+        if column.name in given and column.allowed is not None:
             allowed = LEDGER_KINDS if column.name == "kind" else column.allowed
-            _refuse(shaped[column.name], pc.is_in(shaped[column.name], pa.array(allowed)), column.name, str(allowed))
-        if column.name in shaped and column.type == "number":
-            _refuse(shaped[column.name], pc.is_finite(shaped[column.name]), column.name, "a number")
-        if column.name in shaped and column.minimum is not None:
-            is_right = pc.greater_equal(shaped[column.name], column.minimum)
-            _refuse(shaped[column.name], is_right, column.name, f"at least {column.minimum}")
-        if column.name in shaped and column.maximum is not None:
-            is_right = pc.less_equal(shaped[column.name], column.maximum)
-            _refuse(shaped[column.name], is_right, column.name, f"at most {column.maximum}")
-    if shaped["kind"].null_count:
+            _refuse(given[column.name], pc.is_in(given[column.name], pa.array(allowed)), column.name, str(allowed))
+        if column.name in given and column.type == "number":
+            _refuse(given[column.name], pc.is_finite(given[column.name]), column.name, "a number")
+        if column.name in given and column.minimum is not None:
+            is_right = pc.greater_equal(given[column.name], column.minimum)
+            _refuse(given[column.name], is_right, column.name, f"at least {column.minimum}")
+        if column.name in given and column.maximum is not None:
+            is_right = pc.less_equal(given[column.name], column.maximum)
+            _refuse(given[column.name], is_right, column.name, f"at most {column.maximum}")
+    if given["kind"].null_count:
         raise DataError("ledger: a row has no kind. Say what each of them records.")
-    return pa.table(shaped)
+    return pa.table(given)
 
 
 def _cast(values: pa.ChunkedArray, name: str) -> pa.Array:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 
-from campaigns.ledger.chain import GENESIS, chain, contents
+from campaigns.ledger.chain import GENESIS, chain, contents, identities_of
+from campaigns.ledger.digests import OF_NO_ROW, Digests, stated_in
 from holdback.errors import OperatorError
 from holdback.journal import LedgerHead
 from holdback.warehouse import Warehouse
@@ -29,6 +30,8 @@ class Verification:
         unconfirmed: Rows at the end that the journal does not know of: a process was killed between writing the rows
             and writing that it did; the next one that records confirms them.
         fault: The first thing that does not hold, in words; None when all is as it was written.
+        redacted: Rows that no longer name whom they were about; each by a declared redaction.
+        redactions: Declared redactions.
     """
 
     rows: int
@@ -36,6 +39,8 @@ class Verification:
     head: str
     unconfirmed: int
     fault: str | None
+    redacted: int = 0
+    redactions: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -47,17 +52,53 @@ class Verification:
         if self.fault is not None:
             return f"BROKEN: {self.fault} The {seen} before it hold."
         late = f"; {self.unconfirmed:,} rows wait to be confirmed in the journal" if self.unconfirmed else ""
-        return f"whole: {seen}, ending with {self.head[:12]}{late}"
+        gone = (
+            f"; {self.redacted:,} rows name nobody any more, by {self.redactions:,} declared" if self.redacted else ""
+        )
+        return f"whole: {seen}, ending with {self.head[:12]}{gone}{late}"
 
 
 class _BrokenError(Exception):
     """The first fault."""
 
 
+@dataclass
+class _Redactions:
+    """The redactions that rows name, and what the newest declaration states of each."""
+
+    found: Digests = field(default_factory=Digests)
+    stated: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def look_at(self, rows: pa.Table) -> None:
+        """Take in rows in their order."""
+        self.found.add(rows)
+        declares = [kind == "forgotten" for kind in rows["kind"].to_pylist()]
+        if any(declares):
+            for detail in rows.filter(pa.array(declares))["detail"].to_pylist():
+                self.stated.update(stated_in(detail))
+
+    def check(self) -> None:
+        """Raise unless exactly what is declared was redacted, and is as it was left."""
+        found = self.found.stated()
+        for name in found:
+            if name not in self.stated:
+                raise _BrokenError(
+                    f"{found[name]['rows']:,} rows do not name whom they were about, by a redaction {name[:12]}… that "
+                    "no row declares."
+                )
+        for name, stated in self.stated.items():
+            if found.get(name, OF_NO_ROW) != stated:
+                raise _BrokenError(
+                    f"the rows that the redaction {name[:12]}… took persons out of are not as it left them: one was "
+                    "changed, added or taken out."
+                )
+
+
 def verify(workspace: Workspace) -> Verification:
     """Recompute every hash of the ledger, day by day and in bounded memory, and compare with the journal.
 
-    Finds rows that were changed, taken out, added or moved, days that are gone, and a tail that was cut off.
+    Finds rows that were changed, taken out, added or moved, days that are gone, a tail that was cut off, and rows that
+    lost or changed whom they name without a redaction that declares it (:mod:`campaigns.ledger.redaction`).
 
     Args:
         workspace: The company.
@@ -67,6 +108,7 @@ def verify(workspace: Workspace) -> Verification:
     rows = days = unconfirmed = 0
     last = GENESIS
     fault: str | None = None
+    redactions = _Redactions()
     try:
         present = _days(warehouse)
         missing = sorted(set(heads) - set(present))
@@ -75,18 +117,22 @@ def verify(workspace: Workspace) -> Verification:
             if gone is not None:
                 raise _BrokenError(f"{gone} is missing with all of its {heads[gone].row_count:,} rows.")
             count = 0
-            for verified in _verified(warehouse, day, last, heads.get(day)):
+            for verified in _verified(warehouse, day, last, heads.get(day), redactions):
                 last, count = verified, count + 1
                 rows += 1
             days += 1
             unconfirmed = _unconfirmed(count, heads.get(day), unconfirmed)
         if missing:
             raise _BrokenError(f"the tail is cut off: {missing[0]} is missing with all of its rows.")
+        redactions.check()
     except _BrokenError as error:
         fault = str(error)
     except OperatorError as error:
         fault = f"a file of the table cannot be read ({error})."
-    return Verification(rows, days, last, 0 if fault else unconfirmed, fault)
+    redacted = sum(redactions.found.counts.values())
+    return Verification(
+        rows, days, last, 0 if fault else unconfirmed, fault, redacted, 0 if fault else len(redactions.stated)
+    )
 
 
 def _unconfirmed(count: int, head: LedgerHead | None, so_far: int) -> int:
@@ -98,7 +144,9 @@ def _days(warehouse: Warehouse) -> list[date]:
     return list(warehouse.query("select distinct as_of from ledger order by as_of")["as_of"].to_pylist())
 
 
-def _verified(warehouse: Warehouse, day: date, before: str, head: LedgerHead | None) -> Iterator[str]:
+def _verified(
+    warehouse: Warehouse, day: date, before: str, head: LedgerHead | None, redactions: _Redactions
+) -> Iterator[str]:
     """Yield the hash of each row of a day that holds.
 
     Raises:
@@ -107,12 +155,22 @@ def _verified(warehouse: Warehouse, day: date, before: str, head: LedgerHead | N
     counted, largest = _extent(warehouse, day)
     expected = 1
     for rows in _slices(warehouse, day, min(largest, counted + _ROWS_AT_ONCE)):
-        sequences, own, previous = (rows[name].to_pylist() for name in ("sequence", "hash", "previous_hash"))
-        for sequence, content, stated, stated_before in zip(sequences, contents(rows), own, previous, strict=True):
+        redactions.look_at(rows)
+        names = ("sequence", "hash", "previous_hash", "nonce", "identity", "redacted_by")
+        columns = [rows[name].to_pylist() for name in names]
+        made = identities_of(rows, columns[3])
+        for sequence, stated, stated_before, nonce, identity, redacted_by, content, own_identity in zip(
+            *columns, contents(rows), made, strict=True
+        ):
             if sequence != expected:
                 raise _BrokenError(_out_of_order(day, expected, sequence))
-            if next(chain(stated_before or "", [content])) != stated:
+            is_old = identity is None and redacted_by is not None  # its hash was over whom it named
+            if not is_old and next(chain(stated_before or "", [content])) != stated:
                 raise _BrokenError(f"row {sequence:,} of {day} was changed: its content does not give its hash.")
+            if redacted_by is None and own_identity != identity:
+                raise _BrokenError(f"row {sequence:,} of {day} was changed: whom it names does not give its identity.")
+            if redacted_by is not None and nonce is not None:
+                raise _BrokenError(f"row {sequence:,} of {day} was redacted, and kept the secret of whom it named.")
             if stated_before != before:
                 raise _BrokenError(
                     f"row {sequence:,} of {day} does not follow the row before it: one was taken out, added or moved."

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from campaigns.suppression.contacts import decision_rows, known_contacts, message_rows
+from campaigns.suppression.remembered import Remembered, hash_of, keep
 from features.clocks import Clock, known_rows, newest_versions
 from features.corrections import corrected_tables
 from features.steps import Step, with_steps
 from holdback.business import Business
+from holdback.business.retention import BOUNCE_DAYS
+from holdback.forgotten import Tombstones
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
 
-#: A message that bounced speaks against its channel for so long, unless one arrived later.
-BOUNCE_DAYS: Final = 180
+if TYPE_CHECKING:
+    from holdback.workspace import Workspace
+
 _ARRIVED: Final = ("delivered", "opened", "answered", "redeemed")
 _ALWAYS: Final = 36_500  # days: no window
 
@@ -35,12 +39,15 @@ class Reason(StrEnum):
     BOUNCED = "bounced"
 
 
-def suppressed(warehouse: Warehouse, business: Business, as_of: date, units: pa.Table) -> pa.Table:
+def suppressed(
+    warehouse: Warehouse, business: Business, as_of: date, units: pa.Table, *, remembered: Remembered
+) -> pa.Table:
     """Return who must not be contacted on a day, as known then by both clocks.
 
     - ``no_consent``: consent is mapped, and not known to be given. Without the column nobody is left out.
     - ``opted_out``: the flag ``contact.opted_out`` is true, or any message was answered so, ever (the ledger remembers
-      it too). It holds for everybody with the same contact key, who is the same recipient, not for the household.
+      it too), or was before being forgotten. It holds for everybody with the same contact key, who is the same
+      recipient, not for the household.
     - ``contacted_too_often``: the unit had ``contact.at_most`` contacts or more in the last ``contact.per_days`` days,
       over all campaigns and members (:func:`campaigns.suppression.known_contacts`).
     - ``open_complaint``: an interaction about one of ``fit.complaint_topics``, younger than
@@ -59,6 +66,7 @@ def suppressed(warehouse: Warehouse, business: Business, as_of: date, units: pa.
         business: The company.
         as_of: The day of knowledge.
         units: ``customer_id, unit_id`` of whole units: a contact with a member who is missing is not counted.
+        remembered: The opt-outs of those who were forgotten, ``Remembered.read(workspace)``.
 
     Returns:
         ``customer_id, reason`` (:class:`Reason`), ``channel`` (null: every channel), each row once, in this order.
@@ -66,18 +74,42 @@ def suppressed(warehouse: Warehouse, business: Business, as_of: date, units: pa.
     clock, corrected = Clock.of(business, as_of), corrected_tables(warehouse)
     contacts = known_contacts(warehouse, business, as_of, days=business.contact.per_days)
     steps = [
-        *newest_versions(clock, _columns(business), corrected),
-        Step(
-            "_messages",
-            "what was ever reported of messages",
-            message_rows(business, clock, corrected, since_days=_ALWAYS),
-        ),
+        *_no_steps(business, clock, corrected, remembered),
         Step("_decisions", "decisions to contact somebody", decision_rows(clock)),
-        Step("_opted_out", "who ever said no", _opted_out(business, clock)),
         Step("_reasons", "every reason that holds", "\n    union all\n    ".join(_parts(business, clock, corrected))),
     ]
     sql = f"{with_steps(steps)}\n\nselect distinct customer_id, reason, channel from _reasons order by all nulls first"
-    return warehouse.query(sql, frames={"_asked": units.select(["customer_id", "unit_id"]), "_contacts": contacts})
+    asked = units.select(["customer_id", "unit_id"])
+    return warehouse.query(sql, frames={"_asked": asked, "_contacts": contacts, **remembered.frames})
+
+
+def remember_opt_outs(workspace: Workspace, customer_ids: Collection[str], *, as_of: date) -> int:
+    """Keep the opt-outs of people whose rows are about to be erased; return how many hashes were new.
+
+    To be called when their tombstones are set (the key is there then) and nothing is erased yet.
+
+    Args:
+        workspace: The company.
+        customer_ids: Who is about to be forgotten.
+        as_of: The day; whatever was said, on any day, counts.
+
+    Raises:
+        OperatorError: the disk or the database refuses, or the key is not here.
+    """
+    warehouse, business = workspace.warehouse, workspace.business
+    stored = Remembered.read(workspace)
+    known = Remembered(Tombstones.read(workspace).key, stored.hashes)
+    clock, corrected = Clock.of(business, as_of + timedelta(days=_ALWAYS)), corrected_tables(warehouse)
+    said = "from _opted_out inner join _asked using (customer_id)"
+    sql = f"""{with_steps(_no_steps(business, clock, corrected, known))}
+
+    select 'customer' as about, {hash_of("customer", "customer_id")} as hash {said} cross join _secret
+    union
+    select 'recipient', {hash_of("recipient", "recipient")}
+    {said} inner join _customers_rows using (customer_id) cross join _secret
+    where recipient <> ''"""
+    asked = pa.table({"customer_id": pa.array(sorted(set(customer_ids)), pa.string())})
+    return keep(workspace, warehouse.query(sql, frames={"_asked": asked, **known.frames}), as_of=as_of)
 
 
 def cooling_off(warehouse: Warehouse, business: Business, as_of: date, units: pa.Table) -> pa.Table:
@@ -111,6 +143,17 @@ def cooling_off(warehouse: Warehouse, business: Business, as_of: date, units: pa
         """,
         frames=frames,
     )
+
+
+def _no_steps(business: Business, clock: Clock, corrected: Collection[str], remembered: Remembered) -> list[Step]:
+    """Return the steps that end in ``_opted_out``; they read the frame ``_asked`` and those of ``remembered``."""
+    messages = message_rows(business, clock, corrected, since_days=2 * _ALWAYS)
+    return [
+        *newest_versions(clock, _columns(business), corrected),
+        Step("_messages", "what was ever reported of messages", messages),
+        remembered.step,
+        Step("_opted_out", "who ever said no", _opted_out(business, clock)),
+    ]
 
 
 def _columns(business: Business) -> tuple[str, ...]:
@@ -168,6 +211,7 @@ def _part(reason: Reason, rest: str, *, channel: str = "cast(null as varchar)") 
 
 def _opted_out(business: Business, clock: Clock) -> str:
     parts = [
+        "select customer_id from _remembered",
         "select customer_id from _messages where outcome = 'opted_out'",
         f"select customer_id from ledger where kind = 'opted_out' and as_of <= {clock.today}"
         " and entry_id not in (select corrects from ledger where kind = 'corrected' and corrects is not null)",

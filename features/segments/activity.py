@@ -273,8 +273,8 @@ def _is_back(days_ago: str, asked: Asked) -> str:
 def _trend(recent: str, before: str) -> str:
     """SQL: 1 when it grew, -1 when it cooled, else 0."""
     return (
-        f"case when {recent} >= {TREND_RATIO!r} * ({before}) then 1 "
-        f"when {recent} * {TREND_RATIO!r} <= ({before}) then -1 else 0 end"
+        f"case when {recent} >= {TREND_RATIO!r}::double * ({before}) then 1 "
+        f"when {recent} * {TREND_RATIO!r}::double <= ({before}) then -1 else 0 end"
     )
 
 

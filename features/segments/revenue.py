@@ -113,7 +113,7 @@ def _balances(asked: _Asked) -> list[Step]:
     newest = f"arg_max(balance_cents, row({', '.join(ORDER)}))"
     rows = asked.rows((account, "balance_cents", *ORDER))
     means = ["customer_id", f"coalesce(avg(balance_cents) {recent}, {newest}) as mean_cents"]
-    monthly = f"{asked.business.value.margin_rate!r} / {_MONTHS_PER_YEAR}"
+    monthly = f"{float(asked.business.value.margin_rate)!r}::double / {_MONTHS_PER_YEAR}"
     total = ["customer_id", f"round(sum(mean_cents) * {monthly}) as revenue_cents"]
     accounts = select(means, f"from ({rows})\n    group by customer_id, account_kind")
     return [

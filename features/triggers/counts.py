@@ -66,13 +66,21 @@ def _ends(asked: Asked, trigger: AnnouncedTrigger) -> list[Step]:
     order = ", ".join(ORDER)
     newest = [f'arg_max("{name}", row({order})) filter (where "{name}" is not null) as "{name}"' for name in told]
     allowed = asked.allowed(trigger.feed, trigger.where)
-    started = f"max(case when kind = 'start' then row({order}) end) over (partition by customer_id, contract_id)"
+    backwards = ", ".join(f"{column} desc" for column in ORDER)
+    place = f"row_number() over (partition by customer_id, contract_id order by {backwards}) as place"
+    started = "min(case when kind = 'start' then place end) over (partition by customer_id, contract_id) as started"
     return [
         Step("_told_events", "events of contracts that were visible", asked.rows(trigger.feed, list(columns))),
         Step(
+            "_placed_events",
+            "of each contract, from the newest (1) backwards",
+            select(["*", place], "from _told_events"),
+        ),
+        Step("_started_events", "and where its last start is", select(["*", started], "from _placed_events")),
+        Step(
             "_events",
             "those since each contract's last start; all of them where none was told",
-            select(["*"], f"from _told_events\n    qualify coalesce(row({order}) >= {started}, true)"),
+            select(["*"], "from _started_events\n    where started is null or place <= started"),
         ),
         Step(
             "_contracts",

@@ -105,7 +105,6 @@ def _calendar(asked: Asked, trigger: OverdueTrigger, steps: list[Step]) -> Held:
     opens, shuts = trigger.grace_days, trigger.grace_days + min(trigger.only_open_days, MOST_OPEN_DAYS)
     first = opens - SEASON_DAYS
     year = f"cast(floor((days_ago - {first}) / {_YEAR}) as bigint)"
-    season = f"range between {SEASON_DAYS} preceding and {SEASON_DAYS} following"
     near = f"abs(anniversary - center) <= {SEASON_DAYS}"
     steps += [
         Step(
@@ -140,11 +139,12 @@ def _calendar(asked: Asked, trigger: OverdueTrigger, steps: list[Step]) -> Held:
             "_seasons",
             "in how many years somebody came at this time of the year",
             select(
-                [
-                    "*",
-                    f"count(distinct years_ago) over (partition by customer_id order by anniversary {season}) as years",
-                ],
-                "from _anniversaries",
+                ["own.customer_id", "own.years_ago", "own.anniversary", "count(distinct other.years_ago) as years"],
+                "from _anniversaries as own\n    inner join _anniversaries as other\n"
+                "        on other.customer_id = own.customer_id\n"
+                f"        and abs(other.anniversary - own.anniversary) <= {SEASON_DAYS}\n"
+                f"    where own.anniversary between {opens} and {shuts}\n"
+                "    group by own.customer_id, own.years_ago, own.anniversary",
             ),
         ),
         Step(
@@ -152,7 +152,7 @@ def _calendar(asked: Asked, trigger: OverdueTrigger, steps: list[Step]) -> Held:
             "the time of the year with most years, of those that are open",
             select(
                 ["customer_id", "first(anniversary order by years desc, years_ago, anniversary) as center"],
-                f"from _seasons\n    where anniversary between {opens} and {shuts}\n    group by customer_id",
+                "from _seasons\n    group by customer_id",
             ),
         ),
         Step(

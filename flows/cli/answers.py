@@ -249,6 +249,36 @@ def tell_portal(receipt: Receipt) -> Iterator[Any]:
     yield from (bold(f"worth a look: {note}") for note in notes)
 
 
+def tell_catch_up(receipt: Receipt) -> Iterator[Any]:
+    """Which days were missed, which were made good, and which were not."""
+    good = [day for day in receipt["days"] if day not in receipt["not_done"]]
+    if good:
+        yield f"nobody worked after {receipt['since']}; made good, oldest first, nothing decided: {', '.join(good)}"
+    yield from (bold(f"{day} could not be made good: {why}") for day, why in receipt["not_done"].items())
+    if receipt["left_out_count"]:
+        yield bold(
+            f"{receipt['left_out_count']:,} days after {receipt['since']} were left out, because they are more than "
+            "HOLDBACK_CATCH_UP_DAYS back: `holdback backfill --from DAY --to DAY` does them"
+        )
+
+
+def tell_retention(receipt: Receipt) -> Iterator[Any]:
+    """What was older than its period, and is gone."""
+    removed = ", ".join(f"{count:,} of {what}" for what, count in receipt["removed"].items())
+    if removed:
+        yield f"older than their periods, and removed: {removed}"
+    elif receipt.get("left"):
+        yield "nothing was removed"
+    elif any(days is not None for days in receipt["periods"].values()):
+        yield "nothing is older than its period"
+    else:
+        yield "everything is kept for ever: the business file sets no period (`holdback retention show`)"
+    if receipt.get("to_do"):
+        yield receipt["to_do"]
+    if receipt.get("record"):
+        yield f"record of what was done by hand: {receipt['record']}"
+
+
 _TELLERS: dict[str, Callable[[Receipt], Iterator[Any]]] = {
     "ingest_daily": tell_ingest,
     "retrain": tell_retrain,
@@ -267,4 +297,6 @@ _TELLERS: dict[str, Callable[[Receipt], Iterator[Any]]] = {
     "triggers": tell_triggers,
     "segments": tell_segments,
     "alerts": tell_alerts,
+    "catch_up": tell_catch_up,
+    "retention": tell_retention,
 }

@@ -1,4 +1,4 @@
-"""Commands about days: ``report``, ``daily``, ``backfill``, ``runs``, ``demo``."""
+"""Commands about days: ``report``, ``daily``, ``backfill``, ``demo``."""
 
 from __future__ import annotations
 
@@ -13,11 +13,7 @@ from flows.cli.options import (
     ChurnNames,
     Past,
     parse_day,
-    print_json,
-    show,
-    table_of,
     text_of,
-    workspace_of,
 )
 
 
@@ -26,7 +22,6 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="\b\nExamples:\n  holdback report\n  holdback report --as-of 2026-11-01 --open")(report)
     app.command(epilog="\b\nExamples:\n  holdback daily\n  holdback daily --as-of 2026-11-01 --json")(daily)
     app.command(epilog=_BACKFILL_EXAMPLES)(backfill)
-    app.command(epilog="\b\nExamples:\n  holdback runs\n  holdback runs --limit 5 --json")(runs)
     app.command(epilog="\b\nExamples:\n  holdback demo\n  holdback demo groceries")(demo)
 
 
@@ -97,25 +92,6 @@ def backfill(
         only_ingest=only_ingest,
     )
     print_outcomes(outcomes, as_json=as_json)
-
-
-def runs(
-    business: BusinessFile = None,
-    limit: Annotated[int, typer.Option(min=1, help="Runs at most.")] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """List what was run, newest first: when, for which day, how it ended."""
-    workspace = workspace_of(business)
-    found = workspace.journal.runs(business=workspace.business.slug, limit=limit)
-    if as_json:
-        print_json(found)
-        return
-    table = table_of("Runs", "started (UTC)", "flow", "as of", "state", "#seconds", "error")
-    for run in found:
-        seconds = f"{(run.ended_at - run.started_at).total_seconds():,.0f}" if run.ended_at else ""
-        first_line = (run.error or "").split("\n")[0]
-        table.add_row(f"{run.started_at:%Y-%m-%d %H:%M:%S}", run.flow, str(run.as_of), run.state, seconds, first_line)
-    show(table if found else "Nothing was run yet.")
 
 
 def demo(

@@ -11,9 +11,12 @@ import typer
 
 from flows.cli import (
     alerts,
+    audit,
+    audited,
     business,
     campaigns,
     causes,
+    customers,
     data,
     decisions,
     earnings,
@@ -27,7 +30,12 @@ from flows.cli import (
     models,
     policies,
     portal,
+    prometheus,
+    retention,
+    runs,
+    servers,
     triggers,
+    warehouse,
 )
 from holdback.errors import HoldbackError
 
@@ -59,14 +67,22 @@ causes.add_to(app)
 feedback.add_to(app)
 triggers.add_to(app)
 portal.add_to(app)
+servers.add_to(app)
 alerts.add_to(app)
 metrics.add_to(app)
+prometheus.add_to(metrics.metrics)
+warehouse.add_to(app)
 campaigns.add_to(app)
 measurement.add_to(campaigns.campaigns)
 earnings.add_to(campaigns.campaigns)
 decisions.add_to(app)
 fit.add_to(app)
 loop.add_to(app)
+runs.add_to(app)
+customers.add_to(app)
+audit.add_to(app)
+retention.add_to(app)
+audited.record_acts(app)
 
 
 def main() -> None:

@@ -67,7 +67,10 @@ def portal_serve(
     open_it: Open = False,
     as_json: AsJson = False,
 ) -> None:
-    """Serve the site that was built last, to this machine alone. Ctrl-C ends it."""
+    """Serve the site that was built last, to this machine alone. Ctrl-C ends it.
+
+    Before the first one there is a page that says so; the site takes its place once it was built.
+    """
     from monitoring.portal.serving import serve
 
     def tell(said: str) -> None:
@@ -76,4 +79,5 @@ def portal_serve(
         if open_it and not is_warning:
             typer.launch(said)
 
-    serve(workspace_of(business).portal, host=host, port=port, tell=tell)
+    workspace = workspace_of(business)
+    serve(workspace.portal, host=host, port=port, name=workspace.business.name, tell=tell)

@@ -38,6 +38,7 @@ FACTS: Final[dict[str, Unit]] = dict.fromkeys(
         "step_failed",
         "nothing_came_in",
         "channel_unreached",
+        "registry_unasked",
     ),
     "flag",
 )
@@ -46,7 +47,7 @@ METRICS: Final[dict[str, Unit]] = {**MEASURED_DAILY, **FACTS}
 DEFAULT_RULES: Final = (
     "contract_broken", "feed_too_old", "too_much_quarantined", "integrity_failed", "campaign_halted", "trigger_flooded",
     "calibration_off", "ledger_broken", "model_blocked", "training_overdue", "retraining_proposed", "step_failed",
-    "nothing_came_in", "channel_unreached",
+    "nothing_came_in", "channel_unreached", "registry_unasked",
 )  # fmt: skip
 
 _OWN_FILE = re.compile(r"(log/)?[^/.][^/]*\.jsonl")

@@ -15,6 +15,7 @@ from holdback.business.churn import CHURN_ROLES, Churn, ColumnChurn
 from holdback.business.deciding import Action, Budget, Campaign, Contact, Delivery, Fit, Holdout, Outcome
 from holdback.business.journey import Journey
 from holdback.business.portal import Portal
+from holdback.business.retention import Retention, check_retention
 from holdback.business.sections import (
     Customers,
     Feed,
@@ -58,6 +59,7 @@ class Business(Section):
     training: Training = Training()
     channels: tuple[Channel, ...] = Field((), description="How alerts reach people")
     alerts: Alerts = Alerts()
+    retention: Retention = Retention()
 
     _folder: Path = PrivateAttr(default=Path())
 
@@ -203,6 +205,7 @@ class Business(Section):
         check_alerts(self)
         for position, definition in enumerate(self.churn):
             self._check_churn(f"churn[{position}]", definition)
+        check_retention(self)
         return self
 
     def _check_churn(self, where: str, definition: Churn) -> None:

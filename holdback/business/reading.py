@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +17,12 @@ from holdback.errors import BusinessFileError
 
 Position = tuple[str | int, ...]
 
+#: Far above what any company needs, and read in a moment.
+LARGEST_BYTES = 250_000
+#: Values of the file once every alias (``*name``) stands for what its anchor holds.
+MOST_VALUES = 100_000
+MOST_FAULTS = 100
+
 
 class _StrictLoader(yaml.SafeLoader):
     """YAML without its silent surprises: a key that stands twice is a fault."""
@@ -23,6 +30,12 @@ class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key is a word, not a list", key_node.start_mark)
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, "merge keys (<<) are not read; write the keys out", key_node.start_mark
+                )
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -60,7 +73,13 @@ def check_business(path: Path | str) -> list[str]:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content_bytes = file.read(LARGEST_BYTES + 1)
+        if len(content_bytes) > LARGEST_BYTES:
+            raise BusinessFileError(
+                f"{path.name}: is larger than {LARGEST_BYTES:,} bytes. A business file describes data, and holds none."
+            )
+        text = content_bytes.decode("utf-8")
     except FileNotFoundError as error:
         raise BusinessFileError(
             f"{path}: there is no such file. Write one with `holdback init`, or name it with --business."
@@ -76,13 +95,35 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         line = f" line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
         raise BusinessFileError(f"{path.name}:{line} is not valid YAML: {problem}.") from error
+    except RecursionError:
+        raise BusinessFileError(f"{path.name}: is nested too deeply. Write it with fewer levels.") from None
+    except ValueError as error:  # a number of 5,000 digits, the 31st of February
+        raise BusinessFileError(f"{path.name}: holds a number or a date that is none ({error}).") from error
     if not isinstance(content, dict):
         raise BusinessFileError(f"{path.name}: must be a mapping of keys to values (got {type(content).__name__}).")
+    if _value_count(content, {}) > MOST_VALUES:
+        raise BusinessFileError(
+            f"{path.name}: has more than {MOST_VALUES:,} values, or an anchor (&) that holds itself. Use fewer (*)."
+        )
     return content
 
 
+def _value_count(value: Any, known: dict[int, int]) -> int:
+    """Count the values that come of a value when it is written out; what aliases share is counted each time."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = MOST_VALUES + 1  # until it is counted: what holds itself has no end
+        parts = value.values() if isinstance(value, dict) else value
+        known[id(value)] = min(1 + sum(_value_count(part, known) for part in parts), MOST_VALUES + 1)
+    return known[id(value)]
+
+
 def _fault_lines(file_name: str, content: Any, error: ValidationError) -> Iterator[str]:
-    faults = [(fault, _position_in_file(content, fault)) for fault in error.errors()]
+    listed = error.errors()
+    faults = [(fault, _position_in_file(content, fault)) for fault in listed[:MOST_FAULTS]]
+    if len(listed) > MOST_FAULTS:
+        yield f"{file_name}: {len(listed):,} faults; the first {MOST_FAULTS} are:"
     for fault, position in faults:
         if fault["type"] == "too_short" and any(other[: len(position)] == position != other for _, other in faults):
             continue  # pydantic counts only the valid items of a list
@@ -139,6 +180,17 @@ _RULES = {
 }
 
 
+#: Patterns of what stands in an environment variable, with what comes before its name.
+_NAMES_A_VARIABLE = {r"^\$[A-Z][A-Z0-9_]*$": "", r"^postgresql://\$[A-Z][A-Z0-9_]*$": "postgresql://"}
+_NO_SECRETS = (
+    "write {prefix}$NAME, where the environment variable NAME holds it; secrets never stand in a business file. "
+    "What stands there now must be changed at its source: others may have read it."
+)
+#: An address with a user or a password in it, as far as can be told from a text.
+_LONGEST_SEEN = 200
+_WITH_PASSWORD = re.compile(r"://[^/\s]*@")
+
+
 def _sentence(fault: ErrorDetails, position: Position) -> str:
     kind = fault["type"]
     if kind == "missing":
@@ -146,6 +198,8 @@ def _sentence(fault: ErrorDetails, position: Position) -> str:
     if kind == "extra_forbidden":
         return f"unknown key.{_nearest(position)}"
     context = fault.get("ctx", {})
+    if kind == "string_pattern_mismatch" and context["pattern"] in _NAMES_A_VARIABLE:
+        return _NO_SECRETS.format(prefix=_NAMES_A_VARIABLE[context["pattern"]])
     if kind == "value_error":
         return f"{context['error']}{_seen(fault['input'])}."
     rule = _RULES.get(kind)
@@ -154,9 +208,10 @@ def _sentence(fault: ErrorDetails, position: Position) -> str:
 
 
 def _seen(value: Any) -> str:
-    if isinstance(value, dict | list | tuple | BaseModel):
+    if isinstance(value, dict | list | tuple | BaseModel) or _WITH_PASSWORD.search(str(value)):
         return ""
-    return f" (got {value!r})" if isinstance(value, str) else f" (got {value})"
+    said = repr(value) if isinstance(value, str) else str(value)
+    return f" (got {said if len(said) <= _LONGEST_SEEN else said[:_LONGEST_SEEN] + '...'})"
 
 
 def _nearest(position: Position) -> str:

@@ -59,11 +59,9 @@ class CsvFormat(Section):
 
     @model_validator(mode="after")
     def _encoding_is_known(self) -> CsvFormat:
-        import codecs
-
         try:
-            codecs.lookup(self.encoding)
-        except LookupError as error:
+            "".encode(self.encoding)  # knows texts alone, and not zlib or hex, which Python calls encodings too
+        except (LookupError, UnicodeError, ValueError) as error:
             raise ValueError(f"encoding: {self.encoding!r} is not an encoding that Python knows") from error
         if self.delimiter == self.decimal:
             raise ValueError("delimiter and decimal must differ")
@@ -134,6 +132,11 @@ class Source(Section):
     accepts: dict[str, tuple[str, ...]] = Field({}, description="Allowed values by column; others are quarantined")
     expects: Expectations = Expectations()
     is_required: bool = Field(True, description="False: a day without a file is no failure")
+
+    @property
+    def is_daily(self) -> bool:
+        """True when each file names the day that it covers."""
+        return self.query is None and "{date}" in self.source
 
     @model_validator(mode="after")
     def _query_belongs_to_postgres(self) -> Source:

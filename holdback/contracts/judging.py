@@ -7,6 +7,7 @@ trusted, and an operator is called. An expectation that could not be evaluated i
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,8 +68,7 @@ class _Suite:
 
     def of(self, expectations: list[Any]) -> Any:
         """Return some of the expectations as a suite that no context keeps."""
-        import great_expectations as gx
-
+        gx = _great_expectations()
         return gx.ExpectationSuite(name=self.contract.feed, expectations=expectations)
 
 
@@ -121,8 +121,7 @@ class Judge:
         self._context = self._source = None
 
     def _suite(self, contract: Contract, relation: str) -> _Suite:
-        import great_expectations as gx
-
+        gx = _great_expectations()
         chatty = logging.getLogger("great_expectations.data_context.types.base")
         chatty.setLevel(logging.WARNING)  # else it tells of each temporary folder
 
@@ -272,6 +271,22 @@ def _worst(result: Any) -> Severity | None:
         return None
     value: Severity = severity.value
     return value
+
+
+def _great_expectations() -> Any:
+    """Import the vendor as if Spark were not installed.
+
+    It would import Spark's client although nobody asks for it; and that client takes a process without a main file
+    (``python -c``, some workers) for its own doctests, and ends it with exit code 0.
+    """
+    unwanted = "pyspark.sql.connect" if "pyspark" in sys.modules else "pyspark"
+    if "great_expectations" in sys.modules or unwanted in sys.modules:
+        return importlib.import_module("great_expectations")
+    sys.modules[unwanted] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("great_expectations")
+    finally:
+        del sys.modules[unwanted]
 
 
 def _keep_duckdb_connections_open() -> None:

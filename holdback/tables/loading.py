@@ -100,4 +100,39 @@ LOADING: tuple[Table, ...] = (
             Column("row_count", "integer", "Rows it was computed from", required=True),
         ),
     ),
+    Table(
+        "forgotten",
+        "one step in the forgetting of one person, without saying who: only ever added",
+        (
+            Column("sequence", "integer", "Order of the rows, from 1", required=True, minimum=1),
+            Column("tombstone", "text", "SHA-256 of a secret key and the customer's id", required=True),
+            Column(
+                "state",
+                "text",
+                "asked: begun; forgotten: finished, and refused from now on; returned: may come in again",
+                required=True,
+                allowed=("asked", "forgotten", "returned"),
+            ),
+            Column("as_of", "date", "The day", required=True),
+            Column("happened_at", "instant", "When", unit="UTC", required=True),
+            Column("key_id", "text", "Which key made the tombstone", required=True),
+        ),
+        is_in_one_piece=True,  # nearly every question is about all of its days
+    ),
+    Table(
+        "do_not_contact",
+        "one opt-out of somebody who was forgotten, as a keyed hash: only ever added, and read by every decision",
+        (
+            Column("hash", "text", "SHA-256 of a secret key and the customer's id or contact key", required=True),
+            Column(
+                "about",
+                "text",
+                "customer: holds if that person comes back; recipient: for everybody with that contact key",
+                required=True,
+                allowed=("customer", "recipient"),
+            ),
+            Column("as_of", "date", "The day on which it was kept", required=True),
+        ),
+        is_in_one_piece=True,
+    ),
 )

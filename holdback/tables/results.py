@@ -9,7 +9,7 @@ _AS_OF = Column("as_of", "date", "The day of knowledge: nothing later was visibl
 #: What a row of the ledger can say.
 LEDGER_KINDS = (
     "launched", "halted", "resumed", "assigned", "decided", "sent", "delivered", "opened", "answered", "redeemed",
-    "bounced", "opted_out", "complained", "cost", "corrected",
+    "bounced", "opted_out", "complained", "cost", "corrected", "forgotten",
 )  # fmt: skip
 
 RESULTS: tuple[Table, ...] = (
@@ -175,7 +175,11 @@ RESULTS: tuple[Table, ...] = (
             Column("sequence", "integer", "Position in the day, from 1", required=True, minimum=1),
             Column("kind", "text", "What happened", required=True, allowed=LEDGER_KINDS),
             Column("entry_id", "text", "Names the row for ever: hash of what it is about", required=True),
-            Column("customer_id", "text", "Whom it is about; null for a launch, a halt and a resumption"),
+            Column(
+                "customer_id",
+                "text",
+                "Whom it is about; null for a launch, a halt and a resumption; a random name for who was forgotten",
+            ),
             Column("unit_id", "text", "Randomisation unit: those who share an address or a household"),
             Column("campaign", "text", "Which campaign; null in the global layer"),
             Column("version", "integer", "Version of the campaign, or of the global holdout"),
@@ -220,8 +224,15 @@ RESULTS: tuple[Table, ...] = (
             Column("cost_cents", "money", "What it cost, or is expected to cost (decided)", unit="cents"),
             Column("corrects", "text", "entry_id of the row that this one corrects"),
             Column("detail", "text", "JSON: what the columns have no place for (a launch's design, a lift's source)"),
+            Column("nonce", "text", "Random: makes identity a secret; null where nobody is named, or no longer"),
+            Column(
+                "identity",
+                "text",
+                "SHA-256 of nonce and of the columns that tell of whom the row is; stands for them in hash",
+            ),
+            Column("redacted_by", "text", "entry_id of the row forgotten that took out whom this one named"),
             Column("previous_hash", "text", "hash of the row before it", required=True),
-            Column("hash", "text", "SHA-256 of previous_hash and of everything in this row", required=True),
+            Column("hash", "text", "SHA-256 of previous_hash and of what this row says", required=True),
         ),
         is_in_one_piece=True,  # nearly every question is about all of its days
     ),

@@ -7,6 +7,7 @@ ever shared: a process that writes one locks every reader out.
 """
 
 from holdback.warehouse.lake import Lake
-from holdback.warehouse.protocol import Warehouse
+from holdback.warehouse.postgres import PostgresWarehouse
+from holdback.warehouse.protocol import Warehouse, WholeWarehouse
 
-__all__ = ["Lake", "Warehouse"]
+__all__ = ["Lake", "PostgresWarehouse", "Warehouse", "WholeWarehouse"]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from holdback.errors import Busy, DataError, OperatorError
 from holdback.tables import Table
-from holdback.warehouse.sessions import Engine, Session, engine
-from holdback.warehouse.snapshots import Followed, Snapshot, columns_of, followed, opened
+from holdback.warehouse.sessions import Engine, Session, engine, machine_fault
+from holdback.warehouse.shapes import empty_select, shaped, stored_select
+from holdback.warehouse.snapshots import Followed, Snapshot, followed, opened
+from holdback.warehouse.turns import turn
 
 if TYPE_CHECKING:
     import duckdb
@@ -49,11 +51,23 @@ class Lake:
 
     def query(self, sql: str, *, frames: Mapping[str, pa.Table] | None = None) -> pa.Table:
         """See :meth:`Warehouse.query`."""
+        import duckdb
+
         given = frames or {}
-        with self.machine_errors(), self._engine().session() as session:
-            names = [name for name in self._names() if name not in given]
-            session.show(self._views(session, sql, names), known=names)
-            return session.answer(sql, given)
+        seen: dict[str, str] | None = None
+        with self.machine_errors():
+            while True:
+                views: dict[str, str] = {}
+                try:
+                    with self._engine().session() as session:
+                        names = [name for name in self._names() if name not in given]
+                        views = self._views(session, sql, names)
+                        session.show(views, known=names)
+                        return session.answer(sql, given)
+                except (FileNotFoundError, duckdb.IOException) as error:
+                    if views == seen or self._lost(error) is None:
+                        raise
+                    seen = views  # a table was written anew since its files were looked up: they are others now
 
     @contextmanager
     def connection(self, sql: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -90,18 +104,19 @@ class Lake:
         try:
             yield
         except duckdb.OutOfMemoryException as error:
-            raise OperatorError(
-                f"warehouse {self.root}: a query needed more than {self.memory_limit} of memory and could not spill "
-                f"({error}). Free the disk or give more memory."
-            ) from error
+            raise machine_fault(self.root, self.memory_limit, error) from error
         except (FileNotFoundError, duckdb.IOException) as error:
-            lost = _LOST.search(str(error).replace(f"{self.root}/", "//"))
+            lost = self._lost(error)
             if lost is not None:
                 raise OperatorError(
                     f"warehouse {self.root}: a file of the table {lost[1]} is gone ({lost[2]}). Bring the folder "
                     f"{lost[1]} back from a backup, as a whole; whatever reads the table waits until then."
                 ) from error
-            raise OperatorError(f"warehouse {self.root}: cannot read or write ({error}). Check the disk.") from error
+            raise machine_fault(self.root, self.memory_limit, error) from error
+
+    def _lost(self, error: Exception) -> re.Match[str] | None:
+        """The table and the file of it that an error says is not there."""
+        return _LOST.search(str(error).replace(f"{self.root}/", "//"))
 
     def _views(self, session: Session, sql: str | None, names: Iterable[str]) -> dict[str, str]:
         """Return SQL that reads the newest version of each table, and of ``superseded`` only what is decided.
@@ -147,7 +162,7 @@ class Lake:
         for _ in range(_ATTEMPTS):
             existing = None
             try:
-                with self._followed(table).to_write() as existing, self._disk_errors():
+                with self._turn(table), self._followed(table).to_write() as existing, self._disk_errors():
                     if existing is not None and existing.transaction_version(batch) is not None:
                         return False
                     write_deltalake(
@@ -164,7 +179,7 @@ class Lake:
             except DeltaError as error:
                 if existing is None and self._snapshot(table) is not None:
                     continue  # two first writers: the other one created the table
-                raise OperatorError(f"warehouse table {table}: the write failed ({error}).") from error
+                raise OperatorError(_not_written(table, error)) from error
             return True
         raise Busy(f"warehouse table {table}: other writers kept committing first. Run the command again.")
 
@@ -172,13 +187,13 @@ class Lake:
         """See :meth:`Warehouse.replace_day`."""
         import pyarrow.compute as pc
         from deltalake import write_deltalake
-        from deltalake.exceptions import CommitFailedError
+        from deltalake.exceptions import CommitFailedError, DeltaError
 
         if rows.num_rows and not pc.all(pc.equal(rows["as_of"], as_of)).as_py():
             raise DataError(f"warehouse table {table}: rows of another day than {as_of} were given to replace it.")
         for _ in range(_ATTEMPTS):
             try:
-                with self._followed(table).to_write() as existing, self._disk_errors():
+                with self._turn(table), self._followed(table).to_write() as existing, self._disk_errors():
                     write_deltalake(
                         existing if existing is not None else str(self._folder(table)),
                         self._shaped(table, rows),
@@ -190,6 +205,8 @@ class Lake:
                     )
             except CommitFailedError:
                 continue
+            except DeltaError as error:
+                raise OperatorError(_not_written(table, error)) from error
             return
         raise Busy(f"warehouse table {table}: other writers kept committing first. Run the command again.")
 
@@ -216,14 +233,14 @@ class Lake:
     def compact(self, table: str, *, by: str) -> None:
         """Rewrite a table (not one stored by day) as one sorted run: a query on a range of ``by`` then reads little.
 
-        The rows and the batches stay the same; who reads an older version keeps its files. Do it while no loader is at
-        work: a batch that comes in between makes it give up and start again.
+        The rows and the batches stay the same; who reads an older version keeps its files. A batch that comes in
+        between stays beside the run, unsorted.
 
         Raises:
             Busy: others kept writing.
         """
         from deltalake import WriterProperties, write_deltalake
-        from deltalake.exceptions import CommitFailedError
+        from deltalake.exceptions import CommitFailedError, DeltaError
 
         for _ in range(_ATTEMPTS):
             found = opened(self._folder(table))
@@ -232,7 +249,7 @@ class Lake:
             existing, snapshot = found
             columns = ", ".join(f'"{name}"' for name in snapshot.fields)
             order = ", ".join(f'"{name}"' for name in dict.fromkeys((by, *_ROW_ORDER)) if name in snapshot.fields)
-            with self.connection("") as connection, self._disk_errors():
+            with self._turn(table), self.connection("") as connection, self._disk_errors():
                 rows = connection.sql(f"select {columns} from ({self._select(table, snapshot)}) order by {order}")
                 try:
                     write_deltalake(
@@ -243,8 +260,29 @@ class Lake:
                     )
                 except CommitFailedError:
                     continue
+                except DeltaError as error:
+                    raise OperatorError(_not_written(table, error)) from error
             return
         raise Busy(f"warehouse table {table}: other writers kept committing first. Run the command again.")
+
+    def rewrite(self, table: str, select: str, *, frames: Mapping[str, pa.Table] | None = None) -> None:
+        """See :meth:`Warehouse.rewrite`."""
+        from holdback.warehouse.rewriting import rewrite
+
+        rewrite(self, table, select, frames or {})
+
+    def purge(self, table: str) -> None:
+        """See :meth:`Warehouse.purge`."""
+        from holdback.warehouse.rewriting import purge
+
+        purge(self, table)
+
+    def stored_at(self, table: str, snapshot: Snapshot) -> str:
+        """SQL of all rows of one version of a table as they are stored."""
+        return self._select(table, snapshot)
+
+    def _turn(self, table: str) -> AbstractContextManager[None]:
+        return turn(self.root, table, alone=False)
 
     def _names(self) -> list[str]:
         found: list[str] = []
@@ -261,7 +299,13 @@ class Lake:
 
     def _snapshot(self, table: str) -> Snapshot | None:
         """Return the newest version and what is known of it; it is shared."""
-        return self._followed(table).snapshot()
+        from deltalake.exceptions import DeltaError
+
+        table_files = self._followed(table)
+        for _ in range(_ATTEMPTS):
+            with suppress(DeltaError, FileNotFoundError):  # its log was cut while it was read: there is a newer version
+                return table_files.snapshot()
+        return table_files.snapshot()
 
     def _partition(self, table: str) -> list[str] | None:
         declared = self.tables.get(table)
@@ -271,25 +315,14 @@ class Lake:
         """SQL that reads one version of a table, or an empty relation of its declared shape."""
         declared = self.tables.get(table)
         if existing is None or not existing.files:
-            return declared.empty_select() if declared is not None else "select 1 as nothing where false"
+            return empty_select(declared)
         if existing.select is None or existing.select[0] is not declared:
-            existing.select = (declared, _stored(existing, declared))
+            sql = stored_select(existing.files, existing.fields, existing.partition_columns, declared)
+            existing.select = (declared, sql)
         return existing.select[1]
 
     def _shaped(self, table: str, rows: pa.Table) -> pa.Table:
-        """Cast rows to the declared columns, in their order; columns that are not declared follow as they are."""
-        import pyarrow as pa
-
-        declared = self.tables.get(table)
-        if declared is None:
-            return rows
-        names = [name for name in declared.column_names if name in rows.column_names]
-        missing = [c.name for c in declared.columns if c.required and c.name not in rows.column_names]
-        if missing:
-            raise DataError(f"warehouse table {table}: column {missing[0]!r} is missing from the rows to be written.")
-        columns = [rows[name].cast(_arrow_type(declared.column(name).type)) for name in names]
-        extra = [name for name in rows.column_names if name not in names]
-        return pa.table([*columns, *(rows[name] for name in extra)], names=[*names, *extra])
+        return shaped(table, self.tables.get(table), rows)
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
@@ -305,39 +338,7 @@ class Lake:
             ) from error
 
 
-def _stored(existing: Snapshot, declared: Table | None) -> str:
-    files = existing.files
-    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-    days = (
-        "hive_partitioning = true, hive_types = {'as_of': date}"
-        if "as_of=" in files[0]
-        else "hive_partitioning = false"
+def _not_written(table: str, error: Exception) -> str:
+    return (
+        f"warehouse table {table}: the write failed ({error}). Nothing was changed. Check free space and permissions."
     )
-    # By name costs a look at every file for each query; most tables never got another column.
-    shapes = {columns_of(file) for file in files}
-    by_name = "true" if len(shapes) > 1 else "false"
-    stored = f"read_parquet([{listed}], union_by_name = {by_name}, {days})"
-    if declared is None:
-        return f"select * from {stored}"
-    # The table may have a column that no file has yet: a commit without rows brought it.
-    in_files = {name for shape in shapes for name, _ in shape} | set(existing.partition_columns)
-    present = [name for name in existing.fields if name in in_files]
-    shape = [
-        f'"{c.name}"' if c.name in present else f'cast(null as {c.sql_type}) as "{c.name}"' for c in declared.columns
-    ]
-    extra = [f'"{name}"' for name in present if name not in declared.column_names]
-    return f"select {', '.join([*shape, *extra])} from {stored}"
-
-
-def _arrow_type(column_type: str) -> Any:
-    import pyarrow as pa
-
-    return {
-        "text": pa.string(),
-        "integer": pa.int64(),
-        "money": pa.int64(),
-        "number": pa.float64(),
-        "flag": pa.bool_(),
-        "date": pa.date32(),
-        "instant": pa.timestamp("us"),
-    }[column_type]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 
@@ -43,4 +46,49 @@ class Warehouse(Protocol):
 
     def corrected(self) -> frozenset[str]:
         """Return the tables with at least one row that a later batch replaced or is about to replace."""
+        ...
+
+
+class WholeWarehouse(Warehouse, Protocol):
+    """A warehouse as a workspace has it: it is also maintained, and lends the connection that answers."""
+
+    @property
+    def root(self) -> Path:
+        """Folder on this machine with the files that queries read."""
+        ...
+
+    def connection(self, sql: str | None = None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """Lend a connection to DuckDB that sees the tables at one moment (those that ``sql`` names, if given)."""
+        ...
+
+    def machine_errors(self) -> AbstractContextManager[None]:
+        """Turn what DuckDB raises when the machine fails (disk, memory), not the query, into an OperatorError."""
+        ...
+
+    def file_count(self, table: str) -> int:
+        """Return how many files a query of the table reads."""
+        ...
+
+    def size_bytes(self, table: str) -> int:
+        """Return how large these files are together."""
+        ...
+
+    def compact(self, table: str, *, by: str) -> None:
+        """Put the files that queries read (of a table not stored by day) into one, sorted; rows stay the same."""
+        ...
+
+    def rewrite(self, table: str, select: str, *, frames: Mapping[str, pa.Table] | None = None) -> None:
+        """Put the rows of a SELECT in the place of a table's rows, all or none, and purge the table.
+
+        The SELECT sees the tables as they are, and ``frames`` besides. The batches of the table stay known, its version
+        grows. For the right to be forgotten and for retention periods only.
+        """
+        ...
+
+    def purge(self, table: str) -> None:
+        """Leave of a table its newest version only: no file and no older version keeps what is not in it.
+
+        Changes no row; a table that is in order is left alone. Rows that a killed call of :meth:`rewrite` had taken out
+        are gone for good afterwards.
+        """
         ...

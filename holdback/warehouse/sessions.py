@@ -8,7 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from holdback.errors import OperatorError
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
     import pyarrow as pa
 
@@ -21,6 +25,11 @@ class Session:
 
     connection: duckdb.DuckDBPyConnection
     _views: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """The names under which something is visible."""
+        return frozenset(self._views)
 
     def show(self, views: Mapping[str, str], *, known: Collection[str]) -> None:
         """Make relations visible under their names, each as the SQL that reads it; what is not ``known`` is hidden."""
@@ -94,3 +103,21 @@ def engine(_process: int, threads: int, memory_limit: str, spill: str) -> Engine
             }
         )
     )
+
+
+def machine_fault(root: Path, memory_limit: str, error: Exception) -> OperatorError:
+    """Say what failed of the machine under a query: its memory, or else its disk.
+
+    Args:
+        root: Where the warehouse, or this machine's copy of it, lies.
+        memory_limit: What a query may hold, such as ``"2GB"``.
+        error: What DuckDB or the system raised.
+    """
+    import duckdb
+
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return OperatorError(
+            f"warehouse {root}: a query needed more than {memory_limit} of memory and could not spill ({error}). Free "
+            "the disk or give more memory."
+        )
+    return OperatorError(f"warehouse {root}: cannot read or write ({error}). Check the disk.")

@@ -95,6 +95,7 @@ def _defaults(business: Business, channels: tuple[str, ...]) -> Iterator[Rule]:
     for silent in business.channels:
         others = tuple(name for name in channels if name != silent.name)
         yield Rule("channel_unreached", "channel_unreached", silent.name, 0.0, None, "notice", others, is_default=True)
+    yield rule("registry_unasked", "registry_unasked", "notice")
     yield rule("training_overdue", "days_since_training", "notice", above=float(OVERDUE_DAYS))
     if business.training.retrain == "propose":
         yield rule("retraining_proposed", "retraining_due", "notice")

@@ -21,6 +21,7 @@ from monitoring.history.reading import DayValue
 from monitoring.measurement.measuring import MONITOR
 from monitoring.measurement.retiring import RETIRER
 from monitoring.retraining import evidence
+from monitoring.unasked import unasked
 from monitoring.words import Words
 from training.registry import model_name
 
@@ -31,7 +32,10 @@ _BATCHES = 60  # of each feed, that tell what is usual
 _FEWEST_GAPS = 3
 _QUIET_DAYS = 3  # and three times the usual distance
 _DONE_WITHOUT = frozenset(
-    ("retrain", "train_value", "value_daily", "learn", "triggers", "segments", "uplift_daily", "alerts")
+    (
+        "retrain", "train_value", "value_daily", "learn", "triggers", "segments", "uplift_daily", "alerts", "catch_up",
+        "retention",
+    )
 )  # fmt: skip
 """Steps that the day goes on without; see flows/pipelines.py."""
 _GAPS = 3  # days are missing now and then: so many calendar days per day with a value are looked at
@@ -207,6 +211,12 @@ def _blocked_models(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fac
         yield churn.name, is_so, " ".join(map(str, reasons))
 
 
+def _unasked_registry(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]:
+    """Definitions whose day was scored while the registry of models did not answer: with this machine's copy."""
+    for name, why in unasked(workspace.journal, workspace.business, as_of).items():
+        yield name, why is not None, _first_sentence(why or "")
+
+
 def _retraining(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]:
     """Models that evidence speaks against; while nothing can be said, what was proposed stays proposed."""
     w = Words(workspace.business.language)
@@ -239,7 +249,8 @@ def _failed_steps(workspace: Workspace, as_of: date, _: bool) -> Iterator[_Fact]
         ended = [run for run in runs if run.state != "running"]
         failed = next((run for run in ended if run.state == "failed"), None)
         if failed is not None:
-            can_wait = flow in _DONE_WITHOUT and not _has_no_model(workspace, failed)
+            is_busy = (failed.receipt or {}).get("error_class") == "Busy"  # another run does the work
+            can_wait = is_busy or (flow in _DONE_WITHOUT and not _has_no_model(workspace, failed))
             yield flow, 1.0 if can_wait else 2.0, _first_sentence(failed.error or "")
         elif len(ended) == len(runs):
             yield flow, 0.0, ""
@@ -265,5 +276,6 @@ _FACTS = {
     "trigger_flooded": _flooded,
     "ledger_broken": _broken_ledger,
     "model_blocked": _blocked_models,
+    "registry_unasked": _unasked_registry,
     "retraining_due": _retraining,
 }

@@ -208,4 +208,5 @@ _ENTRIES: Final = {
     "predicted_over_actual": "calibration_off", "ledger_broken": "ledger_broken", "model_blocked": "model_blocked",
     "days_since_training": "training_overdue", "retraining_due": "retraining_proposed",
     "step_failed": "step_failed", "nothing_came_in": "nothing_came_in", "channel_unreached": "channel_unreached",
+    "registry_unasked": "registry_unasked",
 }  # fmt: skip

@@ -47,8 +47,8 @@ def _transactions(asked: Asked, feed: str, near: str) -> list[Step]:
 
 def _subscriptions(feed: str) -> list[Step]:
     paid = f"""select _entered.who,
-        round(sum(price_cents * {_seconds("entered_at", "ends_at")}) / {_SECONDS_PER_MONTH!r}) as revenue_cents,
-        round(sum(price_cents * {_seconds("before_at", "entered_at")}) / {_SECONDS_PER_MONTH!r}) as before_cents
+        round(sum(price_cents * {_seconds("entered_at", "ends_at")}) / {_SECONDS_PER_MONTH!r}::double) as revenue_cents,
+        round(sum(price_cents * {_seconds("before_at", "entered_at")}) / {_SECONDS_PER_MONTH!r}::double) as before_cents
     from _entered inner join {contracts_of(feed)} as life on life.who = _entered.who
     where is_mature and kind not in ('cancel', 'pause') and price_cents is not null
         and event_at < ends_at and (until_at is null or until_at > before_at)

@@ -27,6 +27,7 @@ def notes_on(
     return (
         *_on_groups(assigned, maturity, groups),
         *_on_time(asked, maturity, reached),
+        *_on_forgotten(facts),
         *_on_leaving(asked, maturity, facts),
         *_on_money(asked, maturity, facts),
         *_on_assignments(asked, assigned),
@@ -76,6 +77,16 @@ def _holds_back(asked: Asked, maturity: Maturity, reach: date) -> bool:
     horizon, yesterday = timedelta(days=asked.cohort.horizon_days), asked.as_of - timedelta(days=1)
     is_over = maturity.first_entry_on + horizon <= yesterday
     return is_over and reach < min(maturity.last_entry_on + horizon, yesterday)
+
+
+def _on_forgotten(facts: Mapping[str, Any]) -> list[str]:
+    treated, held = facts["forgotten_treatment_count"], facts["forgotten_holdout_count"]
+    if not treated and not held:
+        return []
+    return [
+        f"{treated:,} treated and {held:,} held-out customers were forgotten since they were assigned: they count in "
+        "the groups as drawn, and their outcome as missing"
+    ]
 
 
 def _on_leaving(asked: Asked, maturity: Maturity, facts: Mapping[str, Any]) -> list[str]:

@@ -155,7 +155,8 @@ def _nobody(
     nothing: dict[str, Any] = dict.fromkeys(("groups", "lives", "churners", "entries", "exposure", "ranks"))
     nothing |= dict.fromkeys(f"segment_{position}" for position in range(len(division.names)))
     counts = ("matured_count", "known_count", "riskless_count", "valueless_count", "lead_treatment_count")
-    facts = {**dict.fromkeys(counts, 0), "lead_holdout_count": 0, "cap_cents": None}
+    more = ("lead_holdout_count", "forgotten_treatment_count", "forgotten_holdout_count")
+    facts = {**dict.fromkeys((*counts, *more), 0), "cap_cents": None}
     centre = dict.fromkeys([*BASE, *(outcome.name for outcome in asked.business.outcomes)])
     return _outcomes(asked, {**nothing, "facts": [facts], "centre": [centre]}, assigned, division, reached, data_reach)
 

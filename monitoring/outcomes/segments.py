@@ -105,7 +105,10 @@ def _value(asked: Asked, part: str) -> str:
         return "strftime(_entered.entered_on, '%Y-%m')"
     if part == "risk_tier":
         tiers, p = asked.cohort.churn.risk_tiers, "_entered.probability"
-        high, medium = f"when {p} >= {tiers.high!r} then 'high'", f"when {p} >= {tiers.medium!r} then 'medium'"
+        high, medium = (
+            f"when {p} >= {tiers.high!r}::double then 'high'",
+            f"when {p} >= {tiers.medium!r}::double then 'medium'",
+        )
         return f"case {high} {medium} when {p} is not null then 'low' end"
     if part == "intended_action":
         if asked.cohort.assigned_by is None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from features.following import contract_steps, leaving_steps, outcome_steps, outcomes_by_feed
 from features.steps import Step, select, with_steps
+from holdback.forgotten import is_pseudonym
 from monitoring.outcomes.aggregates import BASE, centred, moment_columns
 from monitoring.outcomes.answers import answer_steps
 from monitoring.outcomes.asking import Asked
@@ -88,9 +89,14 @@ def _entered() -> str:
 def _followed(asked: Asked, division: Division) -> str:
     outcomes = asked.business.outcomes
     by_feed = list(outcomes_by_feed(outcomes).values())
+    gone = is_pseudonym("_entered.customer_id")
     columns = [
         *(f"_entered.{name}" for name in ("unit_id", '"group"', "entered_on", "propensity")),
-        *("is_mature", "follow_days", "probability", "kept_cents", "churned", "is_followed", "left_on"),
+        *("is_mature", "follow_days", "probability", "kept_cents"),
+        f"{gone} as is_forgotten",
+        # Of who was forgotten nothing is held any more: not that he bought nothing, not that he stayed.
+        *(f"case when not {gone} then {name} end as {name}" for name in ("churned", "left_on")),
+        f"is_followed and not {gone} as is_followed",
         "coalesce(was_gone, false) as was_gone",
         "coalesce(revenue_cents, 0)::double as revenue_cents",
         "coalesce(before_cents, 0)::double as before_cents",
@@ -111,22 +117,31 @@ def _followed(asked: Asked, division: Division) -> str:
 
 _LIMITS = f"""select case when cap > 0 then cap end as cap_cents, coalesce(risk, 0) as mean_risk
     from (
-        select quantile_cont(before_cents, {CAP_AT}) as cap, avg(probability) as risk from _followed where is_mature
+        select quantile_cont(before_cents, {CAP_AT}) as cap, avg(probability) as risk from _followed
+        where is_mature and not is_forgotten
     )"""
 
 
 def _mature(asked: Asked, division: Division) -> str:
+    """Everybody mature with his totals; who was forgotten is present, and has none: no other customer is he."""
     capped = "least({0}, coalesce(cap_cents, {0}))".format
+    totals = {
+        "customers": "1e0",
+        "known": "(churned is not null)::integer::double",
+        "churned": "coalesce(churned, false)::integer::double",
+        "risk": "coalesce(probability, mean_risk)",
+        "revenue_cents": "revenue_cents",
+        "revenue_capped_cents": capped("revenue_cents"),
+        "cost_cents": "cost_cents",
+        "kept_cents": "case when not churned then coalesce(kept_cents, 0) else 0 end::double",
+        "before_cents": capped("before_cents"),
+        "reached": "is_reached::integer::double",
+        **{name: name for name in ("asked", "answered", "nps", "score")},
+        **{f"outcome_{n}": f"outcome_{n}" for n in range(len(asked.business.outcomes))},
+    }
     columns = [
-        *("unit_id", '"group"', "1e0 as customers", "(not was_gone)::integer::double as present"),
-        "(churned is not null)::integer::double as known",
-        "coalesce(churned, false)::integer::double as churned",
-        "coalesce(probability, mean_risk) as risk",
-        *("revenue_cents", f"{capped('revenue_cents')} as revenue_capped_cents", "cost_cents"),
-        "case when not churned then coalesce(kept_cents, 0) else 0 end::double as kept_cents",
-        f"{capped('before_cents')} as before_cents",
-        *("is_reached::integer::double as reached", "asked", "answered", "nps", "score"),
-        *(f"outcome_{n}" for n in range(len(asked.business.outcomes))),
+        *("unit_id", '"group"', "(not was_gone)::integer::double as present"),
+        *(f"case when is_forgotten then 0e0 else {sql} end as {name}" for name, sql in totals.items()),
         *(f"part_{n}" for n in range(len(division.parts))),
     ]
     return select(columns, "from _followed cross join _limits\n    where is_mature")
@@ -148,7 +163,7 @@ def _unit_steps(name: str, totals: Sequence[str], value: str, *, is_single: bool
 _LIVES = """select "group", is_event, last_day, count(*) as customer_count
     from (
         select "group", left_on is not null as is_event,
-            coalesce(left_on - entered_on, follow_days - 1)::bigint as last_day
+            coalesce(date_diff('day', entered_on, left_on), follow_days - 1)::bigint as last_day
         from _followed where is_followed and follow_days > 0
     )
     group by "group", is_event, last_day"""
@@ -167,12 +182,14 @@ _RANKS = """select "group", propensity, round(probability * 200) / 200 as risk, 
 
 _FACTS = """select count(*) filter (where is_mature) as matured_count,
         count(*) filter (where is_mature and churned is not null) as known_count,
-        count(*) filter (where is_mature and probability is null) as riskless_count,
-        count(*) filter (where is_mature and kept_cents is null) as valueless_count,
+        count(*) filter (where is_mature and not is_forgotten and probability is null) as riskless_count,
+        count(*) filter (where is_mature and not is_forgotten and kept_cents is null) as valueless_count,
         count(*) filter (where is_mature and left_on is not null and not is_followed and "group" = 'treatment')
             as lead_treatment_count,
         count(*) filter (where is_mature and left_on is not null and not is_followed and "group" = 'holdout')
             as lead_holdout_count,
+        count(*) filter (where is_forgotten and "group" = 'treatment') as forgotten_treatment_count,
+        count(*) filter (where is_forgotten and "group" = 'holdout') as forgotten_holdout_count,
         (select cap_cents from _limits) as cap_cents
     from _followed"""
 

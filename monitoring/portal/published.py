@@ -36,6 +36,14 @@ class Place:
     prefix: str
     target: str
     written: list[int] = field(default_factory=list)
+    _mode: int = field(init=False, default=0o700)
+
+    def __post_init__(self) -> None:
+        """Note who may read the site: whoever may read the folder that it is published to, or the one around it."""
+        if self.is_folder:
+            root = Path(self.prefix).absolute()
+            there = next(folder for folder in (root, *root.parents) if folder.exists())
+            self._mode = 0o700 | (there.stat().st_mode & 0o055)
 
     @property
     def is_folder(self) -> bool:
@@ -80,12 +88,22 @@ class Place:
             with self.store.open_output_stream(part, metadata=about) as stream:
                 stream.write(content)
             if part != path:
+                self._open_to_readers(Path(part))
                 self.store.move(part, path)
         except OSError:
             if part != path and self.store.get_file_info(part).type == fs.FileType.File:
                 self.store.delete_file(part)
             raise
         self.written.append(len(content))
+
+    def _open_to_readers(self, part: Path) -> None:
+        """Let the site's readers in: what this process writes is closed to others otherwise."""
+        part.chmod(self._mode & 0o666)
+        for folder in part.parents:
+            if folder.stat().st_mode & 0o777 != self._mode and folder.stat().st_uid == os.getuid():
+                folder.chmod(self._mode)
+            if folder == Path(self.prefix):
+                break
 
     def remove(self, name: str) -> None:
         """Remove a folder; on a disk it is gone at once, and whoever is killed meanwhile leaves a part."""

@@ -7,6 +7,7 @@ name point here (DNS rebinding) is refused. Nothing is written; a folder is neve
 from __future__ import annotations
 
 import errno
+import html
 import signal
 import socket
 import sys
@@ -55,42 +56,67 @@ HEADERS: Final = {
 _ALWAYS_ASK = "private, no-cache"
 _FOR_EVER = "private, max-age=31536000, immutable"
 _PATIENCE_SECONDS = 30
+_NO_SITE_YET = (
+    "warning: {folder}: there is no site yet. A page says so until the first daily run, or `holdback portal build`, "
+    "has built it."
+)
 _OPEN_TO_OTHERS = (
     "warning: every machine that reaches {host} can read this site: it has no password and is not encrypted. "
     "Put a server with both in front of it, or leave --host out."
 )
 
 
-def serve(folder: Path, *, host: str = LOOPBACK, port: int = PORT, tell: Callable[[str], None] | None = None) -> None:
-    """Serve a site until the process is asked to stop (Ctrl-C, SIGTERM).
+#: What is shown at the site's address until the first site was built.
+_WAITING = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="30"><title>{name}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>body {{font: 1.1rem/1.5 system-ui, sans-serif; margin: 4rem auto; max-width: 40rem; padding: 0 1rem}}
+</style></head>
+<body><main><h1>{name}</h1>
+<p>There is no site yet. The first one is here after the first daily run; <code>holdback status</code> says when that
+is, and <code>holdback portal build</code> builds it now.</p>
+<p lang="es">Todavía no hay portal. Aparecerá aquí tras la primera ejecución diaria.</p></main></body></html>
+"""
+
+
+def serve(
+    folder: Path,
+    *,
+    host: str = LOOPBACK,
+    port: int = PORT,
+    name: str = "Holdback",
+    tell: Callable[[str], None] | None = None,
+) -> None:
+    """Serve a site until the process is asked to stop (Ctrl-C, SIGTERM); before there is one, a page that says so.
 
     Args:
         folder: The site; only what lies in it is shown, whatever links lead out of it.
+        name: Whose site it is: for the page that is shown until there is one.
         host: The address to listen on; every other than loopback opens the site to other machines.
         port: 1 to 65535.
         tell: Is given the address once it can be asked, after a warning when other machines can ask it too.
 
     Raises:
-        OperatorError: there is no site in the folder, or the port is taken or may not be used.
+        OperatorError: the port is taken or may not be used.
         BusinessFileError: the port is no port.
     """
-    with serving(folder, host=host, port=port) as server, _stops_when_asked(server):
+    with serving(folder, host=host, port=port, name=name) as server, _stops_when_asked(server):
         if tell is not None and not server.is_for_this_machine_only:
             tell(_OPEN_TO_OTHERS.format(host=host))
+        if tell is not None and not server.has_site:
+            tell(_NO_SITE_YET.format(folder=folder))
         if tell is not None:
             tell(server.address)
         server.serve_forever(poll_interval=0.2)
 
 
 @contextmanager
-def serving(folder: Path, *, host: str = LOOPBACK, port: int = PORT) -> Iterator[SiteServer]:
+def serving(folder: Path, *, host: str = LOOPBACK, port: int = PORT, name: str = "Holdback") -> Iterator[SiteServer]:
     """Lend a server that listens and does not answer yet; see :func:`serve`."""
     if not 1 <= port <= 65_535:
         raise BusinessFileError(f"--port: must lie between 1 and 65535 (got {port}). Choose one, such as {PORT}.")
-    if not (folder / "index.html").is_file():
-        raise OperatorError(f"{folder}: there is no site yet. Build it with `holdback portal build`.")
     try:
-        server = SiteServer(folder, host, port)
+        server = SiteServer(folder, host, port, name=name)
     except OSError as error:
         raise OperatorError(f"--port: {host}:{port}: {_why_not(error, host)}") from error
     try:
@@ -110,10 +136,11 @@ def _why_not(error: OSError, host: str) -> str:
 
 
 class SiteServer(ThreadingHTTPServer):
-    """A server for one folder.
+    """A server for one folder, also before there is a site in it.
 
     Attributes:
         root: The folder.
+        waiting: The page that is shown until there is a site.
         address: What to type into a browser.
         is_for_this_machine_only: True on loopback.
     """
@@ -121,8 +148,9 @@ class SiteServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False  # a browser that keeps its connection open does not keep the server alive
 
-    def __init__(self, folder: Path, host: str, port: int) -> None:
+    def __init__(self, folder: Path, host: str, port: int, *, name: str) -> None:
         self.root = folder.resolve()
+        self.waiting = _WAITING.format(name=html.escape(name)).encode()
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Reader)
         self.server_name, self.server_port = host, port
@@ -130,6 +158,11 @@ class SiteServer(ThreadingHTTPServer):
         shown = f"[{host}]" if ":" in host else host
         self.address = f"http://{shown}:{port}/"
         self._names = {"localhost", LOOPBACK, "[::1]", shown.lower()}
+
+    @property
+    def has_site(self) -> bool:
+        """True once a site was built; asked anew for each request."""
+        return (self.root / "index.html").is_file()
 
     def server_bind(self) -> None:
         """Listen, without asking the network for this machine's name, which can take long."""
@@ -169,6 +202,9 @@ class _Reader(BaseHTTPRequestHandler):
             self._say(HTTPStatus.MISDIRECTED_REQUEST)
             return
         path = urlsplit(self.path).path if self.path.startswith("/") else ""
+        if path == "/" and not self.server.has_site:
+            self._wait(with_content=with_content)
+            return
         file = self._file(path)
         if file is None:
             self._say(HTTPStatus.NOT_FOUND)
@@ -196,6 +232,16 @@ class _Reader(BaseHTTPRequestHandler):
         self.end_headers()
         if with_content:
             self.wfile.write(content)
+
+    def _wait(self, *, with_content: bool) -> None:
+        """Answer with the page that says that there is no site yet."""
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Content-Type", KINDS[".html"])
+        self.send_header("Content-Length", str(len(self.server.waiting)))
+        self.end_headers()
+        if with_content:
+            self.wfile.write(self.server.waiting)
 
     def _file(self, path: str) -> Path | None:
         """Return the file that a path means; None when it is none of the site's."""

@@ -151,7 +151,7 @@ def build_portal(
     definition = business.churn_named(churn_name)
     with workspace.lock("site"):
         with one_moment(workspace.warehouse) as moment:
-            source = Source(moment, workspace.journal, business, definition, as_of)
+            source = Source(moment, workspace.journal, business, definition, as_of, workspace)
             written, failed = _read_all(source, pages, progress)
         progress("drawing", len(pages), len(pages) + 1)
         shared = assets()

@@ -7,6 +7,7 @@ from datetime import date
 
 from holdback.business import Business, Churn
 from holdback.journal import Journal
+from holdback.workspace import Workspace
 from monitoring.moment import Moment
 
 
@@ -20,6 +21,7 @@ class Source:
         business: The business.
         churn: The churn definition that the site is about: the first one.
         as_of: The day; nothing loaded or decided later is shown.
+        workspace: Where the models in office are found.
     """
 
     warehouse: Moment
@@ -27,3 +29,4 @@ class Source:
     business: Business
     churn: Churn
     as_of: date
+    workspace: Workspace

@@ -313,7 +313,7 @@ def test_what_is_recorded_keeps_the_chain_of_the_ledger_whole(tmp_path: Path) ->
     workspace = make_workspace(tmp_path)
     put(workspace, "customers", customer("c-ana"))
     columns = workspace.business.tables["ledger"]
-    own = ("sequence", "previous_hash", "hash")
+    own = ("sequence", "previous_hash", "hash", "nonce", "identity", "redacted_by")
     rows = rows_of(columns, [assigned("c-ana"), decided("c-ana")]).drop_columns(list(own))
     assert record(workspace, AS_OF, rows, batch=f"decide/{AS_OF}")
     put(workspace, "sendings", sending("c-ana", cost_cents=7), sending("c-ana", "answered", decision=None))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.suppression import Reason, contact_window, cooling_off, known_contacts, suppressed
+from campaigns.suppression import Reason, Remembered, contact_window, cooling_off, known_contacts, suppressed
 from holdback.business import Business
 from tests.campaigns.company import AS_OF, company, ledger_row, rows, units_of, warehouse
 from tests.features.world import Row
@@ -44,7 +44,8 @@ def reasons(
     units: Any = ALONE, *, business: Business = BUSINESS, people: list[Row] | None = None, **tables: list[Row]
 ) -> list[tuple[str, str, str | None]]:
     known = [person(who) for who in "abcdef"] if people is None else people
-    return rows(suppressed(warehouse(business, customers=known, **tables), business, AS_OF, units))
+    stored = warehouse(business, customers=known, **tables)
+    return rows(suppressed(stored, business, AS_OF, units, remembered=Remembered()))
 
 
 def contact_count(units: str = "a", *, days: int = 30, **tables: list[Row]) -> int:

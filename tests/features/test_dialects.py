@@ -96,12 +96,96 @@ def test_a_difference_in_days_is_one_between_dates() -> None:
     assert "CAST(b AS DATE) - CAST(a AS DATE)" in render(sql, "postgres")
 
 
-def test_the_local_time_of_an_instant_is_each_engines_own_and_the_way_back_is_refused() -> None:
+def test_the_local_time_of_an_instant_and_the_way_back_are_each_engines_own() -> None:
     sql = "select cast(event_at at time zone 'UTC' at time zone 'Europe/Madrid' as date) as day from t"
     assert "CAST(FROM_UTC_TIMESTAMP(event_at, 'Europe/Madrid') AS DATE)" in render(sql, "spark")
     assert "CAST(event_at AT TIME ZONE 'UTC' AT TIME ZONE 'Europe/Madrid' AS DATE)" in render(sql, "postgres")
+    back = "select x at time zone 'Europe/Madrid' at time zone 'UTC' as at from t"
+    assert "CAST(TO_UTC_TIMESTAMP(x, 'Europe/Madrid') AS TIMESTAMP_NTZ)" in render(back, "spark")
     with pytest.raises(OperatorError, match="AT TIME ZONE is left"):
-        render("select x at time zone 'Europe/Madrid' at time zone 'UTC' as day from t", "spark")
+        render("select x at time zone 'Europe/Madrid' at time zone 'Asia/Tokyo' as at from t", "spark")
+
+
+@pytest.mark.parametrize(
+    ("sql", "postgres", "spark"),
+    [
+        (
+            "select round(x) as r from t",
+            "SIGN(CAST(x AS DOUBLE PRECISION)) * FLOOR(ABS(CAST(x AS DOUBLE PRECISION)) + 5e-1)",
+            "ROUND(x)",
+        ),
+        (
+            "select epoch(at) as s from t",
+            "DATE_PART('epoch', at)",
+            "CAST(UNIX_MICROS(CAST(at AS TIMESTAMP)) AS DOUBLE) / 1e6",
+        ),
+        ("select lower(x) as l from t", 'LOWER((x) COLLATE "C.utf8")', "LOWER(TRANSLATE(x, 'Σİ', 'σi'))"),
+        (
+            "select first(v order by n desc, v) as f from t",
+            "(ARRAY_AGG(v ORDER BY n DESC NULLS LAST, v))[1]",
+            "MIN_BY(v, STRUCT(-(n), v))",
+        ),
+        (
+            "select json_object('a', x) as j from t",
+            "JSON_BUILD_OBJECT('a', x)",
+            "TO_JSON(NAMED_STRUCT('a', x), MAP('ignoreNullFields', 'false'))",
+        ),
+        (
+            "select map(list(k order by k), list(v order by k)) as m from t",
+            "JSON_OBJECT_AGG(k, v)",
+            "MAP_FROM_ENTRIES(ARRAY_SORT(COLLECT_LIST(STRUCT(k, v))))",
+        ),
+        (
+            "select count(*) filter (where x) over () as c from t",
+            "COUNT(*) FILTER(WHERE x) OVER ()",
+            "COUNT(CASE WHEN x THEN 1 END) OVER ()",
+        ),
+        (
+            "select row_number() over () as n, k from t",
+            "ROW_NUMBER() OVER () AS n",
+            "ROW_NUMBER() OVER (ORDER BY k NULLS LAST) AS n",
+        ),
+        (
+            "select sum(cast(g * g as hugeint)) as s from t",
+            "SUM(CAST(g * g AS DECIMAL))",
+            "SUM(CAST(g * g AS DECIMAL(20, 0)))",
+        ),
+        ("select cast(x as hugeint) * 3 as h from t", "CAST(x AS DECIMAL) * 3", "CAST(x AS DECIMAL(20, 0)) * 3"),
+        ("select at + to_days(40) as d from t", "MAKE_INTERVAL(0, 0, 0, 40)", "MAKE_DT_INTERVAL(40)"),
+        ("select x > 0.3::double as d from t", "x > 0.3e0", "x > 0.3e0"),
+        ("select any_value(x) as a from t", "MAX(x) AS a", "ANY_VALUE(x) IGNORE NULLS AS a"),
+        ("select x, sum(y) as s from t group by all", "GROUP BY x", "GROUP BY ALL"),
+        (
+            "select list_extract(['a', 'b'], i) as l from t",
+            "(ARRAY['a', 'b'])[i]",
+            "ELEMENT_AT(ARRAY('a', 'b'), CAST(i AS INT))",
+        ),
+        ("select median(x) as m from t", "PERCENTILE_CONT(5e-1) WITHIN GROUP (ORDER BY x)", "MEDIAN(x)"),
+        ("select x from (select 1 as x)", ") AS _unnamed_", ")"),
+        (
+            "select try_cast(v as bigint) as n from t",
+            "CASE WHEN CAST(v AS TEXT) ~ '^-?[0-9]{1,18}$' THEN CAST(v AS BIGINT) END",
+            "TRY_CAST(v AS BIGINT)",
+        ),
+    ],
+)
+def test_each_engine_has_a_form_of_its_own(sql: str, postgres: str, spark: str) -> None:
+    assert without_breaks(postgres) in without_breaks(render(sql, "postgres"))
+    assert without_breaks(spark) in without_breaks(render(sql, "spark"))
+
+
+def without_breaks(sql: str) -> str:
+    return "".join(sql.split())
+
+
+def test_the_row_as_of_an_instant_is_the_one_whose_successor_is_later() -> None:
+    sql = "select b.v from a asof left join b on a.at >= b.starts_at"
+    for dialect in ("postgres", "spark"):
+        rendered = without_breaks(render(sql, dialect))
+        assert "LEAD(starts_at)OVER(ORDERBYstarts_at" in rendered
+        assert "ONa.at>=b.starts_atAND(b._next_keyISNULLORa.at<b._next_key)" in rendered
+    with pytest.raises(OperatorError, match="ASOF join is not of the form"):
+        render("select 1 as x from a asof join b on a.k = b.k and a.at >= b.at", "spark")
 
 
 @pytest.mark.parametrize("dialect", ["postgres", "spark"])

@@ -18,14 +18,16 @@ CPU_SECONDS_ALLOWED = 0.4
 COMMANDS = {
     "init", "doctor", "business check", "business schema", "ingest", "quarantine list", "quarantine show",
     "quarantine release", "features list", "features sql", "features explain", "retrain", "models list", "models show",
-    "models promote", "models rollback", "score", "report", "daily", "backfill", "runs", "demo",
+    "models promote", "models rollback", "score", "report", "daily", "backfill", "runs show", "demo",
     "campaign plan", "campaign launch", "campaign stop", "campaign resume", "campaign list", "campaign show",
     "campaign measure", "campaign portfolio", "campaign pnl",
     "decide", "decisions list", "decisions explain", "ledger verify", "ledger show",
     "value train", "value show", "uplift learn", "uplift show", "policy value", "policy compare",
     "triggers test", "triggers list", "triggers show", "feedback nps", "feedback themes", "feedback risk",
     "causes show", "churn rate", "churn revenue", "churn retention", "segments show", "segments transitions",
-    "decisions preview", "portal build", "portal serve",
+    "decisions preview", "portal build", "portal serve", "up", "down", "status", "metrics prometheus",
+    "customer show", "customer forget", "customer return", "retention show", "retention apply", "audit verify",
+    "warehouse setup", "warehouse copy", "warehouse check", "warehouse take-over",
     "fit show", "fit explain", "fit audit", "fit backtest", "fit sensitivity", "fit export",
 }  # fmt: skip
 PRINTS_ONE_TEXT = {"business schema"}  # JSON by nature

@@ -61,7 +61,7 @@ def test_the_loop_by_hand(company: Company) -> None:
 
     new = [step["flow"] for step in company.json("daily", *day) if not step["was_done_already"]]
     # All else was done by hand; nobody is valued while no value model may speak.
-    assert [name for name in new if name != "value_daily"] == ["segments", "record_daily", "portal"]
+    assert [name for name in new if name != "value_daily"] == ["segments", "record_daily", "portal", "retention"]
     assert all(step["was_done_already"] for step in company.json("daily", *day))
 
     assert [model["version"] for model in company.json("models", "list")] == ["1"]

@@ -48,7 +48,7 @@ def lived(morning: Path, folder: Path) -> Workspace:
 
 
 def found_in(workspace: Workspace) -> dict[str, Any]:
-    """All that a day leaves: the ledger with its hashes, the classes, and every file of the outbox."""
+    """All that a day leaves: the ledger, the classes, and every file of the outbox."""
     fit = workspace.warehouse.query("select * from fit order by fit.as_of, customer_id").to_pylist()
     outbox = {
         str(path.relative_to(workspace.outbox)): path.read_bytes()

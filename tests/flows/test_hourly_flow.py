@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,21 @@ def test_each_hour_asks_anew_and_never_at_the_days_start(business: str, monkeypa
     assert morning is not None
     assert not morning.was_done_already
     assert workspace.warehouse.query("select count(*) as n from ledger")["n"][0].as_py() == 0
+
+
+def test_of_runs_that_are_late_only_the_first_has_something_to_do(
+    business: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = settings.open_workspace(business)
+    starts = workspace.business.instant(HISTORY_DAY)
+    hours = [(starts + timedelta(hours=n)).replace(tzinfo=UTC) for n in (3, 4, 5, 6)]
+    at(monkeypatch, starts + timedelta(hours=5, minutes=20))
+    assert not any(pipelines.is_overtaken(workspace, HISTORY_DAY, hour) for hour in hours)
+    steps.ingest_step(workspace, HISTORY_DAY)
+    assert not any(pipelines.is_overtaken(workspace, HISTORY_DAY, hour) for hour in hours), "no trigger was asked"
+    steps.fire_step(workspace, HISTORY_DAY)
+    assert [pipelines.is_overtaken(workspace, HISTORY_DAY, hour) for hour in hours] == [True, True, True, False]
+    assert not pipelines.is_overtaken(workspace, HISTORY_DAY + timedelta(days=1), hours[0])
 
 
 def test_a_file_that_is_not_there_yet_stops_no_trigger(business: str, monkeypatch: pytest.MonkeyPatch) -> None:

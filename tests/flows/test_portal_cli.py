@@ -159,15 +159,8 @@ def test_a_day_to_come_is_refused(home: Path) -> None:
     assert isinstance(called("build", "--as-of", "2999-01-01").exception, BusinessFileError)
 
 
-def test_serve_without_a_site_says_how_to_build_one(home: Path) -> None:
-    error = called("serve", "--port", str(free_port())).exception
-    assert isinstance(error, OperatorError)
-    assert "holdback portal build" in str(error)
-
-
 @pytest.mark.parametrize("as_json", [False, True])
-def test_the_site_is_served_until_it_is_asked_to_stop(home: Path, as_json: bool) -> None:
-    called("build", "--as-of", DAY)
+def test_the_site_is_served_from_before_its_first_day_until_it_is_asked_to_stop(home: Path, as_json: bool) -> None:
     port = free_port()
     command = [sys.executable, "-c", "from flows.cli import main; main()", "portal", "serve", "--port", str(port)]
     server = subprocess.Popen(
@@ -178,11 +171,16 @@ def test_the_site_is_served_until_it_is_asked_to_stop(home: Path, as_json: bool)
     line = server.stdout.readline()
     address = json.loads(line)["address"] if as_json else line.strip()
     assert address == f"http://127.0.0.1:{port}/"
+    with urlopen(address) as answer:
+        assert "There is no site yet" in answer.read().decode()
+    called("build", "--as-of", DAY)
     with urlopen(f"{address}latest/es/churn.html") as answer:
         assert "En español" in answer.read().decode()
     server.send_signal(signal.SIGTERM)
     _, err = server.communicate(timeout=20)
-    assert (server.returncode, err) == (0, "")
+    assert server.returncode == 0
+    assert err.startswith("warning: ")
+    assert err.count("\n") == 1, "nothing else is told"
 
 
 def test_the_help_shows_examples() -> None:

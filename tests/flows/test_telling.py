@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from prefect import flow
 
-from flows import pipelines, settings
+from flows import settings
+from flows.one_day import one_day as whole_day
 from flows.runs import Outcome, once, reap_the_dead
-from holdback.errors import NotKnowableYet, OperatorError
+from holdback.errors import NotKnowableYet, OperatorError, Unforeseen
 from holdback.workspace import Workspace
 from tests.monitoring.alerts.world import MONDAY, company, lines, noon, ran
 
@@ -38,11 +39,12 @@ def test_a_fault_that_nobody_foresaw_and_a_run_that_was_killed_are_told(
         raise ZeroDivisionError
         yield
 
-    monkeypatch.setattr(pipelines, "_worked", breaks)
-    one_day = flow(validate_parameters=False)(pipelines.one_day)
-    with pytest.raises(ZeroDivisionError):
+    monkeypatch.setattr("flows.one_day._worked", breaks)
+    one_day = flow(validate_parameters=False)(whole_day)
+    with pytest.raises(Unforeseen):
         one_day(shop, today)
-    [told] = lines(shop)
+    assert {told["about"] for told in lines(shop)} == {"daily", "score_daily"}
+    [told] = [told for told in lines(shop) if told["about"] == "score_daily"]
     assert (told["rule"], told["about"], told["severity"]) == ("step_failed", "score_daily", "critical")
     assert "the process ended without a word" in told["seen"]
 
@@ -53,8 +55,8 @@ def test_a_day_whose_alerts_reach_nobody_fails_when_everything_else_is_done(
     shop = company(tmp_path, [HOOK])
     today = shop.business.day_of(settings.now())
     ran(shop, "segments", today, "the disk is full.")
-    monkeypatch.setattr(pipelines, "_worked", lambda *_, **__: iter(()))
-    one_day = flow(validate_parameters=False)(pipelines.one_day)
+    monkeypatch.setattr("flows.one_day._worked", lambda *_, **__: iter(()))
+    one_day = flow(validate_parameters=False)(whole_day)
     with pytest.raises(OperatorError, match="not told through hook"):
         one_day(shop, today, with_portal=False)
     assert {run.flow: run.state for run in shop.journal.runs()} == {

@@ -103,6 +103,25 @@ def test_daily_files_are_loaded_in_order_and_only_those_of_days_that_are_over(tm
     assert covered == [date(2026, 3, 1), date(2026, 3, 2)]
 
 
+def test_a_day_that_is_made_good_leaves_what_names_no_day_to_today(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)  # its files name no day: one export, made on the 5th, of four days
+    lines = [order(day, at=f"2026-03-{day:02d} 10:00") for day in (1, 2, 3, 4)]
+    write_csv(tmp_path / "orders" / "all.csv", lines)
+    for missed in (2, 3, 4):
+        assert ingest(workspace, date(2026, 3, missed), is_made_good=True).batches == ()
+    result = ingest(workspace, date(2026, 3, 5))
+    assert (result.clean, result.quarantined) == (4, 0)  # not one of them lies in the future any more
+    assert {at for (at,) in stored(workspace, "loaded_at")} == {datetime(2026, 3, 4, 23)}
+
+
+def test_a_day_that_is_made_good_takes_its_own_file_and_misses_it(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path, source="orders/{date}.csv")
+    write_csv(tmp_path / "orders" / "2026-03-01.csv", [order(1, at="2026-03-01 10:00")])
+    assert ingest(workspace, date(2026, 3, 2), is_made_good=True).clean == 1
+    with pytest.raises(ContractBroken, match="no file for 2026-03-02"):
+        ingest(workspace, date(2026, 3, 3), is_made_good=True)
+
+
 def test_a_missing_file_is_a_failure_unless_the_file_says_otherwise(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
     with pytest.raises(ContractBroken, match=r"orders: no file \(looked for .*orders/\*\.csv\)\. Put it there"):

@@ -2,22 +2,26 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+import uuid
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
 import pytest
 
 from holdback.errors import Busy, OperatorError, PromotionConflict
-from holdback.journal import Journal, Run
+from holdback.journal import Journal, LedgerHead, Run
 from tests.holdback.shop import make_workspace
 
 AS_OF, NOW = date(2026, 3, 2), datetime(2026, 3, 2, 5, 15)
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Journal:
-    return Journal(f"sqlite:///{tmp_path / 'journal.db'}")
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
+    if request.param == "sqlite":
+        return Journal(f"sqlite:///{tmp_path / 'journal.db'}")
+    return Journal(request.getfixturevalue("company_database"), f"holdback_{uuid.uuid4().hex[:12]}_journal")
 
 
 def start(journal: Journal, run_id: str, **changes: str) -> None:
@@ -119,8 +123,8 @@ def test_a_champion_that_left_and_came_back_is_not_the_one_that_was_seen(journal
         journal.crown("lapsed", "3", seen=first, as_of=AS_OF)
 
 
-def _try_to_crown(url: str, version: str, start_line: object, results: object) -> None:
-    journal = Journal(url)
+def _try_to_crown(url: str, schema: str | None, version: str, start_line: object, results: object) -> None:
+    journal = Journal(url, schema)
     seen = journal.champion("lapsed")
     start_line.wait()  # type: ignore[attr-defined]
     try:
@@ -137,7 +141,8 @@ def test_of_several_processes_that_promote_at_once_exactly_one_wins(journal: Jou
     context = multiprocessing.get_context("spawn")
     start_line, results = context.Barrier(4), context.Queue()
     rivals = [
-        context.Process(target=_try_to_crown, args=(journal.url, str(i), start_line, results)) for i in range(1, 5)
+        context.Process(target=_try_to_crown, args=(journal.url, journal.schema, str(i), start_line, results))
+        for i in range(1, 5)
     ]
     for rival in rivals:
         rival.start()
@@ -162,19 +167,64 @@ def test_verdicts_are_only_added(journal: Journal) -> None:
     assert journal.verdicts("other") == []
 
 
+@pytest.mark.postgres
+class TestAJournalThatMoves:
+    """From this machine's file into a database in which something may stand already."""
+
+    @pytest.fixture
+    def here(self, tmp_path: Path) -> Journal:
+        journal = Journal(f"sqlite:///{tmp_path / 'journal.db'}")
+        journal.crown("lapsed", "1", seen=None, as_of=AS_OF)
+        journal.move_ledger_head(LedgerHead(AS_OF, 5, "h"))
+        journal.record_verdict("lapsed", "1", as_of=AS_OF, decision="promoted", champion=None, figures={})
+        start(journal, "old")
+        return journal
+
+    @pytest.fixture
+    def there(self, company_database: str) -> Journal:
+        return Journal(company_database, f"holdback_{uuid.uuid4().hex[:12]}_journal")
+
+    def test_a_run_that_stands_there_already_keeps_nothing_back(self, here: Journal, there: Journal) -> None:
+        start(there, "status")
+        assert there.take_over(here) == 4
+        assert there.champion("lapsed") == here.champion("lapsed")
+        assert there.ledger_heads() == here.ledger_heads()
+        assert there.verdicts("lapsed") == here.verdicts("lapsed")
+        assert {run.run_id for run in there.runs()} == {"old", "status"}
+        assert there.take_over(here) == 0, "all is there"
+
+    def test_another_model_in_office_is_not_passed_over_in_silence(self, here: Journal, there: Journal) -> None:
+        there.crown("lapsed", "7", seen=None, as_of=AS_OF)
+        with pytest.raises(OperatorError, match=r"table champions is not empty and lacks .* \(lapsed, 1\)"):
+            there.take_over(here)
+        assert there.runs() == [], "all or nothing"
+
+    def test_another_end_of_the_ledger_is_not_passed_over_in_silence(self, here: Journal, there: Journal) -> None:
+        there.move_ledger_head(LedgerHead(AS_OF, 6, "x"))
+        with pytest.raises(OperatorError, match="table ledger_heads is not empty"):
+            there.take_over(here)
+
+
 def test_a_ledger_that_cannot_be_written_is_for_an_operator(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="Check that the folder can be written"):
         Journal(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder' / 'journal.db'}").runs()
 
 
-def test_a_lock_is_held_by_one_and_released_at_the_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["files", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_a_lock_is_held_by_one_and_released_at_the_end(
+    request: pytest.FixtureRequest, tmp_path: Path, place: str
+) -> None:
     workspace = make_workspace(tmp_path)
+    if place == "postgres":
+        workspace = replace(workspace, database_url=request.getfixturevalue("company_database"))
     with workspace.lock("score"):
         with pytest.raises(Busy, match="shop: another process is busy with 'score'"), workspace.lock("score"):
             pass
+        with pytest.raises(Busy), workspace.lock("score", wait_seconds=0.2):
+            pass
         with workspace.lock("report"):
             pass
-    with workspace.lock("score"):
+    with workspace.lock("score", wait_seconds=5):
         pass
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,11 @@ def test_the_judge_of_a_run_that_failed_is_not_used_again(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
     with lent_judge(tmp_path, threads=1) as second:
         assert second is not first
+
+
+def test_a_process_without_a_main_file_judges_too(tmp_path: Path) -> None:
+    # With Spark installed, Great Expectations imports its client, which takes such a process for a run of its own
+    # doctests and ends it: with exit code 0, as if the work were done.
+    code = "from holdback.contracts.judging import _great_expectations; print(_great_expectations().__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "great_expectations"

@@ -18,8 +18,9 @@ import pytest
 
 from holdback.errors import DataError, OperatorError
 from holdback.tables import TABLES, Column, Table
-from holdback.warehouse import Lake
+from holdback.warehouse import Lake, WholeWarehouse
 from tests.holdback.busy_warehouse import DAY, ROWS, rows
+from tests.holdback.conftest import Opener
 
 FACTS = Table("facts", "one fact", (Column("name", "text", "", required=True), Column("value", "integer", "")))
 
@@ -29,11 +30,16 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path / "lake", {**TABLES, "facts": FACTS})
 
 
+@pytest.fixture
+def warehouse(tmp_path: Path, open_warehouse: Opener) -> WholeWarehouse:
+    return open_warehouse(tmp_path, {**TABLES, "facts": FACTS})
+
+
 def facts(*values: int) -> pa.Table:
     return pa.table({"name": [f"n{v}" for v in values], "value": list(values)})
 
 
-def values(lake: Lake) -> list[int]:
+def values(lake: WholeWarehouse) -> list[int]:
     return sorted(lake.query("select value from facts")["value"].to_pylist())
 
 
@@ -48,79 +54,81 @@ def test_a_file_that_is_gone_is_said_with_its_table_and_what_to_do(lake: Lake, i
         values(lake)
 
 
-def test_rows_come_back_as_they_were_put(lake: Lake) -> None:
-    assert lake.append("facts", facts(1, 2), batch="a")
-    assert lake.append("facts", facts(3), batch="b")
-    assert values(lake) == [1, 2, 3]
+def test_rows_come_back_as_they_were_put(warehouse: WholeWarehouse) -> None:
+    assert warehouse.append("facts", facts(1, 2), batch="a")
+    assert warehouse.append("facts", facts(3), batch="b")
+    assert values(warehouse) == [1, 2, 3]
 
 
-def test_a_batch_is_appended_once_however_often_it_is_offered(lake: Lake) -> None:
-    assert lake.append("facts", facts(1), batch="a")
-    assert not lake.append("facts", facts(1, 2, 3), batch="a")
-    assert values(lake) == [1]
-    assert lake.has_batch("facts", "a")
-    assert not lake.has_batch("facts", "b")
-    assert not lake.has_batch("nothing", "a")
+def test_a_batch_is_appended_once_however_often_it_is_offered(warehouse: WholeWarehouse) -> None:
+    assert warehouse.append("facts", facts(1), batch="a")
+    assert not warehouse.append("facts", facts(1, 2, 3), batch="a")
+    assert values(warehouse) == [1]
+    assert warehouse.has_batch("facts", "a")
+    assert not warehouse.has_batch("facts", "b")
+    assert not warehouse.has_batch("nothing", "a")
 
 
-def test_an_empty_batch_is_a_batch(lake: Lake) -> None:
-    assert lake.append("facts", facts(), batch="a")
-    assert lake.has_batch("facts", "a")
-    assert not lake.append("facts", facts(1), batch="a")
-    assert values(lake) == []
-    assert lake.append("facts", facts(1), batch="b")
-    assert values(lake) == [1]
+def test_an_empty_batch_is_a_batch(warehouse: WholeWarehouse) -> None:
+    assert warehouse.append("facts", facts(), batch="a")
+    assert warehouse.has_batch("facts", "a")
+    assert not warehouse.append("facts", facts(1), batch="a")
+    assert values(warehouse) == []
+    assert warehouse.append("facts", facts(1), batch="b")
+    assert values(warehouse) == [1]
 
 
-def test_batches_are_remembered_through_checkpoints_and_compaction(lake: Lake) -> None:
+def test_batches_are_remembered_through_checkpoints_and_compaction(warehouse: WholeWarehouse) -> None:
     for i in range(25):
-        lake.append("facts", facts(i), batch=str(i))
-    lake.compact("facts", by="value")
-    assert all(lake.has_batch("facts", str(i)) for i in range(25))
-    assert not lake.append("facts", facts(99), batch="3")
-    assert values(lake) == list(range(25))
+        warehouse.append("facts", facts(i), batch=str(i))
+    warehouse.compact("facts", by="value")
+    assert all(warehouse.has_batch("facts", str(i)) for i in range(25))
+    assert not warehouse.append("facts", facts(99), batch="3")
+    assert values(warehouse) == list(range(25))
 
 
-def test_a_version_counts_commits(lake: Lake) -> None:
-    assert lake.version("facts") is None
-    lake.append("facts", facts(1), batch="a")
-    first = lake.version("facts")
-    lake.append("facts", facts(1), batch="a")
-    assert lake.version("facts") == first
-    lake.append("facts", facts(2), batch="b")
-    assert lake.version("facts") == (first or 0) + 1
+def test_a_version_counts_commits(warehouse: WholeWarehouse) -> None:
+    assert warehouse.version("facts") is None
+    warehouse.append("facts", facts(1), batch="a")
+    first = warehouse.version("facts")
+    warehouse.append("facts", facts(1), batch="a")
+    assert warehouse.version("facts") == first
+    warehouse.append("facts", facts(2), batch="b")
+    assert warehouse.version("facts") == (first or 0) + 1
 
 
-def test_a_day_is_replaced_and_others_are_not(lake: Lake) -> None:
+def test_a_day_is_replaced_and_others_are_not(warehouse: WholeWarehouse) -> None:
     def day(number: int, *customers: str) -> pa.Table:
         on = date(2026, 3, number)
         return pa.table({"as_of": [on] * len(customers), "customer_id": list(customers)})
 
-    lake.replace_day("features", date(2026, 3, 1), day(1, "a", "b"))
-    lake.replace_day("features", date(2026, 3, 2), day(2, "a"))
-    lake.replace_day("features", date(2026, 3, 1), day(1, "c"))
-    found = lake.query("select as_of, customer_id from features order by all").to_pylist()
+    warehouse.replace_day("features", date(2026, 3, 1), day(1, "a", "b"))
+    warehouse.replace_day("features", date(2026, 3, 2), day(2, "a"))
+    warehouse.replace_day("features", date(2026, 3, 1), day(1, "c"))
+    found = warehouse.query("select as_of, customer_id from features order by all").to_pylist()
     assert [(row["as_of"].day, row["customer_id"]) for row in found] == [(1, "c"), (2, "a")]
-    lake.replace_day("features", date(2026, 3, 1), day(1))
-    assert lake.query("select count(*) as n from features")["n"].to_pylist() == [1]
+    warehouse.replace_day("features", date(2026, 3, 1), day(1))
+    assert warehouse.query("select count(*) as n from features")["n"].to_pylist() == [1]
     with pytest.raises(DataError, match="rows of another day than 2026-03-01"):
-        lake.replace_day("features", date(2026, 3, 1), day(2, "a"))
+        warehouse.replace_day("features", date(2026, 3, 1), day(2, "a"))
 
 
-def test_columns_that_came_later_are_null_in_older_rows_and_missing_ones_are_declared(lake: Lake) -> None:
-    lake.append("facts", pa.table({"name": ["a"]}), batch="a")
-    assert lake.query("select value from facts")["value"].to_pylist() == [None]
-    lake.append("facts", pa.table({"name": ["b"], "value": [1], "extra": ["x"]}), batch="b")
-    found = lake.query("select name, value, extra from facts order by name").to_pylist()
+def test_columns_that_came_later_are_null_in_older_rows_and_missing_ones_are_declared(
+    warehouse: WholeWarehouse,
+) -> None:
+    warehouse.append("facts", pa.table({"name": ["a"]}), batch="a")
+    assert warehouse.query("select value from facts")["value"].to_pylist() == [None]
+    warehouse.append("facts", pa.table({"name": ["b"], "value": [1], "extra": ["x"]}), batch="b")
+    found = warehouse.query("select name, value, extra from facts order by name").to_pylist()
     assert [tuple(row.values()) for row in found] == [("a", None, None), ("b", 1, "x")]
     with pytest.raises(DataError, match="column 'name' is missing"):
-        lake.append("facts", pa.table({"value": [1]}), batch="c")
+        warehouse.append("facts", pa.table({"value": [1]}), batch="c")
 
 
-def test_a_column_that_came_with_an_empty_batch_is_null_in_what_was_there(lake: Lake) -> None:
-    lake.append("facts", facts(1).select(["name"]), batch="a")
-    lake.append("facts", facts(), batch="b")
-    assert lake.query("select * from facts").to_pylist() == [{"name": "n1", "value": None}]
+def test_a_column_that_came_with_an_empty_batch_is_null_in_what_was_there(warehouse: WholeWarehouse) -> None:
+    warehouse.append("facts", facts(1).select(["name"]), batch="a")
+    warehouse.append("facts", facts(), batch="b")
+    assert warehouse.query("select * from facts").to_pylist() == [{"name": "n1", "value": None}]
 
 
 def test_a_table_brought_back_from_a_backup_is_read_as_it_is(lake: Lake, tmp_path: Path) -> None:
@@ -135,20 +143,20 @@ def test_a_table_brought_back_from_a_backup_is_read_as_it_is(lake: Lake, tmp_pat
     assert not lake.has_batch("facts", "b")
 
 
-def test_frames_stand_beside_tables_and_before_them(lake: Lake) -> None:
-    lake.append("facts", facts(1), batch="a")
-    assert lake.query("select * from facts join mine using (name)", frames={"mine": facts(1)}).num_rows == 1
-    assert lake.query("select value from facts", frames={"facts": facts(7)})["value"].to_pylist() == [7]
+def test_frames_stand_beside_tables_and_before_them(warehouse: WholeWarehouse) -> None:
+    warehouse.append("facts", facts(1), batch="a")
+    assert warehouse.query("select * from facts join mine using (name)", frames={"mine": facts(1)}).num_rows == 1
+    assert warehouse.query("select value from facts", frames={"facts": facts(7)})["value"].to_pylist() == [7]
 
 
 def test_instants_are_read_as_they_were_written_whatever_the_machines_time_zone(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    warehouse: WholeWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = datetime(2026, 3, 29, 1, 30, 0, 123456)
-    lake.append("superseded", superseded("facts", at=at), batch="s")
-    lake.append("facts", facts(1), batch="new")
+    warehouse.append("superseded", superseded("facts", at=at), batch="s")
+    warehouse.append("facts", facts(1), batch="new")
     monkeypatch.setenv("TZ", "Pacific/Auckland")
-    assert lake.query("select replaced_at from superseded")["replaced_at"].to_pylist() == [at]
+    assert warehouse.query("select replaced_at from superseded")["replaced_at"].to_pylist() == [at]
 
 
 def superseded(feed: str, at: datetime = datetime(2026, 3, 2)) -> pa.Table:
@@ -157,25 +165,25 @@ def superseded(feed: str, at: datetime = datetime(2026, 3, 2)) -> pa.Table:
     )
 
 
-def test_a_replacement_counts_only_once_its_batch_is_in_its_feed(lake: Lake) -> None:
-    lake.append("facts", facts(1), batch="old")
-    lake.append("superseded", superseded("facts"), batch="new")
+def test_a_replacement_counts_only_once_its_batch_is_in_its_feed(warehouse: WholeWarehouse) -> None:
+    warehouse.append("facts", facts(1), batch="old")
+    warehouse.append("superseded", superseded("facts"), batch="new")
     count = "select count(*) as n from superseded"
-    assert lake.query(count)["n"].to_pylist() == [0]
-    assert lake.query(count + ", facts")["n"].to_pylist() == [0]
-    lake.append("facts", facts(2), batch="new")
-    assert lake.query(count)["n"].to_pylist() == [1]
-    lake.append("superseded", superseded("never_written"), batch="other")
-    assert lake.query(count)["n"].to_pylist() == [1]
+    assert warehouse.query(count)["n"].to_pylist() == [0]
+    assert warehouse.query(count + ", facts")["n"].to_pylist() == [0]
+    warehouse.append("facts", facts(2), batch="new")
+    assert warehouse.query(count)["n"].to_pylist() == [1]
+    warehouse.append("superseded", superseded("never_written"), batch="other")
+    assert warehouse.query(count)["n"].to_pylist() == [1]
 
 
-def test_writers_at_once_all_get_through_once(lake: Lake) -> None:
+def test_writers_at_once_all_get_through_once(warehouse: WholeWarehouse) -> None:
     """Twelve writers of six batches, on a table that none of them has created yet."""
 
     def write(number: int) -> bool:
         while True:
             try:
-                return lake.append("facts", facts(number % 6), batch=str(number % 6))
+                return warehouse.append("facts", facts(number % 6), batch=str(number % 6))
             except Exception as error:
                 if type(error).__name__ != "Busy":
                     raise
@@ -183,7 +191,7 @@ def test_writers_at_once_all_get_through_once(lake: Lake) -> None:
     with ThreadPoolExecutor(4) as pool:
         written = list(pool.map(write, range(12)))
     assert sum(written) == 6
-    assert values(lake) == list(range(6))
+    assert values(warehouse) == list(range(6))
 
 
 @contextmanager
@@ -235,13 +243,13 @@ def test_readers_see_whole_batches_and_whole_days_while_a_writer_writes_and_is_k
         assert whole() != after
 
 
-def test_a_query_reads_all_its_tables_as_they_were_when_it_began(lake: Lake) -> None:
-    lake.append("facts", facts(*range(1000)), batch="a")
+def test_a_query_reads_all_its_tables_as_they_were_when_it_began(warehouse: WholeWarehouse) -> None:
+    warehouse.append("facts", facts(*range(1000)), batch="a")
     is_reading, is_written = threading.Event(), threading.Event()
     seen: list[int] = []
 
     def read() -> None:
-        with lake.connection("facts") as connection:
+        with warehouse.connection("facts") as connection:
             is_reading.set()
             is_written.wait(30)
             seen.extend(connection.sql("select count(*) from facts").fetchall()[0])
@@ -249,8 +257,8 @@ def test_a_query_reads_all_its_tables_as_they_were_when_it_began(lake: Lake) -> 
     reader = threading.Thread(target=read)
     reader.start()
     assert is_reading.wait(30)
-    lake.append("facts", facts(1), batch="b")
-    lake.compact("facts", by="value")
+    warehouse.append("facts", facts(1), batch="b")
+    warehouse.compact("facts", by="value")
     is_written.set()
     reader.join()
     assert seen == [1000]

@@ -25,6 +25,7 @@ import yaml
 from tests.house.tree import ROOT
 
 PREFECT_FILE = ROOT / "infra" / "prefect.yaml"
+SLUG = "grocer"
 TIME_ZONE = "Pacific/Auckland"  # so far from any machine's that a run planned in the wrong zone is seen
 START_SECONDS = 120.0  # seen: 11 s alone, 53 s on two cores with a load of 19
 SCHEDULE_SECONDS = 90.0  # the scheduler looks for new deployments every 5 s
@@ -54,6 +55,7 @@ def server(tmp_path: Path) -> Iterator[dict[str, str]]:
         "PREFECT_SERVER_UI_ENABLED": "false",
         "HOLDBACK_ROOT": str(ROOT),
         "HOLDBACK_BUSINESS": "businesses/groceries.yaml",
+        "HOLDBACK_SLUG": SLUG,
         "HOLDBACK_TIME_ZONE": TIME_ZONE,
         "HOLDBACK_HOME": str(tmp_path / "holdback"),
     }
@@ -106,9 +108,12 @@ def test_our_deployments_are_taken_and_their_runs_are_scheduled(server: dict[str
 
     _prefect("deploy", "--all", "--prefect-file", str(PREFECT_FILE), environment=server)
 
-    deployed = {deployment["name"]: deployment["id"] for deployment in _answer(server, "deployments")}
-    assert set(deployed) == {deployment["name"] for deployment in wanted}
-    with_schedule = {deployed[deployment["name"]] for deployment in wanted if deployment.get("schedules")}
+    found = _answer(server, "deployments")
+    deployed = {deployment["entrypoint"]: deployment["id"] for deployment in found}
+    assert set(deployed) == {deployment["entrypoint"] for deployment in wanted}
+    assert {deployment["name"] for deployment in found} == {SLUG}
+    assert all(deployment["tags"] == [f"holdback:{SLUG}"] for deployment in found)
+    with_schedule = {deployed[deployment["entrypoint"]] for deployment in wanted if deployment.get("schedules")}
     assert with_schedule, "no deployment has a schedule"
 
     planned: list[dict[str, Any]] = []
@@ -120,11 +125,11 @@ def test_our_deployments_are_taken_and_their_runs_are_scheduled(server: dict[str
     _eventually(
         all_scheduled, within_seconds=SCHEDULE_SECONDS, what="a run SCHEDULED for each deployment with a schedule"
     )
-    daily = next(deployment for deployment in wanted if deployment["name"] == "daily")
+    daily = next(deployment for deployment in wanted if deployment["entrypoint"].endswith(":daily"))
     minute, hour, *_ = daily["schedules"][0]["cron"].split()
     starts = {
         datetime.fromisoformat(run["expected_start_time"]).astimezone(ZoneInfo(TIME_ZONE)).time()
         for run in planned
-        if run["deployment_id"] == deployed["daily"]
+        if run["deployment_id"] == deployed[daily["entrypoint"]]
     }
     assert starts == {time_of_day(int(hour), int(minute))}

@@ -1,6 +1,8 @@
 """The look of the pages, and how they are written."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +68,16 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path):
     with pytest.raises(OperatorError, match="Nothing was changed"):
         write_page(path, "new")
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_what_a_killed_writer_left_is_swept_and_a_living_one_goes_on(tmp_path: Path) -> None:
+    page = tmp_path / "day.html"
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+    dead, living = (tmp_path / f".day.html.{process}.part" for process in (child, os.getppid()))
+    for part in (dead, living):
+        part.write_text("half")
+    write_page(page, "<p>whole</p>")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([living.name, "day.html"])

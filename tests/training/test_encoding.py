@@ -60,3 +60,15 @@ def test_numbers_of_any_kind_become_floats_with_gaps(column: object) -> None:
 def test_the_encoding_survives_its_json() -> None:
     encoding, _ = learn_encoding(frame_with_cities(80))
     assert encoding_from(encoding.as_dict()) == encoding
+
+
+def test_a_level_of_fewer_than_five_customers_is_never_kept_by_its_name() -> None:
+    names = [f"name-{i:03d}" for i in range(100)]
+    frame = pd.DataFrame(
+        {"name": names * 6 + ["María"] * 5}
+    )  # six snapshots of a hundred customers, and five customers
+    customers = [*range(100)] * 6 + [*range(100, 105)]
+    encoding, _ = learn_encoding(frame, np.array(customers))
+    assert encoding.kept == {"name": ("María",)}
+    assert set(encoding.apply(frame)["name"]) == {"María", OTHER}
+    assert "name-" not in str(encoding.as_dict())

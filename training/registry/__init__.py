@@ -8,7 +8,9 @@ from training.registry.files import Registration, Served, describe_version, regi
 from training.registry.offices import (
     ModelDetails,
     ModelSummary,
+    ask_registry,
     champion_model,
+    follow,
     in_office,
     list_models,
     promote,
@@ -18,7 +20,8 @@ from training.registry.offices import (
     show_model,
 )
 from training.registry.recording import close_registration, register
-from training.registry.store import VALUE, model_name, uplift_subject
+from training.registry.server import registry_fault
+from training.registry.store import VALUE, model_name, require, uplift_subject
 
 __all__ = [
     "VALUE",
@@ -26,9 +29,11 @@ __all__ = [
     "ModelSummary",
     "Registration",
     "Served",
+    "ask_registry",
     "champion_model",
     "close_registration",
     "describe_version",
+    "follow",
     "in_office",
     "list_models",
     "model_name",
@@ -37,6 +42,8 @@ __all__ = [
     "reconcile",
     "register",
     "register_file",
+    "registry_fault",
+    "require",
     "rollback",
     "show_model",
     "uplift_subject",

@@ -143,16 +143,20 @@ def _logged(mlflow: Any, file: Path, served: Served | None, tags: Mapping[str, s
 
 
 def experiment_of(client: Any, workspace: Workspace, name: str) -> str:
-    """Return the id of a model's experiment; it is made on first use, in the workspace's own folder."""
+    """Return the id of a model's experiment; it is made on first use, in the workspace's own folder or on a server."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
     if found is None:
-        # Without an explicit place MLflow freezes the current folder into the experiment, as an absolute path.
-        place = workspace.mlflow_artifacts / name
-        place.mkdir(parents=True, exist_ok=True)
+        place = None
+        if workspace.registry_url is None:
+            # Without an explicit place MLflow freezes the current folder into the experiment, as an absolute path.
+            # A server has a place of its own: files go through it, and nobody else needs to reach its store.
+            folder = workspace.mlflow_artifacts / name
+            folder.mkdir(parents=True, exist_ok=True)
+            place = folder.as_uri()
         try:
-            return str(client.create_experiment(name, artifact_location=place.as_uri()))
+            return str(client.create_experiment(name, artifact_location=place))
         except MlflowException:
             found = client.get_experiment_by_name(name)  # another process created it first
             if found is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -11,13 +13,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
-from holdback.errors import BusinessFileError, DataError, OperatorError
+from holdback.errors import BusinessFileError, Busy, DataError, OperatorError
 from holdback.journal import Champion
 from holdback.workspace import Workspace
 from training.churn import ChurnModel, load
 from training.metrics import Estimate
 from training.registry.files import CARD, FILE_STEM, suffix_of
+from training.registry.server import HURRIED, USUAL, Patience
 from training.registry.store import exists, mlflow_at, model_name
+
+_LOG = logging.getLogger("holdback.registry")
 
 M = TypeVar("M")
 
@@ -90,16 +95,17 @@ def show_model(workspace: Workspace, subject: str, version: str = "champion") ->
 def promote(workspace: Workspace, subject: str, version: str, *, seen: Champion | None, as_of: date) -> Champion:
     """Put a version in office if the champion is still the one that was ``seen``.
 
-    The file is copied to this machine first, so that a champion can always be scored with.
+    The file is copied to this machine first, so that a champion can always be scored with. The journal decides: from
+    then on the version is in office, and MLflow's alias follows now, or at the next look when its server is away.
 
     Raises:
         PromotionConflict: another process changed the champion in between; nothing was changed.
-        OperatorError: the version's file cannot be read.
+        OperatorError: the version's file cannot be read; nothing was changed.
     """
     name = model_name(workspace.business, subject)
     _local_file(workspace, name, version)
     champion = workspace.journal.crown(name, version, seen=seen, as_of=as_of)
-    reconcile(workspace, subject)
+    follow(workspace, subject, HURRIED)
     return champion
 
 
@@ -137,7 +143,7 @@ def rollback(workspace: Workspace, subject: str, as_of: date) -> Champion | None
     seen = workspace.journal.champion(name)
     if seen is not None and seen.previous is None and suffix_of(workspace.business, name) != ".cbm":
         workspace.journal.vacate(seen)
-        _vacate_alias(workspace, name)
+        follow(workspace, subject, HURRIED)
         _record(workspace, name, seen.version, as_of, seen, "rolled back: the office is empty", decision="keep")
         return None
     if seen is None or seen.previous is None:
@@ -182,34 +188,100 @@ def in_office(workspace: Workspace, subject: str, read: Callable[[Path], M]) -> 
         return champion, read(_local_file(workspace, name, champion.version))
 
 
-def reconcile(workspace: Workspace, subject: str) -> None:
-    """Make MLflow's aliases say what the journal says; a champion is nobody's challenger."""
+def reconcile(workspace: Workspace, subject: str, patience: Patience = USUAL) -> None:
+    """Make MLflow's aliases say what the journal says; a champion is nobody's challenger.
+
+    Raises:
+        OperatorError: MLflow cannot be asked or told.
+    """
     name = model_name(workspace.business, subject)
     champion = workspace.journal.champion(name)
-    if champion is None:
+    if not exists(workspace):
         return
-    with mlflow_at(workspace) as mlflow:
+    with mlflow_at(workspace, patience) as mlflow:
         client = mlflow.MlflowClient()
-        aliases = client.get_registered_model(name).aliases
+        aliases = _aliases(client, name, is_expected=champion is not None)
+        if champion is None:
+            if "champion" in aliases:
+                client.delete_registered_model_alias(name, "champion")
+            return
         if str(aliases.get("champion")) != champion.version:
             client.set_registered_model_alias(name, "champion", champion.version)
         if str(aliases.get("challenger")) == champion.version:
             client.delete_registered_model_alias(name, "challenger")
 
 
+def follow(workspace: Workspace, subject: str, patience: Patience) -> str | None:
+    """Reconcile, and where MLflow is away say so instead of failing: what the journal says holds without it.
+
+    Returns:
+        Why MLflow could not be asked or told, in a sentence; None when its aliases are right now.
+    """
+    try:
+        reconcile(workspace, subject, patience)
+    except (OperatorError, Busy) as error:
+        _LOG.warning("registry_not_told: %s", error)
+        return str(error)
+    return None
+
+
+def ask_registry(workspace: Workspace, subject: str) -> str | None:
+    """Ask the company's MLflow server, for at most some seconds, before a champion is used; its aliases follow.
+
+    Returns:
+        Why it could not be asked, in a sentence: whoever goes on uses the champion that the journal names, from this
+        machine's copy, and marks what he makes with it. None when it answered, and where there is no server to ask.
+    """
+    if workspace.registry_url is None:
+        return None
+    return follow(workspace, subject, HURRIED)
+
+
+def _aliases(client: Any, name: str, *, is_expected: bool) -> dict[str, str]:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return dict(client.get_registered_model(name).aliases)
+    except MlflowException as error:
+        if is_expected or error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return {}
+
+
 def _local_file(workspace: Workspace, name: str, version: str) -> Path:
-    """This machine's copy of a version's file, fetched from the registry when it is not here."""
+    """This machine's copy of a version's file, fetched from the registry when it is not here.
+
+    Raises:
+        OperatorError: it is not here, and the registry does not give it, or gives another one than was registered.
+    """
     path = _path_here(workspace, name, version)
     if path.exists():
         return path
+    try:
+        _fetch(workspace, name, version, path)
+    except OperatorError as error:
+        raise OperatorError(
+            f"model {name}: version {version} is not on this machine ({path}), and cannot be fetched: {error}"
+        ) from error
+    return path
+
+
+def _fetch(workspace: Workspace, name: str, version: str, path: Path) -> None:
     with mlflow_at(workspace) as mlflow, tempfile.TemporaryDirectory(prefix="holdback-fetch-") as folder:
+        wanted = mlflow.MlflowClient().get_model_version(name, version).tags.get("file_sha256")
         uri = f"models:/{name}/{version}/artifacts/{FILE_STEM}{path.suffix}"
         fetched = Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder))
+        found = hashlib.sha256(fetched.read_bytes()).hexdigest()
+        if wanted is not None and found != wanted:
+            raise OperatorError(
+                f"model registry {workspace.mlflow_uri}: the file of version {version} is not the one that was "
+                f"registered (SHA-256 {found[:12]}, registered {wanted[:12]}). Restore the registry's files from the "
+                "backup, or put another version in office."
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
         shutil.copyfile(fetched, part)
         part.replace(path)  # a reader sees the whole file or none
-    return path
 
 
 def _path_here(workspace: Workspace, name: str, version: str) -> Path:
@@ -240,13 +312,6 @@ def _card(mlflow: Any, summary: ModelSummary) -> str:
     if summary.decision is None:
         return f"# Version {summary.version}\n\nIts training run did not finish: there is no card.\n"
     return str(mlflow.artifacts.load_text(f"runs:/{summary.run_id}/{CARD}"))
-
-
-def _vacate_alias(workspace: Workspace, name: str) -> None:
-    with mlflow_at(workspace) as mlflow:
-        client = mlflow.MlflowClient()
-        if "champion" in client.get_registered_model(name).aliases:
-            client.delete_registered_model_alias(name, "champion")
 
 
 def _record(

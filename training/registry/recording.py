@@ -18,7 +18,7 @@ import training.texts
 from holdback.workspace import Workspace
 from training.churn import Fit, Recipe
 from training.datasets import Dataset
-from training.encoding import Encoding
+from training.encoding import OTHER, Encoding
 from training.gate import Verdict
 from training.metrics import Evaluation
 from training.registry.files import CARD, FILE_STEM, Registration, experiment_of, name_known
@@ -60,7 +60,7 @@ def register(
         file_hash = hashlib.sha256(file.read_bytes()).hexdigest()
         lineage = {f"delta.{table}": str(number) for table, number in dataset.versions.items()}
         tags = {"churn": churn_name, "as_of": as_of.isoformat(), "file_sha256": file_hash, **lineage}
-        source = f"file://{workspace.warehouse.root}"
+        source = (workspace.folder / "warehouse").as_uri()
         with mlflow.start_run(experiment_id=experiment_of(client, workspace, name), run_name=f"{name} {as_of}") as run:
             mlflow.set_tags(tags)
             mlflow.log_params({**_params(fit, recipe, dataset), **lineage})
@@ -111,8 +111,14 @@ def invented_example(frame: pd.DataFrame, encoding: Encoding) -> pd.DataFrame:
             values[name] = [""]  # whatever anybody wrote is personal
             continue
         column = frame[name].dropna()
-        values[name] = [str(column.mode().iloc[0]) if name in encoding.categories else float(column.median())]
+        values[name] = [_level(column, encoding) if name in encoding.categories else float(column.median())]
     return pd.DataFrame(values)
+
+
+def _level(column: pd.Series[Any], encoding: Encoding) -> str:
+    """The commonest level; of a category with many levels one that is kept, for it may be a column of names."""
+    kept = encoding.kept.get(str(column.name))
+    return str(column.mode().iloc[0]) if kept is None else (*kept, OTHER)[0]
 
 
 def signature_of(encoding: Encoding, answer: str) -> Any:

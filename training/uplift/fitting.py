@@ -179,7 +179,7 @@ def _fit(
 ) -> Fitted:
     order = order_of(offered)
     trial = _reordered(offered, order)
-    encoding, dropped = learn_encoding(trial.frame)
+    encoding, dropped = learn_encoding(trial.frame, trial.customer_ids)
     encoded = encoding.apply(trial.frame)
     design = learn_design(encoded, encoding)
     fold = folds_of(trial, fold_count=recipe.fold_count, salt=f"uplift/inner/{seed}")

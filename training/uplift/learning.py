@@ -20,7 +20,7 @@ from training.registry import (
     in_office,
     model_name,
     promote,
-    reconcile,
+    require,
     uplift_subject,
 )
 from training.uplift.competitors import given_scores, incumbent_of
@@ -116,6 +116,8 @@ def learn(
         OperatorError: the registry cannot be reached.
     """
     experience = read_trials(workspace.warehouse, workspace.business, campaign, as_of)
+    if experience.trials:
+        require(workspace)  # a model that cannot be registered need not be trained
     found = []
     for position, (action, trial) in enumerate(experience.trials.items()):
 
@@ -225,8 +227,8 @@ def _one_action(
     registration = registered(workspace, subject, as_of, model, trial, league, decision)
     if decision != "keep":
         decision, reason = _into_office(workspace, subject, registration, seen, as_of, decision, league)
-    reconcile(workspace, subject)
-    describe_version(workspace, registration, decision=decision, reason=reason)
+    else:
+        describe_version(workspace, registration, decision=decision, reason=reason)
     workspace.journal.record_verdict(
         registration.model,
         registration.version,
@@ -299,12 +301,19 @@ def _into_office(
     decision: Decision,
     league: League,
 ) -> tuple[Decision, str]:
-    """Promote if nobody was faster; what another run put in office meanwhile was compared on the same rows."""
+    """Promote if nobody was faster; what another run put in office meanwhile was compared on the same rows.
+
+    What MLflow must be told is told before the office changes: a registry that is away stops it, or not at all.
+    """
+    reason = league.verdict if decision == "promote" else f"learned anew: {league.verdict}"
+    describe_version(workspace, registration, decision=decision, reason=reason)
     try:
         promote(workspace, subject, registration.version, seen=seen, as_of=as_of)
     except PromotionConflict:
-        return "keep", "another run changed the office while this one was comparing: it stays as that run left it"
-    return decision, league.verdict if decision == "promote" else f"learned anew: {league.verdict}"
+        decision = "keep"
+        reason = "another run changed the office while this one was comparing: it stays as that run left it"
+        describe_version(workspace, registration, decision=decision, reason=reason)
+    return decision, reason
 
 
 def _told(

@@ -232,7 +232,7 @@ def fit_hazard(
         )
     seen = [landmark.sampled(recipe.most_rows / total) for landmark in seen]
     base = pd.concat([landmark.frame for landmark in seen], ignore_index=True)
-    encoding, _ = learn_encoding(base)
+    encoding, _ = learn_encoding(base, np.concatenate([landmark.customer_ids for landmark in seen]))
     if not encoding.names:
         raise DataError("value: every feature is null in every row. Nothing can be learned. Check the feeds.")
     rows, leads, left = _customer_months(seen)

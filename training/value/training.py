@@ -28,6 +28,7 @@ from training.registry import (
     model_name,
     promote,
     register_file,
+    require,
 )
 from training.registry.files import CARD
 from training.value.backtests import Backtest, Learned
@@ -113,13 +114,13 @@ def train_value(workspace: Workspace, as_of: date, *, threads: int, progress: Pr
     """
     business = workspace.business
     feed, kind = value_feed(business)
+    require(workspace)  # a model that cannot be registered need not be trained
     learned = _LEARN[kind](workspace, feed, as_of, threads=threads, progress=progress)
     model = replace(learned.model, information=_information(business, learned, as_of))
     progress("registering", 0, 1)
     registration = _registered(workspace, as_of, model, learned)
-    is_in_office, reason = _office(workspace, registration.version, as_of, learned.factor)
+    is_in_office, reason = _office(workspace, registration, as_of, learned.factor)
     decision = "promote" if is_in_office else "keep"
-    describe_version(workspace, registration, decision=decision, reason=reason)
     workspace.journal.record_verdict(
         registration.model, registration.version, as_of=as_of, decision=decision, champion=None,
         figures={"reasons": [reason]},
@@ -253,17 +254,20 @@ def _registered(workspace: Workspace, as_of: date, model: ValueModel, learned: L
         return register_file(workspace, VALUE, as_of, file=file, params=params, metrics=metrics, texts={CARD: card})
 
 
-def _office(workspace: Workspace, version: str, as_of: date, factor: Factor) -> tuple[bool, str]:
-    """Put the version in office if it may be; the reason in one sentence either way."""
-    if not factor.is_publishable:
-        return False, factor.sentence
+def _office(workspace: Workspace, registration: Registration, as_of: date, factor: Factor) -> tuple[bool, str]:
+    """Put the version in office if it may be; the reason in one sentence either way, kept beside it beforehand."""
+    version, obstacle = registration.version, None if factor.is_publishable else factor.sentence
     for _ in range(_ATTEMPTS):
         seen = workspace.journal.champion(model_name(workspace.business, VALUE))
-        if seen is not None and seen.as_of > as_of:
-            return (
-                False,
-                f"Version {seen.version} of {seen.as_of} is in office: a model of an earlier day does not follow.",
+        if obstacle is None and seen is not None and seen.as_of > as_of:
+            obstacle = (
+                f"Version {seen.version} of {seen.as_of} is in office: a model of an earlier day does not follow."
             )
+        # Told to MLflow before the office changes: a registry that is away stops a promotion, or not at all.
+        decision = "keep" if obstacle is not None else "promote"
+        describe_version(workspace, registration, decision=decision, reason=obstacle or factor.sentence)
+        if obstacle is not None:
+            return False, obstacle
         try:
             promote(workspace, VALUE, version, seen=seen, as_of=as_of)
         except PromotionConflict:

@@ -9,7 +9,6 @@ from typing import Final, Literal
 
 from features.families import feature_set
 from holdback.errors import DataError, NotKnowableYet, OperatorError
-from holdback.workspace import Workspace
 from monitoring.causes import Asked, Driver, FeatureDriver, Measured, Saying, find_causes, measured_sentence
 from monitoring.causes.results import Figure
 from monitoring.causes.words import family_title, say
@@ -51,10 +50,8 @@ class Reasons:
 
 def read_reasons(source: Source) -> Reasons:
     """Ask the model in office, the feeds and the readings of campaigns."""
-    lake = source.warehouse.lake
-    workspace = Workspace(lake.root.parent.parent, source.business, threads=lake.threads)
     try:
-        found = find_causes(workspace, source.churn.name, source.as_of, segments=(), warehouse=source.warehouse)
+        found = find_causes(source.workspace, source.churn.name, source.as_of, segments=(), warehouse=source.warehouse)
     except NotKnowableYet:
         return Reasons("no_model")
     except OperatorError:

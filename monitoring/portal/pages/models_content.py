@@ -18,6 +18,7 @@ from monitoring.performance import Performance, matured_performance
 from monitoring.portal.pages.models_offices import ActionOffice, ValueOffice, action_offices, value_office
 from monitoring.portal.source import Source
 from monitoring.standing import Decision, Standing, decisions, model_standing
+from monitoring.unasked import unasked
 from training.registry import model_name
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class ModelsContent:
         young_count: Changed features that look back further than their feed reached when the model learned.
         actions: Who decides about each action.
         value: The value model.
+        is_registry_unasked: True when the registry of models did not answer when the newest scores were made.
     """
 
     as_of: date
@@ -78,6 +80,7 @@ class ModelsContent:
     young_count: int
     actions: tuple[ActionOffice, ...]
     value: ValueOffice
+    is_registry_unasked: bool = False
 
 
 def read_models(source: Source) -> ModelsContent:
@@ -125,6 +128,8 @@ def read_models(source: Source) -> ModelsContent:
         young_count=_young_count(source, drift, features),
         actions=action_offices(source, scored_on),
         value=value_office(source),
+        is_registry_unasked=scored_on is not None
+        and unasked(source.journal, business, scored_on).get(churn.name) is not None,
     )
 
 

@@ -44,6 +44,8 @@ def champion_section(content: ModelsContent, words: Words) -> Section:
         parts.append(Notice(_decision(crowned, w), "look" if crowned.is_by_hand else "good", _reasons(crowned, w)))
     if c.scored_on is not None and c.scored_on != c.as_of:
         parts.append(Notice(w("models_day_missing", day=w.day(c.as_of), scored=w.day(c.scored_on)), "look"))
+    if c.is_registry_unasked and c.version is not None and c.scored_on is not None:
+        parts.append(Notice(w("models_registry_unasked", day=w.day(c.scored_on), version=c.version), "look"))
     if c.version is not None:
         parts.append(Stats(_champion_stats(c, w)))
     if c.history:

@@ -104,10 +104,14 @@
   /* CSV: the bare numbers of the very table, as a spreadsheet of the page's language reads them; a text that it would
      take for a formula gets an apostrophe. */
   var comma = root.lang === "es", between = comma ? ";" : ",";
+  /* As campaigns/delivery/spreadsheets.py: after blanks that nobody sees, and in each part after a semicolon too. */
+  var FORMULA = new RegExp("(^|[;\\r\\n])(?='*[\\s\\u0000-\\u001f\\u007f\\ufeff\\u200b-\\u200f\\u2060]*" +
+    "[=+\\-@\\uFF1D\\uFF0B\\uFF0D\\uFF20])", "g");
   function field(value) {
     if (value === null || value === undefined) { return ""; }
     if (typeof value === "number") { return comma ? String(value).replace(".", ",") : String(value); }
-    var text = /^\s*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]/.test(value) || /^[\t\r\n]/.test(value) ? "'" + value : value;
+    var text = value.replace(FORMULA, "$1'");
+    if (/^[\t\r\n]/.test(text)) { text = "'" + text; }
     return /[",;\r\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
   }
   function csv(table) {

@@ -189,8 +189,10 @@ def with_file(workspace: Workspace, **changes: Any) -> Workspace:
 
 
 def ledger(workspace: Workspace, *, kind: str | None = None, on: date | None = None) -> list[Row]:
-    """Rows of the ledger in their order."""
-    rows: list[Row] = workspace.warehouse.query("select * from ledger order by ledger.as_of, sequence").to_pylist()
+    """Rows of the ledger in their order, without what is drawn at random and the hashes that follow from it."""
+    rows: list[Row] = workspace.warehouse.query(
+        "select * exclude (nonce, identity, previous_hash, hash) from ledger order by ledger.as_of, sequence"
+    ).to_pylist()
     return [row for row in rows if (kind is None or row["kind"] == kind) and (on is None or row["as_of"] == on)]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from campaigns.delivery import contacts, deliver
+from campaigns.delivery.postgres import erase, target_of
 from holdback.errors import OperatorError
 from holdback.workspace import Workspace
 from tests.campaigns.delivery.company import (
@@ -167,3 +168,16 @@ def test_a_server_that_cannot_be_reached_is_for_an_operator_and_no_secret_is_tol
             deliver(workspace, AS_OF, now=NOON, wait=Pauses())
         assert "hunter2" not in str(caught.value)
         assert caught.value.__cause__ is None
+
+
+def test_who_is_forgotten_goes_from_every_day_and_from_no_other_company(tmp_path: Path, database: str) -> None:
+    workspace = company(tmp_path, database)
+    target = target_of(workspace.business, workspace.environment)
+    assert target is not None
+    assert erase(target, workspace.business, ["ana"], []) == 0  # there is no table yet
+    stock(workspace, "ana", "eva")
+    deliver(workspace, AS_OF, now=NOON, wait=Pauses())
+    assert erase(target, workspace.business.model_copy(update={"slug": "other"}), ["ana"], []) == 0
+    assert erase(target, workspace.business, ["ana"], []) == 1
+    assert [row["customer_id"] for row in rows(database)] == ["eva"]
+    assert erase(target, workspace.business, [], [f"d-eva-{AS_OF}"]) == 1

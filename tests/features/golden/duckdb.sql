@@ -103,7 +103,7 @@ _tills_measures as (
         sum(paid_cents + discount_cents) filter (where event_at >= timestamp '2025-03-02 23:00:00') as "discount_share_90d__whole",
         sum(gap_seconds) as "gap_mean_days__sum",
         count(gap_seconds) as "gap_mean_days__count",
-        sum(gap_seconds * gap_seconds) as "gap_mean_days__squares",
+        sum(cast(gap_seconds * gap_seconds as hugeint)) as "gap_mean_days__squares",
         count(*) filter (where bought_count > 0 and event_at >= timestamp '2025-05-01 22:00:00') as "order_count_trend_30d__recent",
         count(*) filter (where bought_count > 0 and event_at >= timestamp '2025-01-31 23:00:00' and event_at < timestamp '2025-05-01 22:00:00') as "order_count_trend_30d__before",
         count(*) filter (where bought_count > 0 and event_at >= timestamp '2024-05-31 22:00:00' and event_at < timestamp '2024-06-30 22:00:00') as "order_count_next_30d_year_ago",

@@ -124,7 +124,7 @@ WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
       event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP)) AS "discount_share_90d__whole",
     SUM(gap_seconds) AS "gap_mean_days__sum",
     COUNT(gap_seconds) AS "gap_mean_days__count",
-    SUM(gap_seconds * gap_seconds) AS "gap_mean_days__squares",
+    SUM(CAST(gap_seconds * gap_seconds AS DECIMAL)) AS "gap_mean_days__squares",
     COUNT(*) FILTER(WHERE
       bought_count > 0 AND event_at >= CAST('2025-05-01 22:00:00' AS TIMESTAMP)) AS "order_count_trend_30d__recent",
     COUNT(*) FILTER(WHERE
@@ -271,7 +271,9 @@ WITH _calls_rows /* _calls_rows: contacts visible at as_of; what was solved late
                                   REGEXP_REPLACE(
                                     REGEXP_REPLACE(
                                       REGEXP_REPLACE(
-                                        LOWER(LEFT(remark, 20000)),
+                                        LOWER((
+                                          LEFT(remark, 20000)
+                                        ) COLLATE "C.utf8"),
                                         '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
                                         ' ',
                                         'g'
@@ -405,7 +407,9 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
                                   REGEXP_REPLACE(
                                     REGEXP_REPLACE(
                                       REGEXP_REPLACE(
-                                        LOWER(LEFT(remark, 20000)),
+                                        LOWER((
+                                          LEFT(remark, 20000)
+                                        ) COLLATE "C.utf8"),
                                         '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
                                         ' ',
                                         'g'
@@ -476,7 +480,9 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
           REGEXP_REPLACE(
             REGEXP_REPLACE(
               REGEXP_REPLACE(
-                LOWER(LEFT(remark, 20000)),
+                LOWER((
+                  LEFT(remark, 20000)
+                ) COLLATE "C.utf8"),
                 '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
                 ' ',
                 'g'
@@ -1238,7 +1244,7 @@ WITH _purchase_days /* _purchase_days: two purchases on one day are one */ AS (
           AND superseded.row_number = "tills".row_number
           AND superseded.replaced_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP)
       )
-  )
+  ) AS _unnamed_541
 ), _purchase_gaps /* _purchase_gaps: days from one day with a purchase to the next */ AS (
   SELECT
     customer_id,
@@ -1326,7 +1332,7 @@ WITH _purchase_days /* _purchase_days: two purchases on one day are one */ AS (
           AND superseded.row_number = "tills".row_number
           AND superseded.replaced_at <= CAST('2025-03-12 23:00:00' AS TIMESTAMP)
       )
-  )
+  ) AS _unnamed_592
 ), _purchase_gaps /* _purchase_gaps: days from one day with a purchase to the next */ AS (
   SELECT
     customer_id,
@@ -1504,7 +1510,7 @@ WITH _levels_before /* _levels_before: balances that were visible at as_of */ AS
     GROUP BY
       customer_id,
       account_kind
-  )
+  ) AS _unnamed_172
   GROUP BY
     customer_id
 ), _levels_after /* _levels_after: balances until the end of the outcome window */ AS (
@@ -1537,7 +1543,7 @@ WITH _levels_before /* _levels_before: balances that were visible at as_of */ AS
     GROUP BY
       customer_id,
       account_kind
-  )
+  ) AS _unnamed_171
   GROUP BY
     customer_id
 ), _outcome /* _outcome: who held something, then and at the end */ AS (

@@ -121,7 +121,7 @@ WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
       event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP_NTZ)) AS `discount_share_90d__whole`,
     SUM(gap_seconds) AS `gap_mean_days__sum`,
     COUNT(gap_seconds) AS `gap_mean_days__count`,
-    SUM(gap_seconds * gap_seconds) AS `gap_mean_days__squares`,
+    SUM(CAST(gap_seconds * gap_seconds AS DECIMAL(20, 0))) AS `gap_mean_days__squares`,
     COUNT(*) FILTER(WHERE
       bought_count > 0 AND event_at >= CAST('2025-05-01 22:00:00' AS TIMESTAMP_NTZ)) AS `order_count_trend_30d__recent`,
     COUNT(*) FILTER(WHERE
@@ -256,7 +256,7 @@ WITH _calls_rows /* _calls_rows: contacts visible at as_of; what was solved late
                                   REGEXP_REPLACE(
                                     REGEXP_REPLACE(
                                       REGEXP_REPLACE(
-                                        LOWER(LEFT(remark, 20000)),
+                                        LOWER(TRANSLATE(LEFT(remark, 20000), 'Σİ', 'σi')),
                                         '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
                                         ' '
                                       ),
@@ -373,7 +373,7 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
                                   REGEXP_REPLACE(
                                     REGEXP_REPLACE(
                                       REGEXP_REPLACE(
-                                        LOWER(LEFT(remark, 20000)),
+                                        LOWER(TRANSLATE(LEFT(remark, 20000), 'Σİ', 'σi')),
                                         '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
                                         ' '
                                       ),
@@ -430,7 +430,7 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
           REGEXP_REPLACE(
             REGEXP_REPLACE(
               REGEXP_REPLACE(
-                LOWER(LEFT(remark, 20000)),
+                LOWER(TRANSLATE(LEFT(remark, 20000), 'Σİ', 'σi')),
                 '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)',
                 ' '
               ),

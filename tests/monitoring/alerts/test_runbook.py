@@ -56,7 +56,7 @@ def test_every_entry_belongs_to_a_rule() -> None:
 def test_every_command_of_the_runbook_exists(command: str) -> None:
     found: Any = typer.main.get_command(app)
     said = command.split()[1:]
-    while hasattr(found, "commands"):
+    while hasattr(found, "commands") and (said or not found.invoke_without_command):
         assert said, f"{command}: needs a subcommand"
         name = said.pop(0)
         assert name in found.commands, f"{command}: {name}"

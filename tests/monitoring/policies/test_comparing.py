@@ -40,8 +40,8 @@ def workspace(folder: Path, *, told: Business | None = None, held_every: int = 3
             }  # fmt: skip
             rows += [{**row, "sequence": None} for row in entry(n, **told_entry)]
         ledger = arrow(opened.business.tables["ledger"], ([launched()] if position == 0 else []) + rows)
-        record(opened, day, ledger.drop_columns(["as_of", "sequence", "entry_id", "previous_hash", "hash"]),
-               batch=f"decide/{day}")  # fmt: skip
+        filled_in = ["sequence", "entry_id", "previous_hash", "hash", "nonce", "identity", "redacted_by"]
+        record(opened, day, ledger.drop_columns(["as_of", *filled_in]), batch=f"decide/{day}")
         everybody += rows
     events = lives(everybody, until=AS_OF)
     opened.warehouse.append("contracts", arrow(opened.business.tables["contracts"], events), batch="contracts")

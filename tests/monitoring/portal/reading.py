@@ -20,7 +20,8 @@ EN, ES = Words("en"), Words("es")
 def content_of(module: ModuleType, workspace: Workspace, as_of: date) -> Any:
     """Read a page's content at one moment: nothing can be written."""
     with one_moment(workspace.warehouse) as moment:
-        return module.read(Source(moment, workspace.journal, workspace.business, workspace.business.churn[0], as_of))
+        churn = workspace.business.churn[0]
+        return module.read(Source(moment, workspace.journal, workspace.business, churn, as_of, workspace))
 
 
 def texts(part: Any) -> Iterator[str]:

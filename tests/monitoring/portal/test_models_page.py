@@ -32,7 +32,7 @@ EN, ES = Words("en"), Words("es")
 def read(workspace, as_of=LAST_DAY):
     with one_moment(workspace.warehouse) as moment:
         churn = workspace.business.churn_named(CHURN)
-        return models.read(Source(moment, workspace.journal, workspace.business, churn, as_of))
+        return models.read(Source(moment, workspace.journal, workspace.business, churn, as_of, workspace))
 
 
 def said(page):

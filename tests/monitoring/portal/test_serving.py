@@ -217,9 +217,48 @@ def test_an_address_that_this_machine_has_not_says_so(site: Path) -> None:
         serve(site, host="192.0.2.1", port=free_port())
 
 
-def test_a_folder_without_a_site_says_how_to_build_one(tmp_path: Path) -> None:
-    with pytest.raises(OperatorError, match=r"there is no site yet. Build it with `holdback portal build`"):
-        serve(tmp_path, port=free_port())
+def test_before_the_first_site_there_is_a_page_that_says_so_and_then_there_is_the_site(tmp_path: Path) -> None:
+    folder = tmp_path / "portal"  # not even the folder is there
+    with serving(folder, port=free_port(), name="Müller & <Sons>") as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            waits, other = asked(server.server_port, "/"), asked(server.server_port, "/latest/en/today.html")
+            folder.mkdir()
+            (folder / "index.html").write_text("the site")
+            then = asked(server.server_port, "/")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert (waits[0], other[0], then) == (200, 404, (200, "the site"))
+    assert "There is no site yet" in waits[1]
+    assert "Todavía no hay portal" in waits[1]
+    assert "<h1>Müller &amp; &lt;Sons&gt;</h1>" in waits[1]
+
+
+def test_who_serves_a_folder_without_a_site_is_told(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    class Enough(Exception):
+        pass
+
+    def tell(sentence: str) -> None:
+        told.append(sentence)
+        if not sentence.startswith("warning"):
+            raise Enough
+
+    with pytest.raises(Enough):
+        serve(tmp_path, port=free_port(), tell=tell)
+    assert told[0].startswith(f"warning: {tmp_path}: there is no site yet.")
+    assert "`holdback portal build`" in told[0]
+
+
+def asked(port: int, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=10)
+    with closing(connection):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
 
 
 def test_other_machines_are_let_in_only_with_a_warning(site: Path) -> None:

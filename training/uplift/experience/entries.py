@@ -31,6 +31,7 @@ from features.corrections import corrected_tables
 from features.following import assignment_step
 from features.steps import with_steps
 from holdback.business import Business
+from holdback.forgotten import PSEUDONYM
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
 from training.uplift.trial import Booleans, Floats
@@ -200,7 +201,8 @@ def _from_feed(warehouse: Warehouse, business: Business, name: str, as_of: date)
 
 
 def _frame(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with types that do not depend on what is missing."""
+    """The rows with types that do not depend on what is missing; of who was forgotten there is nothing to learn."""
+    rows = rows[~rows["customer_id"].astype(str).str.startswith(PSEUDONYM)]
     numbers = {"treatment_probability": "float64", "risk": "float64", "kept_cents": "float64", "version": "int64"}
     shaped: pd.DataFrame = rows[[*_COLUMNS, "is_ours"]].astype({**numbers, "is_ours": "bool"})
     return shaped

@@ -1,0 +1,174 @@
+"""A year in one process: ``python -m bench.soak --days 365``.
+
+One simulated business is lived day after day by one process, as a worker that is never restarted would: ingest, score,
+triggers, decide, deliver, measure, record, alerts, and on Mondays the report and the site. Memory, open files, threads
+and CPU seconds are taken each day. The last quarter is held against the second month (the first fills caches and the
+campaigns): memory, open files or CPU per day that grew by more than a tenth are a fault, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from bench.__main__ import ROOT, say
+from flows import settings, steps
+from flows.alerting import alert_step
+from flows.publication import portal_step
+from flows.running import hush_vendors
+from holdback.workspace import Workspace
+from simulator import Company, open_company
+
+STARTS_ON, FIRST_DAY = date(2024, 1, 1), date(2025, 1, 6)
+CAMPAIGNS = ("save_calls", "loyalty_offers")
+GROWTH_LIMIT = 1.10
+_OPENS = timedelta(hours=8)
+
+
+@dataclass(frozen=True)
+class Lived:
+    """What the process held at the end of a day, and what the day cost."""
+
+    day: date
+    cpu_seconds: float
+    megabytes: float
+    open_files: int
+    threads: int
+    files: int
+
+
+def main() -> int:
+    """Live the days, print how things stood month by month and whether anything grew."""
+    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
+    parser.add_argument("--days", type=int, default=365, help="days to live (default: 365)")
+    parser.add_argument("--customers", type=int, default=1_200, help="of the company (default: 1,200)")
+    given = parser.parse_args()
+    if given.days < 90:
+        parser.error("--days: at least 90; the second month is held against the last quarter.")
+    with tempfile.TemporaryDirectory(prefix="holdback-soak-") as folder:
+        lived = live(Path(folder), given.customers, given.days)
+    print(table(lived))
+    grown = growth(lived)
+    for what, ratio in grown.items():
+        print(f"{what}: {ratio:.2f} x the second month's {'(limit 1.10)' if ratio <= GROWTH_LIMIT else 'GREW'}")
+    return 1 if any(ratio > GROWTH_LIMIT for ratio in grown.values()) else 0
+
+
+def live(folder: Path, customers: int, days: int) -> list[Lived]:
+    """Live the company's days in this process."""
+    os.environ.update(HOLDBACK_HOME=str(folder / "home"), TELECOM_DAYS=str(folder / "files"))
+    settings.prepare_vendors()
+    hush_vendors()
+    workspace = settings.open_workspace(ROOT / "businesses" / "telecom.yaml")
+    company = open_company("telecom", seed=11, customer_count=customers, starts_on=STARTS_ON)
+    company.write_history(folder / "files", FIRST_DAY - timedelta(days=1))
+    steps.ingest_step(workspace, FIRST_DAY, history=True)
+    steps.retrain_step(workspace, FIRST_DAY)
+    launch_campaigns(workspace)
+    lived = []
+    for number in range(days):
+        day = FIRST_DAY + timedelta(days=number)
+        began = time.process_time()
+        live_day(workspace, day)
+        spent = time.process_time() - began
+        play(company, workspace, folder / "files", day)
+        gc.collect()
+        lived.append(Lived(day, spent, resident_megabytes(), open_files(), threading.active_count(), files_in(folder)))
+        if number % 10 == 9:
+            say(f"{day}: {spent:.1f} s of CPU, {lived[-1].megabytes:,.0f} MB, {lived[-1].open_files} open files")
+    return lived
+
+
+def launch_campaigns(workspace: Workspace) -> None:
+    """Put the campaigns in force, whatever can be read of so few customers."""
+    from campaigns.designs import launch
+
+    for campaign in CAMPAIGNS:
+        launch(workspace, campaign, FIRST_DAY, force_reason="a year in one process is watched")
+
+
+def live_day(workspace: Workspace, day: date) -> None:
+    """All that ``holdback daily`` does, without Prefect; reports and the site on Mondays."""
+    steps.ingest_step(workspace, day)
+    steps.score_step(workspace, day)
+    steps.value_step(workspace, day)
+    steps.fire_step(workspace, day)
+    steps.segment_step(workspace, day)
+    steps.reconcile_step(workspace, day)
+    steps.measure_step(workspace, day)
+    steps.uplift_step(workspace, day)
+    steps.decide_step(workspace, day)
+    steps.deliver_step(workspace, day, now=workspace.business.instant(day) + _OPENS)
+    steps.record_step(workspace, day)
+    alert_step(workspace, day)
+    if day.weekday() == 0:
+        steps.report_step(workspace, day)
+        portal_step(workspace, day)
+
+
+def play(company: Company, workspace: Workspace, files: Path, day: date) -> None:
+    """Let the day happen to the company, with what was decided."""
+    company.play(day, company.take_contacts(workspace.outbox, day))
+    company.write_day(files, day)
+
+
+def resident_megabytes() -> float:
+    """Memory that this process holds now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def open_files() -> int:
+    """Files, sockets and pipes that this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def files_in(folder: Path) -> int:
+    """Files on the disk."""
+    return sum(len(names) for _, _, names in os.walk(folder))
+
+
+def growth(lived: Sequence[Lived]) -> dict[str, float]:
+    """The last quarter's medians over the second month's; days with a report are not held against days without."""
+    plain = [day for day in lived if day.day.weekday() != 0]
+    early = [day for day in plain if 30 <= (day.day - lived[0].day).days < 60]
+    late = plain[-len(plain) // 4 :]
+    return {
+        name: statistics.median(getattr(day, name) for day in late)
+        / statistics.median(getattr(day, name) for day in early)
+        for name in ("cpu_seconds", "megabytes", "open_files", "threads")
+    }
+
+
+def table(lived: Sequence[Lived]) -> str:
+    """Medians by month of the run, as a Markdown table."""
+    rows = [("days", "CPU s a day", "memory, MB", "open files", "threads", "files on disk"), ("---",) * 6]
+    for start in range(0, len(lived), 30):
+        part = lived[start : start + 30]
+        medians = [statistics.median(getattr(day, name) for day in part) for name in ("cpu_seconds", "megabytes")]
+        last = part[-1]
+        rows.append(
+            (
+                f"{start + 1} to {start + len(part)}",
+                f"{medians[0]:.2f}",
+                f"{medians[1]:,.0f}",
+                f"{last.open_files}",
+                f"{last.threads}",
+                f"{last.files:,}",
+            )
+        )
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

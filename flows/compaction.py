@@ -1,0 +1,34 @@
+"""Tables that many small batches have made slow to read are sorted into one run, now and then."""
+
+from __future__ import annotations
+
+from flows.watching import tell
+from holdback.workspace import Workspace
+
+_MOST_FILES = 60
+_FEW_FILES = 8
+_SMALL_BYTES = 64_000_000
+_PATIENCE_SECONDS = 60
+
+
+def compact(workspace: Workspace, tables: set[str]) -> None:
+    """Sort the tables that many small batches have made slow to read."""
+    for table in sorted(tables):
+        if _is_scattered(workspace, table):
+            tell(f"sorting {table}", 0, 1)
+            with workspace.lock("ingest", wait_seconds=_PATIENCE_SECONDS):
+                workspace.warehouse.compact(table, by="feed" if table == "superseded" else "customer_id")
+
+
+def compact_ledger(workspace: Workspace) -> None:
+    """Put the ledger's many small files into one; its rows and their hashes stay what they are."""
+    if _is_scattered(workspace, "ledger"):
+        tell("sorting the ledger", 0, 1)
+        with workspace.lock("ledger", wait_seconds=_PATIENCE_SECONDS):
+            workspace.warehouse.compact("ledger", by="as_of")
+
+
+def _is_scattered(workspace: Workspace, table: str) -> bool:
+    """True when a table lies in so many files that sorting it costs less than reading it so."""
+    files = workspace.warehouse.file_count(table)
+    return files > _MOST_FILES or (files > _FEW_FILES and workspace.warehouse.size_bytes(table) < _SMALL_BYTES)

@@ -1,0 +1,1 @@
+"""Tests of one machine's servers: what is planned, started, watched, made good and ended."""
