@@ -8,7 +8,6 @@ import pytest
 
 from holdback.commits import rows_of
 from holdback.tables import TABLES
-from monitoring.drift.days import stored_reference
 from monitoring.moment import one_moment
 from monitoring.performance import judge
 from monitoring.portal.pages import models
@@ -62,9 +61,8 @@ def shape(page):
 
 
 @pytest.fixture(scope="module")
-def judged(company):
+def judged(company, report_of_last_day):
     """The shop on its last day, with the reference that its report keeps."""
-    stored_reference(company, company.business.churn_named(CHURN), "1", LAST_DAY)
     return read(company)
 
 

@@ -257,15 +257,15 @@ def test_no_class_of_evidently_has_one_of_our_names() -> None:
     """The name is the alias under which Evidently stores values: two of one name would be mixed up."""
     from evidently.core.metric_types import Metric
 
+    ours = {
+        factory().__name__ for factory in (metrics.effect, metrics.qini, metrics.sample_ratio, metrics.contamination)
+    }
     names: list[str] = []
     waiting = [Metric]
     while waiting:
         kind = waiting.pop()
         names.append(kind.__name__)
         waiting += kind.__subclasses__()
-    ours = {
-        factory().__name__ for factory in (metrics.effect, metrics.qini, metrics.sample_ratio, metrics.contamination)
-    }
     assert ours == {"Effect", "Qini", "SampleRatio", "Contamination"}
     assert all(names.count(name) == 1 for name in ours)
 
