@@ -99,7 +99,9 @@ def upsert(target: Target, business: Business, as_of: date, contacts: pa.Table) 
             cursor.execute("set local client_min_messages = warning")
             cursor.execute(create)
             cursor.execute(widen)
-            cursor.execute(withdraw, [business.slug, as_of, contacts["decision_id"].to_pylist()])
+            cursor.execute(
+                withdraw, [business.slug, as_of, [_storable(key) for key in contacts["decision_id"].to_pylist()]]
+            )
             cursor.executemany(insert, [tuple(map(_storable, row.values())) for row in rows.to_pylist()])
             found = cursor.execute(count, [business.slug, as_of]).fetchone()
     except psycopg.Error as error:
