@@ -272,7 +272,7 @@ def test_an_uplift_that_says_what_the_lift_says_changes_no_choice(history: Histo
 
 
 @pytest.mark.slow
-@settings(SLOW_ENOUGH, max_examples=60)
+@settings(SLOW_ENOUGH, max_examples=30)
 @given(histories())
 def test_the_invariants_hold_for_many_more_companies(history: History) -> None:
     with tempfile.TemporaryDirectory() as root:
@@ -280,7 +280,7 @@ def test_the_invariants_hold_for_many_more_companies(history: History) -> None:
 
 
 @pytest.mark.slow
-@settings(SLOW_ENOUGH, max_examples=15)
+@settings(SLOW_ENOUGH, max_examples=8)
 @given(histories())
 def test_many_more_companies_decide_the_same_whatever_the_order_of_their_rows(history: History) -> None:
     check_other_pieces(history)

@@ -200,7 +200,7 @@ def test_a_second_daily_run_at_the_same_time_says_that_it_is_busy(
     from flows import pipelines
 
     monkeypatch.setenv("HOLDBACK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(pipelines, "_WAIT_SECONDS", 1)
+    monkeypatch.setattr(pipelines, "WAIT_SECONDS", 1)
     business = str(write_shop(tmp_path, customers=30, days_after=0))
     workspace = settings.open_workspace(business)
     is_held, may_leave = threading.Event(), threading.Event()
