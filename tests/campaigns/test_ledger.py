@@ -424,7 +424,7 @@ def test_two_processes_record_one_after_the_other(tmp_path: Path) -> None:
 def test_a_recorder_that_is_killed_again_and_again_ends_in_the_ledger_of_an_undisturbed_twin(
     tmp_path: Path, project_root: Path
 ) -> None:
-    """Killed at moments spread over a batch's writing, begun again from the first day; at last all but what is drawn is alike."""
+    """Killed at moments spread over the writing, begun again from day one: at last all that is not drawn is alike."""
     days = 6
     for name in ("twin", "killed"):
         (tmp_path / name).mkdir()
