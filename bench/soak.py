@@ -74,6 +74,7 @@ def live(folder: Path, customers: int, days: int) -> list[Lived]:
     company.write_history(folder / "files", FIRST_DAY - timedelta(days=1))
     steps.ingest_step(workspace, FIRST_DAY, history=True)
     steps.retrain_step(workspace, FIRST_DAY)
+    put_in_office(workspace)
     launch_campaigns(workspace)
     lived = []
     for number in range(days):
@@ -87,6 +88,15 @@ def live(folder: Path, customers: int, days: int) -> list[Lived]:
         if number % 10 == 9:
             say(f"{day}: {spent:.1f} s of CPU, {lived[-1].megabytes:,.0f} MB, {lived[-1].open_files} open files")
     return lived
+
+
+def put_in_office(workspace: Workspace) -> None:
+    """Have a model in office though the gate finds it worth nothing: of few customers little can be learned."""
+    from training.registry import champion_model, promote_by_hand
+
+    for churn in workspace.business.churn:
+        if champion_model(workspace, churn.name) is None:
+            promote_by_hand(workspace, churn.name, "1", FIRST_DAY)
 
 
 def launch_campaigns(workspace: Workspace) -> None:

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from flows import settings
@@ -50,6 +51,8 @@ FOREIGN = (
 os.environ.update(ENVIRONMENT)
 for _name in FOREIGN:
     os.environ.pop(_name, None)
+hypothesis.settings.register_profile("holdback", deadline=None)  # how long one example took is the machine's affair
+hypothesis.settings.load_profile("holdback")
 settings.prepare_vendors()  # and what Holdback itself asks of its vendors
 
 

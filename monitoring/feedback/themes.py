@@ -208,7 +208,8 @@ def _factorised(terms: Sequence[list[str]], vocabulary: list[str], count: int, s
     # The start by singular values needs fewer themes than rows and columns; with as many, a drawn start does as well.
     start = "nndsvda" if count < min(matrix.shape) else "random"
     model = NMF(count, init=start, random_state=seed, max_iter=300)
-    with warnings.catch_warnings():
+    # A fit without a remainder can leave one that is rounded below zero: its root is asked for, and not needed.
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.simplefilter("ignore", ConvergenceWarning)  # a theme's words have settled long before
         weights: Floats = model.fit_transform(matrix)
     # Each theme's terms add up to one, so that weights of different themes can be compared.
