@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -45,6 +45,7 @@ class Lived:
     open_files: int
     threads: int
     files: int
+    steps: Mapping[str, float]
 
 
 def main() -> int:
@@ -58,6 +59,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="holdback-soak-") as folder:
         lived = live(Path(folder), given.customers, given.days)
     print(table(lived))
+    print("CPU seconds of each step (last quarter / second month): " + "; ".join(by_step(lived)))
     grown = growth(lived)
     for what, ratio in grown.items():
         print(f"{what}: {ratio:.2f} x the second month's {'(limit 1.10)' if ratio <= GROWTH_LIMIT else 'GREW'}")
@@ -79,12 +81,13 @@ def live(folder: Path, customers: int, days: int) -> list[Lived]:
     lived = []
     for number in range(days):
         day = FIRST_DAY + timedelta(days=number)
-        began = time.process_time()
-        live_day(workspace, day)
-        spent = time.process_time() - began
+        parts = live_day(workspace, day)
+        spent = sum(parts.values())
         play(company, workspace, folder / "files", day)
         gc.collect()
-        lived.append(Lived(day, spent, resident_megabytes(), open_files(), threading.active_count(), files_in(folder)))
+        lived.append(
+            Lived(day, spent, resident_megabytes(), open_files(), threading.active_count(), files_in(folder), parts)
+        )
         if number % 10 == 9:
             say(f"{day}: {spent:.1f} s of CPU, {lived[-1].megabytes:,.0f} MB, {lived[-1].open_files} open files")
     return lived
@@ -107,23 +110,36 @@ def launch_campaigns(workspace: Workspace) -> None:
         launch(workspace, campaign, FIRST_DAY, force_reason="a year in one process is watched")
 
 
-def live_day(workspace: Workspace, day: date) -> None:
-    """All that ``holdback daily`` does, without Prefect; reports and the site on Mondays."""
-    steps.ingest_step(workspace, day)
-    steps.score_step(workspace, day)
-    steps.value_step(workspace, day)
-    steps.fire_step(workspace, day)
-    steps.segment_step(workspace, day)
-    steps.reconcile_step(workspace, day)
-    steps.measure_step(workspace, day)
-    steps.uplift_step(workspace, day)
-    steps.decide_step(workspace, day)
-    steps.deliver_step(workspace, day, now=workspace.business.instant(day) + _OPENS)
-    steps.record_step(workspace, day)
-    alert_step(workspace, day)
+def live_day(workspace: Workspace, day: date) -> dict[str, float]:
+    """All that ``holdback daily`` does, without Prefect; reports and the site on Mondays.
+
+    Returns:
+        CPU seconds of each step.
+    """
+    opens = workspace.business.instant(day) + _OPENS
+    todo: dict[str, Callable[[], object]] = {
+        "ingest": lambda: steps.ingest_step(workspace, day),
+        "score": lambda: steps.score_step(workspace, day),
+        "value": lambda: steps.value_step(workspace, day),
+        "triggers": lambda: steps.fire_step(workspace, day),
+        "segments": lambda: steps.segment_step(workspace, day),
+        "reconcile": lambda: steps.reconcile_step(workspace, day),
+        "measure": lambda: steps.measure_step(workspace, day),
+        "uplift": lambda: steps.uplift_step(workspace, day),
+        "decide": lambda: steps.decide_step(workspace, day),
+        "deliver": lambda: steps.deliver_step(workspace, day, now=opens),
+        "record": lambda: steps.record_step(workspace, day),
+        "alerts": lambda: alert_step(workspace, day),
+    }
     if day.weekday() == 0:
-        steps.report_step(workspace, day)
-        portal_step(workspace, day)
+        todo["report"] = lambda: steps.report_step(workspace, day)
+        todo["site"] = lambda: portal_step(workspace, day)
+    spent = {}
+    for name, step in todo.items():
+        began = time.process_time()
+        step()
+        spent[name] = time.process_time() - began
+    return spent
 
 
 def play(company: Company, workspace: Workspace, files: Path, day: date) -> None:
@@ -150,14 +166,30 @@ def files_in(folder: Path) -> int:
 
 def growth(lived: Sequence[Lived]) -> dict[str, float]:
     """The last quarter's medians over the second month's; days with a report are not held against days without."""
-    plain = [day for day in lived if day.day.weekday() != 0]
-    early = [day for day in plain if 30 <= (day.day - lived[0].day).days < 60]
-    late = plain[-len(plain) // 4 :]
+    early, late = _compared([day for day in lived if day.day.weekday() != 0])
     return {
         name: statistics.median(getattr(day, name) for day in late)
         / statistics.median(getattr(day, name) for day in early)
         for name in ("cpu_seconds", "megabytes", "open_files", "threads")
     }
+
+
+def by_step(lived: Sequence[Lived]) -> list[str]:
+    """Medians of each step, late and early: where a growth comes from."""
+    told = []
+    for name in dict.fromkeys(name for day in lived for name in day.steps):
+        early, late = (
+            statistics.median(day.steps[name] for day in part)
+            for part in _compared([day for day in lived if name in day.steps])
+        )
+        told.append(f"{name} {late:.2f} / {early:.2f}")
+    return told
+
+
+def _compared(days: Sequence[Lived]) -> tuple[list[Lived], list[Lived]]:
+    """The days of the second month, and those of the last quarter."""
+    early = [day for day in days if 30 <= (day.day - FIRST_DAY).days < 60]
+    return early, list(days[-(len(days) // 4) :])
 
 
 def table(lived: Sequence[Lived]) -> str:
