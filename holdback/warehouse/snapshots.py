@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
+#: Commits that a table is followed before it is opened anew: what it holds of each in memory is let go only then.
+_FOLLOWED_COMMITS = 10
+
 #: Name, inode and time of a commit's file: what tells one commit from another of the same number.
 _CommitFile = tuple[str, int, int]
 
@@ -65,6 +68,7 @@ class Followed:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _table: DeltaTable | None = None
     _newest: _CommitFile | None = None
+    _opened_at: int = 0
     _last: tuple[_CommitFile, Snapshot] | None = None
 
     def snapshot(self) -> Snapshot | None:
@@ -92,12 +96,19 @@ class Followed:
     def _caught_up(self, newest: _CommitFile) -> DeltaTable:
         from deltalake import DeltaTable
 
-        if self._table is None or self._newest is None or not self._is_still(self._newest) or newest < self._newest:
+        if self._table is None or self._is_left(self._table, newest):
+            self._table = None  # let go first: two of them would be held
             self._table = DeltaTable(self.folder)
+            self._opened_at = self._table.version()
         elif newest != self._newest:
             self._table.update_incremental()
         self._newest = newest
         return self._table
+
+    def _is_left(self, table: DeltaTable, newest: _CommitFile) -> bool:
+        """True when the table as it was opened is not followed further."""
+        is_the_same = self._newest is not None and self._is_still(self._newest) and newest >= self._newest
+        return not is_the_same or table.version() - self._opened_at >= _FOLLOWED_COMMITS
 
     def _is_still(self, commit: _CommitFile) -> bool:
         """A table brought back from a backup may have a commit of the same number that says something else."""

@@ -86,3 +86,16 @@ def test_a_table_is_corrected_from_the_moment_on_that_its_replaced_rows_are_name
     lake.append("facts", fact(2, "b"), batch="b")
     assert lake.corrected() == {"facts"}
     assert lake.query("select * from superseded").num_rows == 1
+
+
+def test_a_table_is_let_go_after_some_commits(lake: Lake) -> None:
+    """What is held in memory of each commit would otherwise pile up in a process that lives for a year."""
+    table_files = followed(lake.root / "facts")
+    seen: list[DeltaTable] = []
+    for number in range(30):
+        lake.append("facts", fact(number), batch=f"{number}")
+        with table_files.to_write() as held:
+            assert held is not None
+            assert held.version() == number
+            seen += [] if seen and held is seen[-1] else [held]
+    assert 3 <= len(seen) <= 4
