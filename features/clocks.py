@@ -109,12 +109,16 @@ def known_rows(
         corrected: True when some rows of the table were replaced by later ones, which then have to be left out.
         also: Further condition.
         event_clock: False for a table without ``event_at``, or when ``also`` bounds it.
-        spine: True to read only the customers of the relation ``spine``; files sorted by customer are then hardly read.
+        spine: True to read only the customers of the relation ``spine``: of files sorted by customer, only their part.
     """
     conditions = [f"loaded_at <= {clock.now}"]
     if event_clock:
         conditions.insert(0, f"event_at < {clock.now}")
-    conditions += ["customer_id in (select customer_id from spine)"] if spine else []
+    if spine:
+        conditions.append("customer_id in (select customer_id from spine)")
+        # The set alone makes DuckDB read every row group for every range of customers; the bounds let it skip them.
+        conditions.append("customer_id >= (select min(customer_id) from spine)")
+        conditions.append("customer_id <= (select max(customer_id) from spine)")
     conditions += [also] if also else []
     conditions += [not_replaced(table, clock)] if corrected else []
     return select(("customer_id", *columns), f'from "{table}"\n    where ' + "\n        and ".join(conditions))

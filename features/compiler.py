@@ -94,17 +94,21 @@ def _described(steps: list[Step], columns: dict[str, str], declared: list[Featur
     selected = ["spine.customer_id", "spine.as_of", *(f'{sql} as "{name}"' for name, sql in columns.items())]
     joined = select(selected, f"from spine\n    left join {last} on {last}.customer_id = spine.customer_id")
     comment = "one row per customer of the spine; absent customers get the declared value"
-    final = ["customer_id", "as_of"]
-    for feature in declared:
-        is_derived = feature.aggregate == DERIVED
-        final.append(
-            f'{typed(feature, feature.column or "")} as "{feature.name}"' if is_derived else f'"{feature.name}"'
-        )
-    listed = ",\n    ".join(final)
+    listed = ",\n    ".join(["customer_id", "as_of", *final_columns(declared)])
     return (
         f"{with_steps([*steps, Step('_described', comment, joined)])}\n\n"
         f"select\n    {listed}\nfrom _described\norder by customer_id\n"
     )
+
+
+def final_columns(declared: Iterable[Feature]) -> list[str]:
+    """SQL of each feature over a relation of all that are not derived."""
+    return [
+        f'{typed(feature, feature.column or "")} as "{feature.name}"'
+        if feature.aggregate == DERIVED
+        else f'"{feature.name}"'
+        for feature in declared
+    ]
 
 
 def _header(feed: str, declared: list[Feature], clock: Clock) -> str:

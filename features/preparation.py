@@ -19,6 +19,19 @@ from holdback.sql import literal
 #: Gaps longer than this many seconds (63 years) count as this, so that their squares fit into 64 bits everywhere.
 LONGEST_GAP_SECONDS = 2_000_000_000
 
+#: Days before ``as_of`` with which a balance is compared.
+BALANCES_DAYS_AGO = (7, 30, 90)
+
+#: Roles whose rows :func:`prepared_history` can prepare once for many days.
+FOLLOWED_ROLES = frozenset({"transactions", "interactions", "feedback", "campaign_contacts", "balances", "usage"})
+
+
+#: When a stored row can be seen: from the first day that begins at or after this (as ``epoch_us`` counts).
+_KNOWN = "greatest(epoch_us(event_at) + 1, epoch_us(loaded_at))"
+
+#: Columns of a row that says since when it is known, and since when in this form.
+KNOWN_SINCE = ("first_known_us", "last_known_us")
+
 
 def prepared(shape: FeedShape, clock: Clock, *, corrected: bool) -> list[Step]:
     """Return the steps of one feed; the last one's rows are what features are declared over.
@@ -31,7 +44,39 @@ def prepared(shape: FeedShape, clock: Clock, *, corrected: bool) -> list[Step]:
     return _PREPARATIONS[shape.role](shape, clock, corrected)
 
 
-def _transactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
+def prepared_history(shape: FeedShape, clock: Clock, *, corrected: bool) -> list[Step]:
+    """Return the steps of one feed for a day and days before it: rows say since when they are known.
+
+    The same rows as :func:`prepared`'s with the columns KNOWN_SINCE; but answers are not ranked and balances not
+    reduced to the newest ones, as these differ from day to day.
+
+    Args:
+        shape: A feed whose role is one of FOLLOWED_ROLES.
+        clock: The newest day of knowledge.
+        corrected: True when rows of this feed were replaced by corrections.
+    """
+    match shape.role:
+        case "transactions":
+            return _transactions(shape, clock, corrected, is_history=True)
+        case "interactions":
+            return _interactions(shape, clock, corrected, is_history=True)
+        case "feedback":
+            columns = tuple(_feedback_columns(shape, clock))
+        case "campaign_contacts":
+            columns = tuple(_campaign_contact_columns(shape))
+        case "balances":
+            columns = _balance_columns(shape)
+        case _:
+            columns = _usage_columns(shape)
+    known = known_rows(shape.feed, (*columns, *_since()), clock, corrected=corrected)
+    return [Step(f"_{shape.feed}_rows", "rows that were visible at as_of, and since when", known)]
+
+
+def _since(last: str = _KNOWN) -> list[str]:
+    return [f"{_KNOWN} as {KNOWN_SINCE[0]}", f"{last} as {KNOWN_SINCE[1]}"]
+
+
+def _transactions(shape: FeedShape, clock: Clock, corrected: bool, *, is_history: bool = False) -> list[Step]:
     lines = ["event_at", *(["order_id"] if shape.has("order_id") else [])]
     lines += [
         "case when amount_cents >= 0 then 1 else 0 end as bought_count",
@@ -51,6 +96,7 @@ def _transactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]
     bits = bool(shape.vocabulary("category"))
     if bits:
         lines.append(f"{_bits('category', shape.vocabulary('category'))} as category_bits")
+    lines += _since() if is_history else []
     known = known_rows(shape.feed, tuple(lines), clock, corrected=corrected)
     steps = [Step(f"_{shape.feed}_known", "lines that were visible at as_of", known)]
     if shape.has("order_id"):
@@ -60,6 +106,8 @@ def _transactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]
             *(f"cast(sum({name}) as bigint) as {name}" for name in sums),
             *(f"min({name}) as {name}" for name in labels),
             *(["bit_or(category_bits) as category_bits"] if bits else []),
+            *([f"min({KNOWN_SINCE[0]}) as {KNOWN_SINCE[0]}"] if is_history else []),
+            *([f"max({KNOWN_SINCE[1]}) as {KNOWN_SINCE[1]}"] if is_history else []),
         ]
         steps.append(
             Step(
@@ -72,6 +120,7 @@ def _transactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]
             )
         )
     carried = ["customer_id", "event_at", *sums, *labels, *(["category_bits"] if bits else [])]
+    carried += KNOWN_SINCE if is_history else ()
     before = "lag(event_at) over (partition by customer_id, bought_count > 0 order by event_at)"
     gap = f"(epoch_us(event_at) - epoch_us({before})) // {MICROSECONDS_PER_SECOND}"
     capped = f"case when gap_seconds > {LONGEST_GAP_SECONDS} then {LONGEST_GAP_SECONDS} else gap_seconds end"
@@ -90,29 +139,27 @@ def _transactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]
     ]
 
 
-def _interactions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
+def _interactions(shape: FeedShape, clock: Clock, corrected: bool, *, is_history: bool = False) -> list[Step]:
     columns = ["event_at", *(c for c in ("channel", "outcome", "topic") if shape.vocabulary(c))]
     columns += [c for c in ("duration_seconds", "is_caused_by_us") if shape.has(c)]
     columns += [remark_text(clock)] if shape.has("remark") else []
     if shape.has("resolved_at"):
         waited = f"(epoch_us(resolved_at) - epoch_us(event_at)) // {MICROSECONDS_PER_SECOND}"
         columns.append(f"case when resolved_at < {clock.now} then {waited} end as resolution_seconds")
+        solved = f"greatest({_KNOWN}, case when resolved_at < {clock.now} then epoch_us(resolved_at) + 1 end)"
+        columns += _since(solved) if is_history else []
+    elif is_history:
+        columns += _since()
     known = known_rows(shape.feed, tuple(columns), clock, corrected=corrected)
     return [Step(f"_{shape.feed}_rows", "contacts visible at as_of; what was solved later is still open", known)]
 
 
 def _feedback(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
-    score = score_expression(shape, clock)
-    columns = ["event_at", *([_thousandths(score, "score")] if shape.has("score") else [])]
-    columns += [remark_text(clock)] if shape.has("remark") else []
-    # A feed of nothing but scores has only requests, answered by scores: it needs no more columns.
-    tells_asking = shape.has("kind") or shape.has("remark")
-    columns += [f"{is_asked(shape)} as is_asked", f"{is_answered(shape)} as is_answered"] if tells_asking else []
-    known = known_rows(shape.feed, tuple(columns), clock, corrected=corrected)
+    known = known_rows(shape.feed, tuple(_feedback_columns(shape, clock)), clock, corrected=corrected)
     if not shape.has("score"):
         return [Step(f"_{shape.feed}_rows", "requests that were visible at as_of", known)]
-    said = "is_answered" if tells_asking else "score_thousandths is not null"
-    silent = "is_asked and not is_answered" if tells_asking else "score_thousandths is null"
+    tells_asking = shape.has("kind") or shape.has("remark")
+    said, silent = said_and_silent(shape)
     said_at = f"max(case when {said} then event_at end) over (partition by customer_id)"
     newest = "order by event_at desc, score_thousandths desc"
     rank = f"row_number() over (partition by customer_id, score_thousandths is null {newest})"
@@ -136,20 +183,42 @@ def _feedback(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
     ]
 
 
+def _feedback_columns(shape: FeedShape, clock: Clock) -> list[str]:
+    score = score_expression(shape, clock)
+    columns = ["event_at", *([_thousandths(score, "score")] if shape.has("score") else [])]
+    columns += [remark_text(clock)] if shape.has("remark") else []
+    # A feed of nothing but scores has only requests, answered by scores: it needs no more columns.
+    tells_asking = shape.has("kind") or shape.has("remark")
+    return (
+        [*columns, f"{is_asked(shape)} as is_asked", f"{is_answered(shape)} as is_answered"]
+        if tells_asking
+        else columns
+    )
+
+
+def said_and_silent(shape: FeedShape) -> tuple[str, str]:
+    """SQL conditions on a feedback feed's prepared rows: the customer said something; was asked and said nothing."""
+    if shape.has("kind") or shape.has("remark"):
+        return "is_answered", "is_asked and not is_answered"
+    return "score_thousandths is not null", "score_thousandths is null"
+
+
 def _campaign_contacts(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
-    columns = ["event_at", *(["channel"] if shape.vocabulary("channel") else [])]
-    columns += ["outcome"] if shape.has("outcome") else []
-    known = known_rows(shape.feed, tuple(columns), clock, corrected=corrected)
+    known = known_rows(shape.feed, tuple(_campaign_contact_columns(shape)), clock, corrected=corrected)
     return [Step(f"_{shape.feed}_rows", "messages that were visible at as_of", known)]
+
+
+def _campaign_contact_columns(shape: FeedShape) -> list[str]:
+    columns = ["event_at", *(["channel"] if shape.vocabulary("channel") else [])]
+    return [*columns, *(["outcome"] if shape.has("outcome") else [])]
 
 
 def _balances(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
     kind = ("account_kind",) if shape.has("account_kind") else ()
-    columns = ("event_at", "balance_cents", *kind)
-    known = known_rows(shape.feed, columns, clock, corrected=corrected)
+    known = known_rows(shape.feed, _balance_columns(shape), clock, corrected=corrected)
     newest = "arg_max(balance_cents, row(event_at, balance_cents))"
     selected = ["customer_id", *kind, "max(event_at) as event_at", f"{newest} as balance_cents"]
-    for days in (7, 30, 90):
+    for days in BALANCES_DAYS_AGO:
         selected.append(f"{newest} filter (where event_at < {clock.days_ago(days)}) as balance_{days}d_ago_cents")
     selected.append(f"max(balance_cents) filter (where event_at >= {clock.days_ago(90)}) as peak_90d_cents")
     return [
@@ -160,6 +229,10 @@ def _balances(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
             select(selected, f"from _{shape.feed}_known\n    group by {', '.join(('customer_id', *kind))}"),
         ),
     ]
+
+
+def _balance_columns(shape: FeedShape) -> tuple[str, ...]:
+    return ("event_at", "balance_cents", *(("account_kind",) if shape.has("account_kind") else ()))
 
 
 def _subscriptions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
@@ -189,9 +262,12 @@ def _subscriptions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step
 
 
 def _usage(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
-    columns = ("event_at", _thousandths("quantity"), *(("metric",) if shape.vocabulary("metric") else ()))
-    known = known_rows(shape.feed, columns, clock, corrected=corrected)
+    known = known_rows(shape.feed, _usage_columns(shape), clock, corrected=corrected)
     return [Step(f"_{shape.feed}_rows", "measurements that were visible at as_of", known)]
+
+
+def _usage_columns(shape: FeedShape) -> tuple[str, ...]:
+    return ("event_at", _thousandths("quantity"), *(("metric",) if shape.vocabulary("metric") else ()))
 
 
 def _customers(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:

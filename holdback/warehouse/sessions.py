@@ -90,19 +90,20 @@ def engine(_process: int, threads: int, memory_limit: str, spill: str) -> Engine
     """
     import duckdb
 
-    return Engine(
-        duckdb.connect(
-            config={
-                "threads": threads,
-                "memory_limit": memory_limit,
-                "temp_directory": spill,
-                "preserve_insertion_order": True,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "enable_external_file_cache": False,  # it would hold on to what was read, up to the memory limit
-            }
-        )
+    database = duckdb.connect(
+        config={
+            "threads": threads,
+            "memory_limit": memory_limit,
+            "temp_directory": spill,
+            "preserve_insertion_order": True,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "enable_external_file_cache": False,  # it would hold on to what was read, up to the memory limit
+        }
     )
+    # A table is read by many statements, each for a range of customers; footers of large files take a while to read.
+    database.execute("set global parquet_metadata_cache = true")
+    return Engine(database)
 
 
 def machine_fault(root: Path, memory_limit: str, error: Exception) -> OperatorError:

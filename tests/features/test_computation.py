@@ -114,6 +114,21 @@ def test_a_step_describes_fewer_customers_when_they_have_more_rows(monkeypatch: 
     assert customers_per_step(warehouse, feature_set(business), 4) == 1
 
 
+def test_a_sample_takes_the_steps_of_its_own_rows_not_of_everybodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    business = company()
+    rows: list[dict[str, Any]] = [
+        {"customer_id": f"c{i % 100:02}", "event_at": business.instant(AS_OF) - timedelta(days=1), "amount_cents": i}
+        for i in range(400)
+    ]
+    warehouse, sample = Memory(business, {"tills": rows}), spine_of([f"c{i:02}" for i in range(10)])
+    whole = build_features(warehouse, business, business.churn[0], AS_OF, spine=sample)
+    monkeypatch.setattr(computation, "ROWS_PER_STEP", 20)
+    assert customers_per_step(warehouse, feature_set(business), 10) == 1  # as if these ten had all the 400 rows
+    steps = list(feature_steps(warehouse, business, business.churn[0], AS_OF, spine=sample))
+    assert [step.num_rows for step in steps] == [5, 5]
+    assert whole.equals(pa.concat_tables(steps).combine_chunks())
+
+
 def test_absurd_amounts_and_years_do_not_break_the_arithmetic() -> None:
     business = company()
     rows = [

@@ -23,6 +23,8 @@ _tills_known as (
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
         and not exists (
             select 1 from superseded
             where superseded.feed = 'tills' and superseded.batch_id = "tills".batch_id
@@ -91,24 +93,24 @@ _tills_rows as (
 _tills_measures as (
     select
         customer_id,
-        max(event_at) filter (where bought_count > 0) as "days_since_last_order",
-        min(event_at) filter (where bought_count > 0) as "days_since_first_order",
-        count(*) filter (where bought_count > 0 and event_at >= timestamp '2025-03-02 23:00:00') as "order_count_90d",
-        sum(paid_cents) filter (where event_at >= timestamp '2025-03-02 23:00:00') as "spend_amount_90d",
-        max(paid_cents) filter (where bought_count > 0 and event_at >= timestamp '2024-05-31 22:00:00') as "order_amount_max_365d",
+        max(case when bought_count > 0 then event_at end) as "days_since_last_order",
+        min(case when bought_count > 0 then event_at end) as "days_since_first_order",
+        count(case when bought_count > 0 and event_at >= timestamp '2025-03-02 23:00:00' then 1 end) as "order_count_90d",
+        sum(case when event_at >= timestamp '2025-03-02 23:00:00' then paid_cents end) as "spend_amount_90d",
+        max(case when bought_count > 0 and event_at >= timestamp '2024-05-31 22:00:00' then paid_cents end) as "order_amount_max_365d",
         arg_max(paid_cents, row(event_at, paid_cents)) filter (where paid_cents is not null and bought_count > 0) as "order_amount_last",
-        sum(bought_count) filter (where bought_count > 0 and event_at >= timestamp '2024-05-31 22:00:00') as "order_lines_mean_365d__sum",
-        count(bought_count) filter (where bought_count > 0 and event_at >= timestamp '2024-05-31 22:00:00') as "order_lines_mean_365d__count",
-        sum(discount_cents) filter (where event_at >= timestamp '2025-03-02 23:00:00') as "discount_share_90d__part",
-        sum(paid_cents + discount_cents) filter (where event_at >= timestamp '2025-03-02 23:00:00') as "discount_share_90d__whole",
+        sum(case when bought_count > 0 and event_at >= timestamp '2024-05-31 22:00:00' then bought_count end) as "order_lines_mean_365d__sum",
+        count(case when bought_count > 0 and event_at >= timestamp '2024-05-31 22:00:00' then bought_count end) as "order_lines_mean_365d__count",
+        sum(case when event_at >= timestamp '2025-03-02 23:00:00' then discount_cents end) as "discount_share_90d__part",
+        sum(case when event_at >= timestamp '2025-03-02 23:00:00' then paid_cents + discount_cents end) as "discount_share_90d__whole",
         sum(gap_seconds) as "gap_mean_days__sum",
         count(gap_seconds) as "gap_mean_days__count",
         sum(cast(gap_seconds * gap_seconds as hugeint)) as "gap_mean_days__squares",
-        count(*) filter (where bought_count > 0 and event_at >= timestamp '2025-05-01 22:00:00') as "order_count_trend_30d__recent",
-        count(*) filter (where bought_count > 0 and event_at >= timestamp '2025-01-31 23:00:00' and event_at < timestamp '2025-05-01 22:00:00') as "order_count_trend_30d__before",
-        count(*) filter (where bought_count > 0 and event_at >= timestamp '2024-05-31 22:00:00' and event_at < timestamp '2024-06-30 22:00:00') as "order_count_next_30d_year_ago",
-        bit_or(category_bits) filter (where event_at >= timestamp '2025-03-02 23:00:00') as "category_count_90d",
-        max((epoch_us(event_at) + 62135596800000000) * 64 + case channel when 'web' then 0 when 'store' then 1 end) filter (where bought_count > 0) as "last_order_channel"
+        count(case when bought_count > 0 and event_at >= timestamp '2025-05-01 22:00:00' then 1 end) as "order_count_trend_30d__recent",
+        count(case when bought_count > 0 and event_at >= timestamp '2025-01-31 23:00:00' and event_at < timestamp '2025-05-01 22:00:00' then 1 end) as "order_count_trend_30d__before",
+        count(case when bought_count > 0 and event_at >= timestamp '2024-05-31 22:00:00' and event_at < timestamp '2024-06-30 22:00:00' then 1 end) as "order_count_next_30d_year_ago",
+        bit_or(case when event_at >= timestamp '2025-03-02 23:00:00' then category_bits end) as "category_count_90d",
+        max(case when bought_count > 0 then (epoch_us(event_at) + 62135596800000000) * 64 + case channel when 'web' then 0 when 'store' then 1 end end) as "last_order_channel"
     from _tills_rows
     group by customer_id
 ),
@@ -180,13 +182,15 @@ _calls_rows as (
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
 ),
 
 -- _calls_measures: one pass: every aggregate of the feed
 _calls_measures as (
     select
         customer_id,
-        count(*) filter (where resolution_seconds is null) as "unresolved_count"
+        count(case when resolution_seconds is null then 1 end) as "unresolved_count"
     from _calls_rows
     group by customer_id
 ),
@@ -226,6 +230,8 @@ _surveys_known as (
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
 ),
 
 -- _surveys_rows: answers from the newest (1) backwards; requests that came after the newest answer
@@ -248,10 +254,10 @@ _surveys_measures as (
     select
         customer_id,
         string_agg(remark_text, ' ' order by event_at desc, remark_text desc) filter (where remark_text is not null and event_at >= timestamp '2024-05-31 22:00:00') as "feedback_remarks_365d",
-        max(score_thousandths) filter (where answer_rank = 1) as "feedback_score_last",
-        max(score_thousandths) filter (where answer_rank = 2) as "feedback_score_previous",
-        min(score_thousandths) filter (where event_at >= timestamp '2024-05-31 22:00:00') as "feedback_score_min_365d",
-        min(event_at) filter (where is_silent) as "feedback_silence_days"
+        max(case when answer_rank = 1 then score_thousandths end) as "feedback_score_last",
+        max(case when answer_rank = 2 then score_thousandths end) as "feedback_score_previous",
+        min(case when event_at >= timestamp '2024-05-31 22:00:00' then score_thousandths end) as "feedback_score_min_365d",
+        min(case when is_silent then event_at end) as "feedback_silence_days"
     from _surveys_rows
     group by customer_id
 ),
@@ -298,6 +304,8 @@ _levels_known as (
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
 ),
 
 -- _levels_rows: one row per account: its newest balance, and the newest before each day of comparison
@@ -367,6 +375,8 @@ _deals_known as (
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
 ),
 
 -- _deals_rows: events of each contract from the newest (1) backwards
@@ -388,8 +398,8 @@ _deals_measures as (
     select
         customer_id,
         arg_max(plan, row(event_at, plan)) filter (where plan is not null and kind <> 'cancel') as "plan_last",
-        sum(price_cents - previous_price_cents) filter (where event_rank = 1 and kind <> 'cancel') as "contract_price_change_amount",
-        min(days_left) filter (where event_rank = 1 and kind <> 'cancel') as "contract_days_left"
+        sum(case when event_rank = 1 and kind <> 'cancel' then price_cents - previous_price_cents end) as "contract_price_change_amount",
+        min(case when event_rank = 1 and kind <> 'cancel' then days_left end) as "contract_days_left"
     from _deals_rows
     group by customer_id
 ),
@@ -431,13 +441,15 @@ _meters_rows as (
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
 ),
 
 -- _meters_measures: one pass: every aggregate of the feed
 _meters_measures as (
     select
         customer_id,
-        sum(quantity_thousandths) filter (where metric = 'minutes' and event_at >= timestamp '2025-05-01 22:00:00') as "usage_minutes_30d"
+        sum(case when metric = 'minutes' and event_at >= timestamp '2025-05-01 22:00:00' then quantity_thousandths end) as "usage_minutes_30d"
     from _meters_rows
     group by customer_id
 ),
@@ -475,14 +487,16 @@ _mails_rows as (
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
 ),
 
 -- _mails_measures: one pass: every aggregate of the feed
 _mails_measures as (
     select
         customer_id,
-        count(*) filter (where outcome in ('answered', 'clicked', 'redeemed', 'replied', 'converted') and event_at >= timestamp '2024-05-31 22:00:00') as "contact_answered_share_365d__part",
-        count(*) filter (where event_at >= timestamp '2024-05-31 22:00:00') as "contact_answered_share_365d__whole"
+        count(case when outcome in ('answered', 'clicked', 'redeemed', 'replied', 'converted') and event_at >= timestamp '2024-05-31 22:00:00' then 1 end) as "contact_answered_share_365d__part",
+        count(case when event_at >= timestamp '2024-05-31 22:00:00' then 1 end) as "contact_answered_share_365d__whole"
     from _mails_rows
     group by customer_id
 ),
@@ -521,6 +535,8 @@ _customers_known as (
     from "customers"
     where loaded_at <= timestamp '2025-05-31 22:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
         and (signed_up_at is null or signed_up_at < timestamp '2025-05-31 22:00:00')
         and not exists (
             select 1 from superseded
@@ -599,6 +615,8 @@ _bought as (
     from "tills"
     where loaded_at <= timestamp '2025-05-31 22:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
         and event_at >= timestamp '2025-03-19 23:00:00' and event_at < timestamp '2025-05-14 22:00:00' and amount_cents >= 0
         and not exists (
             select 1 from superseded
@@ -691,6 +709,8 @@ _contract_events as (
     from "deals"
     where loaded_at <= timestamp '2025-05-31 22:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
         and event_at < timestamp '2025-04-18 22:00:00'
 ),
 
@@ -783,6 +803,8 @@ _customers_known as (
     from "customers"
     where loaded_at <= timestamp '2025-05-31 22:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
         and (signed_up_at is null or signed_up_at < timestamp '2025-05-31 22:00:00')
         and not exists (
             select 1 from superseded
@@ -898,6 +920,8 @@ _purchase_days as (
     where event_at < timestamp '2025-03-12 23:00:00'
         and loaded_at <= timestamp '2025-03-12 23:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
         and amount_cents >= 0
         and not exists (
             select 1 from superseded
@@ -953,6 +977,8 @@ _bought as (
     from "tills"
     where loaded_at <= timestamp '2025-05-31 22:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
         and event_at >= timestamp '2025-03-17 23:00:00' and event_at < timestamp '2025-04-26 22:00:00' and amount_cents >= 0
         and not exists (
             select 1 from superseded
@@ -1044,6 +1070,8 @@ _levels_before as (
     where event_at < timestamp '2025-03-12 23:00:00'
         and loaded_at <= timestamp '2025-03-12 23:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
 ),
 
 -- _held_before: what each one held then
@@ -1067,6 +1095,8 @@ _levels_after as (
     from "levels"
     where loaded_at <= timestamp '2025-05-31 22:00:00'
         and customer_id in (select customer_id from spine)
+        and customer_id >= (select min(customer_id) from spine)
+        and customer_id <= (select max(customer_id) from spine)
         and event_at < timestamp '2025-04-18 22:00:00'
 ),
 

@@ -29,6 +29,16 @@ WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
         customer_id
       FROM spine
     )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
+      FROM spine
+    )
     AND NOT EXISTS(
       SELECT
         1
@@ -99,47 +109,91 @@ WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
 ), _tills_measures /* _tills_measures: one pass: every aggregate of the feed */ AS (
   SELECT
     customer_id,
-    MAX(event_at) FILTER(WHERE
-      bought_count > 0) AS `days_since_last_order`,
-    MIN(event_at) FILTER(WHERE
-      bought_count > 0) AS `days_since_first_order`,
-    COUNT(*) FILTER(WHERE
-      bought_count > 0 AND event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP_NTZ)) AS `order_count_90d`,
-    SUM(paid_cents) FILTER(WHERE
-      event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP_NTZ)) AS `spend_amount_90d`,
-    MAX(paid_cents) FILTER(WHERE
-      bought_count > 0 AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)) AS `order_amount_max_365d`,
+    MAX(CASE WHEN bought_count > 0 THEN event_at END) AS `days_since_last_order`,
+    MIN(CASE WHEN bought_count > 0 THEN event_at END) AS `days_since_first_order`,
+    COUNT(
+      CASE
+        WHEN bought_count > 0 AND event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP_NTZ)
+        THEN 1
+      END
+    ) AS `order_count_90d`,
+    SUM(
+      CASE
+        WHEN event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP_NTZ)
+        THEN paid_cents
+      END
+    ) AS `spend_amount_90d`,
+    MAX(
+      CASE
+        WHEN bought_count > 0 AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)
+        THEN paid_cents
+      END
+    ) AS `order_amount_max_365d`,
     MAX_BY(paid_cents, STRUCT(event_at, paid_cents)) FILTER(WHERE
       NOT paid_cents IS NULL AND bought_count > 0) AS `order_amount_last`,
-    SUM(bought_count) FILTER(WHERE
-      bought_count > 0 AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)) AS `order_lines_mean_365d__sum`,
-    COUNT(bought_count) FILTER(WHERE
-      bought_count > 0 AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)) AS `order_lines_mean_365d__count`,
-    SUM(discount_cents) FILTER(WHERE
-      event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP_NTZ)) AS `discount_share_90d__part`,
-    SUM(paid_cents + discount_cents) FILTER(WHERE
-      event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP_NTZ)) AS `discount_share_90d__whole`,
+    SUM(
+      CASE
+        WHEN bought_count > 0 AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)
+        THEN bought_count
+      END
+    ) AS `order_lines_mean_365d__sum`,
+    COUNT(
+      CASE
+        WHEN bought_count > 0 AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)
+        THEN bought_count
+      END
+    ) AS `order_lines_mean_365d__count`,
+    SUM(
+      CASE
+        WHEN event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP_NTZ)
+        THEN discount_cents
+      END
+    ) AS `discount_share_90d__part`,
+    SUM(
+      CASE
+        WHEN event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP_NTZ)
+        THEN paid_cents + discount_cents
+      END
+    ) AS `discount_share_90d__whole`,
     SUM(gap_seconds) AS `gap_mean_days__sum`,
     COUNT(gap_seconds) AS `gap_mean_days__count`,
     SUM(CAST(gap_seconds * gap_seconds AS DECIMAL(20, 0))) AS `gap_mean_days__squares`,
-    COUNT(*) FILTER(WHERE
-      bought_count > 0 AND event_at >= CAST('2025-05-01 22:00:00' AS TIMESTAMP_NTZ)) AS `order_count_trend_30d__recent`,
-    COUNT(*) FILTER(WHERE
-      bought_count > 0
-      AND event_at >= CAST('2025-01-31 23:00:00' AS TIMESTAMP_NTZ)
-      AND event_at < CAST('2025-05-01 22:00:00' AS TIMESTAMP_NTZ)) AS `order_count_trend_30d__before`,
-    COUNT(*) FILTER(WHERE
-      bought_count > 0
-      AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)
-      AND event_at < CAST('2024-06-30 22:00:00' AS TIMESTAMP_NTZ)) AS `order_count_next_30d_year_ago`,
-    BIT_OR(category_bits) FILTER(WHERE
-      event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP_NTZ)) AS `category_count_90d`,
+    COUNT(
+      CASE
+        WHEN bought_count > 0 AND event_at >= CAST('2025-05-01 22:00:00' AS TIMESTAMP_NTZ)
+        THEN 1
+      END
+    ) AS `order_count_trend_30d__recent`,
+    COUNT(
+      CASE
+        WHEN bought_count > 0
+        AND event_at >= CAST('2025-01-31 23:00:00' AS TIMESTAMP_NTZ)
+        AND event_at < CAST('2025-05-01 22:00:00' AS TIMESTAMP_NTZ)
+        THEN 1
+      END
+    ) AS `order_count_trend_30d__before`,
+    COUNT(
+      CASE
+        WHEN bought_count > 0
+        AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)
+        AND event_at < CAST('2024-06-30 22:00:00' AS TIMESTAMP_NTZ)
+        THEN 1
+      END
+    ) AS `order_count_next_30d_year_ago`,
+    BIT_OR(
+      CASE
+        WHEN event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP_NTZ)
+        THEN category_bits
+      END
+    ) AS `category_count_90d`,
     MAX(
-      (
-        UNIX_MICROS(CAST(event_at AS TIMESTAMP)) + 62135596800000000
-      ) * 64 + CASE channel WHEN 'web' THEN 0 WHEN 'store' THEN 1 END
-    ) FILTER(WHERE
-      bought_count > 0) AS `last_order_channel`
+      CASE
+        WHEN bought_count > 0
+        THEN (
+          UNIX_MICROS(CAST(event_at AS TIMESTAMP)) + 62135596800000000
+        ) * 64 + CASE channel WHEN 'web' THEN 0 WHEN 'store' THEN 1 END
+      END
+    ) AS `last_order_channel`
   FROM _tills_rows
   GROUP BY
     customer_id
@@ -320,11 +374,20 @@ WITH _calls_rows /* _calls_rows: contacts visible at as_of; what was solved late
         customer_id
       FROM spine
     )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
+      FROM spine
+    )
 ), _calls_measures /* _calls_measures: one pass: every aggregate of the feed */ AS (
   SELECT
     customer_id,
-    COUNT(*) FILTER(WHERE
-      resolution_seconds IS NULL) AS `unresolved_count`
+    COUNT(CASE WHEN resolution_seconds IS NULL THEN 1 END) AS `unresolved_count`
   FROM _calls_rows
   GROUP BY
     customer_id
@@ -453,6 +516,16 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
         customer_id
       FROM spine
     )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
+      FROM spine
+    )
 ), _surveys_rows /* _surveys_rows: answers from the newest (1) backwards; requests that came after the newest answer */ AS (
   SELECT
     customer_id,
@@ -483,14 +556,15 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
       remark_text DESC) FILTER(WHERE
       NOT remark_text IS NULL
       AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)) AS `feedback_remarks_365d`,
-    MAX(score_thousandths) FILTER(WHERE
-      answer_rank = 1) AS `feedback_score_last`,
-    MAX(score_thousandths) FILTER(WHERE
-      answer_rank = 2) AS `feedback_score_previous`,
-    MIN(score_thousandths) FILTER(WHERE
-      event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)) AS `feedback_score_min_365d`,
-    MIN(event_at) FILTER(WHERE
-      is_silent) AS `feedback_silence_days`
+    MAX(CASE WHEN answer_rank = 1 THEN score_thousandths END) AS `feedback_score_last`,
+    MAX(CASE WHEN answer_rank = 2 THEN score_thousandths END) AS `feedback_score_previous`,
+    MIN(
+      CASE
+        WHEN event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)
+        THEN score_thousandths
+      END
+    ) AS `feedback_score_min_365d`,
+    MIN(CASE WHEN is_silent THEN event_at END) AS `feedback_silence_days`
   FROM _surveys_rows
   GROUP BY
     customer_id
@@ -541,6 +615,16 @@ WITH _levels_known /* _levels_known: balances that were visible at as_of */ AS (
     AND customer_id IN (
       SELECT
         customer_id
+      FROM spine
+    )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
       FROM spine
     )
 ), _levels_rows /* _levels_rows: one row per account: its newest balance, and the newest before each day of comparison */ AS (
@@ -619,6 +703,16 @@ WITH _deals_known /* _deals_known: events of contracts that were visible at as_o
         customer_id
       FROM spine
     )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
+      FROM spine
+    )
 ), _deals_rows /* _deals_rows: events of each contract from the newest (1) backwards */ AS (
   SELECT
     customer_id,
@@ -641,10 +735,13 @@ WITH _deals_known /* _deals_known: events of contracts that were visible at as_o
     customer_id,
     MAX_BY(plan, STRUCT(event_at, plan)) FILTER(WHERE
       NOT plan IS NULL AND kind <> 'cancel') AS `plan_last`,
-    SUM(price_cents - previous_price_cents) FILTER(WHERE
-      event_rank = 1 AND kind <> 'cancel') AS `contract_price_change_amount`,
-    MIN(days_left) FILTER(WHERE
-      event_rank = 1 AND kind <> 'cancel') AS `contract_days_left`
+    SUM(
+      CASE
+        WHEN event_rank = 1 AND kind <> 'cancel'
+        THEN price_cents - previous_price_cents
+      END
+    ) AS `contract_price_change_amount`,
+    MIN(CASE WHEN event_rank = 1 AND kind <> 'cancel' THEN days_left END) AS `contract_days_left`
   FROM _deals_rows
   GROUP BY
     customer_id
@@ -691,11 +788,25 @@ WITH _meters_rows /* _meters_rows: measurements that were visible at as_of */ AS
         customer_id
       FROM spine
     )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
+      FROM spine
+    )
 ), _meters_measures /* _meters_measures: one pass: every aggregate of the feed */ AS (
   SELECT
     customer_id,
-    SUM(quantity_thousandths) FILTER(WHERE
-      metric = 'minutes' AND event_at >= CAST('2025-05-01 22:00:00' AS TIMESTAMP_NTZ)) AS `usage_minutes_30d`
+    SUM(
+      CASE
+        WHEN metric = 'minutes' AND event_at >= CAST('2025-05-01 22:00:00' AS TIMESTAMP_NTZ)
+        THEN quantity_thousandths
+      END
+    ) AS `usage_minutes_30d`
   FROM _meters_rows
   GROUP BY
     customer_id
@@ -735,14 +846,27 @@ WITH _mails_rows /* _mails_rows: messages that were visible at as_of */ AS (
         customer_id
       FROM spine
     )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
+      FROM spine
+    )
 ), _mails_measures /* _mails_measures: one pass: every aggregate of the feed */ AS (
   SELECT
     customer_id,
-    COUNT(*) FILTER(WHERE
-      outcome IN ('answered', 'clicked', 'redeemed', 'replied', 'converted')
-      AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)) AS `contact_answered_share_365d__part`,
-    COUNT(*) FILTER(WHERE
-      event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)) AS `contact_answered_share_365d__whole`
+    COUNT(
+      CASE
+        WHEN outcome IN ('answered', 'clicked', 'redeemed', 'replied', 'converted')
+        AND event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ)
+        THEN 1
+      END
+    ) AS `contact_answered_share_365d__part`,
+    COUNT(CASE WHEN event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ) THEN 1 END) AS `contact_answered_share_365d__whole`
   FROM _mails_rows
   GROUP BY
     customer_id
@@ -785,6 +909,16 @@ WITH _customers_known /* _customers_known: versions of each customer known at as
     AND customer_id IN (
       SELECT
         customer_id
+      FROM spine
+    )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
       FROM spine
     )
     AND (
@@ -874,6 +1008,16 @@ WITH _bought /* _bought: purchases in the outcome window */ AS (
     AND customer_id IN (
       SELECT
         customer_id
+      FROM spine
+    )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
       FROM spine
     )
     AND event_at >= CAST('2025-03-19 23:00:00' AS TIMESTAMP_NTZ)
@@ -972,6 +1116,16 @@ WITH _contract_events /* _contract_events: what happened before the end of the o
     AND customer_id IN (
       SELECT
         customer_id
+      FROM spine
+    )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
       FROM spine
     )
     AND event_at < CAST('2025-04-18 22:00:00' AS TIMESTAMP_NTZ)
@@ -1075,6 +1229,16 @@ WITH _customers_known /* _customers_known: versions of each customer known at as
     AND customer_id IN (
       SELECT
         customer_id
+      FROM spine
+    )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
       FROM spine
     )
     AND (
@@ -1223,6 +1387,16 @@ WITH _purchase_days /* _purchase_days: two purchases on one day are one */ AS (
           customer_id
         FROM spine
       )
+      AND customer_id >= (
+        SELECT
+          MIN(customer_id)
+        FROM spine
+      )
+      AND customer_id <= (
+        SELECT
+          MAX(customer_id)
+        FROM spine
+      )
       AND amount_cents >= 0
       AND NOT EXISTS(
         SELECT
@@ -1290,6 +1464,16 @@ WITH _purchase_days /* _purchase_days: two purchases on one day are one */ AS (
     AND customer_id IN (
       SELECT
         customer_id
+      FROM spine
+    )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
       FROM spine
     )
     AND event_at >= CAST('2025-03-17 23:00:00' AS TIMESTAMP_NTZ)
@@ -1392,6 +1576,16 @@ WITH _levels_before /* _levels_before: balances that were visible at as_of */ AS
         customer_id
       FROM spine
     )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
+      FROM spine
+    )
 ), _held_before /* _held_before: what each one held then */ AS (
   SELECT
     customer_id,
@@ -1420,6 +1614,16 @@ WITH _levels_before /* _levels_before: balances that were visible at as_of */ AS
     AND customer_id IN (
       SELECT
         customer_id
+      FROM spine
+    )
+    AND customer_id >= (
+      SELECT
+        MIN(customer_id)
+      FROM spine
+    )
+    AND customer_id <= (
+      SELECT
+        MAX(customer_id)
       FROM spine
     )
     AND event_at < CAST('2025-04-18 22:00:00' AS TIMESTAMP_NTZ)
