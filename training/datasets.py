@@ -10,7 +10,7 @@ of their key, is the holdout, and every result says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from features.build import build_features
 from features.declarations import Feature, FeatureSet
 from features.families import feature_set
 from features.labels import build_labels, outcome_ends_on
+from features.snapshots.building import build_snapshots
 from features.spine import build_spine
 from holdback.business import Business, Churn, ColumnChurn
 from holdback.progress import Progress, silent
@@ -110,7 +110,7 @@ def build_dataset(workspace: Workspace, churn: Churn, as_of: date, *, progress: 
         days = matured_days(warehouse, business, churn, as_of)
         plan, notes = _planned(builder, days, churn, business.training.snapshots)
     builder.limit_rows(plan)
-    described = {day: builder.rows(day) for day in sorted({*plan.learn_on, *plan.judge_on})}
+    described = builder.rows(sorted({*plan.learn_on, *plan.judge_on}))
     training, _ = _joined([described[day] for day in plan.learn_on])
     holdout, audited = _joined([described[day] for day in plan.judge_on])
     if plan.is_split_by_customer:
@@ -136,7 +136,7 @@ def build_dataset(workspace: Workspace, churn: Churn, as_of: date, *, progress: 
 
 
 class _Builder:
-    """Builds the labelled rows of a day, once; keeps what the planning already read."""
+    """Builds the labelled rows of days, once; keeps what the planning already read."""
 
     def __init__(
         self,
@@ -153,8 +153,6 @@ class _Builder:
         self.notes: list[str] = []
         self.value_columns, self.value_meaning = _value_columns(declared, business)
         self._labels: dict[date, pa.Table] = {}
-        self._done = 0
-        self._total = 1
 
     def labels(self, day: date) -> pa.Table:
         """Known outcomes of a day: ``customer_id, as_of, churned`` without nulls."""
@@ -172,7 +170,6 @@ class _Builder:
     def limit_rows(self, plan: Plan) -> None:
         """Above half a million training rows, learn from a sample of customers (the same ones on every day)."""
         total = sum(self.labels(day).num_rows for day in plan.learn_on)
-        self._total = len({*plan.learn_on, *plan.judge_on})
         if total > MOST_TRAINING_ROWS:
             self.share = MOST_TRAINING_ROWS / total
             self.notes.append(
@@ -180,16 +177,25 @@ class _Builder:
                 "by the hash of their key, and is judged on the same share"
             )
 
-    def rows(self, day: date) -> tuple[Rows, pd.DataFrame]:
-        """Labelled rows of a day, and the protected attributes of the same customers."""
-        self.progress(f"features of {day}", self._done, self._total)
-        self._done += 1
+    def rows(self, days: Sequence[date]) -> dict[date, tuple[Rows, pd.DataFrame]]:
+        """Labelled rows of each day, and the protected attributes of the same customers."""
+        spines = {day: self._sampled(day) for day in days}
+        tables = build_snapshots(
+            self.warehouse, self.business, self.churn, days,
+            spines=spines, features=self.declared, progress=self.progress,
+        )  # fmt: skip
+        # A day's table is let go before the next one becomes a frame.
+        return {day: self._labelled(tables.pop(day), spines.pop(day), day) for day in days}
+
+    def _sampled(self, day: date) -> pa.Table:
+        """The labels of the customers that are learned from or judged on."""
         labels = self.labels(day)
         if self.share < 1:
             ids = labels["customer_id"].to_numpy(zero_copy_only=False)
             labels = labels.filter(hash_share(ids, salt="sample") < self.share)
-        spine = labels.select(["customer_id", "as_of"])
-        table = build_features(self.warehouse, self.business, self.churn, day, spine=spine, features=self.declared)
+        return labels
+
+    def _labelled(self, table: pa.Table, labels: pa.Table, day: date) -> tuple[Rows, pd.DataFrame]:
         # Both are ordered by customer and describe the same customers.
         labels = labels.sort_by("customer_id")
         frame = feature_frame(table, self.declared)

@@ -6,7 +6,7 @@ past as they had future, and never longer than the horizon. Until two such days,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
@@ -32,7 +32,7 @@ from training.value.backtests import (
     reach_of,
 )
 from training.value.btyd import Purchases, fit_bgnbd, fit_gamma_gamma
-from training.value.described import described
+from training.value.described import described_on
 from training.value.figures import factor_rule
 from training.value.histories import Histories, purchase_histories, spent_in_window
 from training.value.hurdle import Hurdle, fit_hurdle
@@ -136,12 +136,11 @@ class _School:
         found = self.histories(day)
         return found.where(found.is_current)
 
-    def frame(self, day: date) -> pd.DataFrame:
-        """Features of the day's customers."""
-        if day not in self._frames:
-            ids = self.current(day).customer_ids
-            self._frames[day] = described(self.warehouse, self.business, day, ids)
-        return self._frames[day]
+    def frames(self, days: Sequence[date]) -> list[pd.DataFrame]:
+        """Features of each day's customers."""
+        ids = {day: self.current(day).customer_ids for day in days if day not in self._frames}
+        self._frames |= described_on(self.warehouse, self.business, ids)
+        return [self._frames[day] for day in days]
 
     def spent(self, day: date, window_days: int) -> Floats:
         """Revenue of the day's customers in the window after it."""
@@ -186,7 +185,7 @@ class _School:
                 f"{SHORTEST_WINDOW_DAYS} days is over"
             )  # fmt: skip
         learned_on = tuple(sorted(days))
-        frame = pd.concat([self.frame(day) for day in learned_on], ignore_index=True)
+        frame = pd.concat(self.frames(learned_on), ignore_index=True)
         spent = np.concatenate([self.spent(day, window) for day in learned_on])
         try:
             # What went back of earlier purchases is no purchase of the window.
@@ -205,7 +204,7 @@ class _School:
         except DataError:
             return None
         current, window = self.current(day), self._judged_window
-        frame = self.frame(day) if buying.hurdle is not None else None
+        frame = self.frames([day])[0] if buying.hurdle is not None else None
         revenues = buying.revenues(
             current.purchases, frame, horizon_days=window, discount_rate=0.0, threads=self.threads
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 from features.build import build_features
 from features.declarations import FeatureSet
 from features.families import feature_set
+from features.snapshots.building import build_snapshots
 from holdback.business import Business
 from holdback.tables import FEATURES_TABLE
 from holdback.warehouse import Warehouse
@@ -31,12 +33,30 @@ def described(
         is_kept: True to read what the day's scoring kept, where it describes all of them, instead of computing again.
     """
     declared = feature_set(business).without_texts
-    ids = pa.array(customer_ids.tolist(), pa.string())
-    spine = pa.table({"customer_id": ids, "as_of": pa.array([day] * len(ids), pa.date32())})
+    spine = _spine(day, customer_ids)
     table = _kept(warehouse, declared, day, spine) if is_kept else None
     if table is None:
         # The churn definition only says whom a day describes; here the spine does.
         table = build_features(warehouse, business, business.churn[0], day, spine=spine, features=declared)
+    return _frame(table, declared)
+
+
+def described_on(
+    warehouse: Warehouse, business: Business, customer_ids: Mapping[date, npt.NDArray[Any]]
+) -> dict[date, pd.DataFrame]:
+    """Return the same of several days, each with its own customers, from one pass over the feeds."""
+    declared = feature_set(business).without_texts
+    spines = {day: _spine(day, ids) for day, ids in customer_ids.items()}
+    tables = build_snapshots(warehouse, business, business.churn[0], list(spines), spines=spines, features=declared)
+    return {day: _frame(tables.pop(day), declared) for day in customer_ids}
+
+
+def _spine(day: date, customer_ids: npt.NDArray[Any]) -> pa.Table:
+    ids = pa.array(customer_ids.tolist(), pa.string())
+    return pa.table({"customer_id": ids, "as_of": pa.array([day] * len(ids), pa.date32())})
+
+
+def _frame(table: pa.Table, declared: FeatureSet) -> pd.DataFrame:
     frame = feature_frame(table, declared)
     return frame[[feature.name for feature in declared if not feature.protected]]
 

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from holdback.errors import DataError, NotKnowableYet
 from holdback.progress import Progress
@@ -30,7 +31,7 @@ from training.value.backtests import (
     reach_of,
 )
 from training.value.contracts import Holders, contract_holders, first_ending, left_in, paid_in_months
-from training.value.described import days_columns, described
+from training.value.described import days_columns, described_on
 from training.value.figures import factor_rule
 from training.value.hazard import (
     DAYS_PER_MONTH,
@@ -108,7 +109,11 @@ class _School:
         self.judge_on = judged[0] if can_judge else None
         most = min(MOST_LANDMARKS, max(2, self.business.training.snapshots))
         self.learn_on = tuple(sorted({*spread(days, most), *([judged[0]] if can_judge else [])}))
-        self._landmarks = {day: self._landmark(day) for day in self.learn_on}
+        holders = {day: self._holders(day) for day in self.learn_on}
+        frames = described_on(
+            self.warehouse, self.business, {day: found.customer_ids for day, found in holders.items()}
+        )
+        self._landmarks = {day: self._landmark(day, holders[day], frames[day]) for day in self.learn_on}
 
     def _holders(self, day: date) -> Holders:
         found = contract_holders(self.warehouse, self.business, self.feed, day)
@@ -116,14 +121,13 @@ class _School:
         kept = hash_share(found.customer_ids, salt=f"value/{day}") < share if share < 1 else np.ones(len(found), bool)
         return Holders(day, found.customer_ids[kept], found.monthly_amounts[kept])
 
-    def _landmark(self, day: date) -> tuple[Landmark, Floats]:
+    def _landmark(self, day: date, holders: Holders, frame: pd.DataFrame) -> tuple[Landmark, Floats]:
         """The day as a landmark, and what each of its customers pays a month."""
-        holders, months = self._holders(day), _months(day, self.reach)
+        months = _months(day, self.reach)
         left = left_in(
             self.warehouse, self.business, self.feed, day, months,
             known_on=self.as_of, customer_ids=holders.customer_ids,
         )  # fmt: skip
-        frame = described(self.warehouse, self.business, day, holders.customer_ids)
         return Landmark(day, frame, holders.customer_ids, left, months), holders.monthly_amounts
 
     def landmarks(self, reach: Reach) -> list[Landmark]:
