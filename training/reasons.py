@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -167,7 +167,8 @@ def written(value: object, feature: Feature, *, language: Language, currency: st
 
 def to_json(reasons: Sequence[Reason]) -> str:
     """Reasons as the table ``scores`` keeps them: a JSON list, always the same bytes for the same reasons."""
-    return json.dumps([asdict(reason) for reason in reasons], ensure_ascii=False, separators=(",", ":"))
+    told = [{name: getattr(reason, name) for name in Reason.__slots__} for reason in reasons]
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
 def from_json(text: str) -> tuple[Reason, ...]:

@@ -39,6 +39,7 @@ from training.churn import ChurnModel, load
 from training.datasets import feature_frame
 from training.reasons import explain, to_json
 from training.scoring.part_files import disk_errors, laid_out, read, stored, write
+from training.scoring.predicting import null_count, probability_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -156,7 +157,7 @@ def plan_parts(
         as_of: The day.
         version: The model's version.
         model: The model in office.
-        customers_per_part: Customers in a part; by default as many as one statement describes or 50,000, and more
+        customers_per_part: Customers in a part; by default as many as one statement describes or 25,000, and more
             where that would make more than :data:`MOST_PARTS` parts.
 
     Raises:
@@ -221,9 +222,8 @@ def score_part(workspace: Workspace, plan: ScorePlan, number: int) -> PartReceip
     )  # fmt: skip
     described = pa.concat_tables(steps)
     refuse_other_tables(workspace, plan)  # looked at last: then every statement saw the tables of the plan
-    frame = feature_frame(described, declared)
-    nulls = {name: int(frame[name].isna().sum()) for name in plan.watched}
-    probability = _model(plan.folder).probability(frame, threads=workspace.threads)
+    nulls = {name: null_count(described[name]) for name in plan.watched}
+    probability = probability_of(_model(plan.folder), described, declared)
     receipt = PartReceipt(number, count, nulls)
     # The last column, whatever the company calls its own.
     rows = described.append_column("probability", pa.array(probability, pa.float64()))

@@ -1,0 +1,118 @@
+"""Probabilities straight from the feature table are those of the plain path, to the last bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from features.declarations import Feature, FeatureSet, Kind, Meaning
+from holdback.errors import DataError
+from training.churn import ChurnModel, Recipe, fit
+from training.datasets import feature_frame
+from training.encoding import KEPT_LEVELS
+from training.rows import Rows
+from training.scoring.predicting import null_count, probability_of
+
+KINDS: dict[str, Kind] = {
+    "days": "number", "orders": "number", "plan": "category", "city": "category", "remarks": "text",
+}  # fmt: skip
+CITIES = [f"city-{i:02d}" for i in range(80)]
+WORDS = ("bill", "thanks", "shop", "leaving", "price", "call")
+
+
+def declared(kinds: dict[str, Kind] = KINDS) -> FeatureSet:
+    features = [
+        Feature(name, feed="tills", role="transactions", family=name, aggregate="count", unit="",
+                meaning=Meaning(name, name), kind=kind)
+        for name, kind in kinds.items()
+    ]  # fmt: skip
+    return FeatureSet(tuple(features), ())
+
+
+def table(n: int, *, seed: int) -> pa.Table:
+    """Numbers and categories with gaps, eighty cities, and texts."""
+    rng = np.random.default_rng(seed)
+    gap = [rng.random(n) < 0.1 for _ in KINDS]
+    said = [" ".join(rng.choice(WORDS, 4)) for _ in range(n)]
+    return pa.table(
+        {
+            "customer_id": [f"c-{i:05d}" for i in range(n)],
+            "days": pa.array(np.where(gap[0], np.nan, rng.exponential(30, n))),
+            "orders": pa.array(rng.poisson(3, n).astype(float), mask=gap[1]),
+            "plan": pa.array(rng.choice(["basic", "pro"], n), pa.string(), mask=gap[2]),
+            "city": pa.array(rng.choice(CITIES, n), pa.string(), mask=gap[3]),
+            "remarks": pa.array(said, pa.string(), mask=gap[4]),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def model() -> ChurnModel:
+    described = table(3000, seed=1)
+    frame = feature_frame(described, declared())
+    leaning = frame["days"].fillna(90) / 40 - frame["orders"].fillna(0) / 3 + (frame["plan"] == "pro")
+    leaning += frame["city"].isin(CITIES[:20]) - 1
+    churned = np.random.default_rng(2).random(len(frame)) < 1 / (1 + np.exp(-leaning))
+    keys = np.asarray(described["customer_id"].to_pylist(), dtype=object)
+    rows = Rows(
+        frame.drop(columns="remarks"), keys, np.full(len(frame), np.datetime64("2026-01-01")), churned.to_numpy(),
+        texts=frame[["remarks"]],
+    )  # fmt: skip
+    found = fit(rows, threads=1, recipe=Recipe(learning_rate=0.2, most_trees=60, seed_count=2)).model
+    assert len(found.encoding.kept["city"]) == KEPT_LEVELS
+    return found
+
+
+def plain(model: ChurnModel, described: pa.Table) -> np.ndarray:
+    return model.probability(feature_frame(described, declared()), threads=1)
+
+
+def test_every_probability_is_that_of_the_plain_path_to_the_last_bit(model: ChurnModel) -> None:
+    assert {"remarks"} == set(model.encoding.texts)
+    described = pa.concat_tables([table(700, seed=3), table(900, seed=4)])  # parts of a day are chunks of their own
+    found = probability_of(model, described, declared())
+    assert len(np.unique(found)) > 100
+    assert found.tobytes() == plain(model, described).tobytes()
+
+
+def test_levels_that_the_model_never_saw_and_columns_without_any_value_too(model: ChurnModel) -> None:
+    described = table(300, seed=5)
+    odd = ["(missing)", "(other)", "never seen", "", None, "basic"] * 50
+    for name, values in (("plan", odd), ("city", odd), ("remarks", [None] * 300)):
+        described = described.set_column(described.column_names.index(name), name, pa.array(values, pa.string()))
+    for name in ("orders", "city"):
+        empty = pa.nulls(300, described.schema.field(name).type)
+        described = described.set_column(described.column_names.index(name), name, empty)
+        assert probability_of(model, described, declared()).tobytes() == plain(model, described).tobytes()
+
+
+def test_numbers_of_any_width_and_long_texts_too(model: ChurnModel) -> None:
+    described = table(200, seed=6)
+    for name, kind in (("orders", pa.int32()), ("days", pa.float32()), ("city", pa.large_string())):
+        place = described.column_names.index(name)
+        described = described.set_column(place, name, described[name].cast(kind))
+    assert probability_of(model, described, declared()).tobytes() == plain(model, described).tobytes()
+
+
+def test_a_column_that_changed_its_kind_goes_the_plain_way(model: ChurnModel) -> None:
+    described = table(200, seed=7).drop_columns(["plan"]).append_column("plan", pa.array(np.ones(200)))
+    kinds = declared({**KINDS, "plan": "number"})
+    expected = model.probability(feature_frame(described, kinds), threads=1)
+    assert probability_of(model, described, kinds).tobytes() == expected.tobytes()
+
+
+def test_nobody_has_no_probability_and_a_missing_column_is_named(model: ChurnModel) -> None:
+    nobody = table(10, seed=8).slice(0, 0)
+    assert probability_of(model, nobody, declared()).shape == (0,)
+    without = declared({name: kind for name, kind in KINDS.items() if name != "city"})
+    with pytest.raises(DataError, match="needs the columns city, which are missing"):
+        probability_of(model, table(10, seed=9), without)
+
+
+def test_rows_without_a_value_are_counted_as_a_frame_counts_them() -> None:
+    described = table(500, seed=10)
+    frame: pd.DataFrame = feature_frame(described, declared())
+    assert {name: null_count(described[name]) for name in KINDS} == frame.isna().sum().to_dict()
+    assert null_count(described.slice(0, 0)["days"]) == 0
