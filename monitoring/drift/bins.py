@@ -280,17 +280,19 @@ def _values(
 ) -> dict[str, ColumnBins]:
     if not categories:
         return {}
+    # Who is of which half is found out once for all columns, and a value's customers are not counted: one or more.
+    cast = ", ".join(f"{quoted(name)}::varchar as v{i}" for i, name in enumerate(categories))
+    halved = f"with _halved as (select customer_id, {_CHOOSING_HALF} as is_choosing, {cast} from {relation} as _rows)"
     each = [
-        f"(with sizes as (select {quoted(name)}::varchar as value, count(*) filter (where {_CHOOSING_HALF}) as n, "
-        f"count(distinct customer_id) as customers from {relation} as _rows "
-        f"where {quoted(name)} is not null group by all) "
+        f"(with sizes as (select v{i} as value, count(*) filter (where is_choosing) as n, "
+        f"min(customer_id) = max(customer_id) as is_single from _halved where v{i} is not null group by v{i}) "
         f"select {i} as place, value, n, (select count(*) from sizes) as value_count, "
-        "(select count(*) from sizes where customers = 1) as singletons "
+        "(select count(*) from sizes where is_single) as singletons "
         f"from sizes order by n desc, value limit {KNOWN_VALUES})"
-        for i, name in enumerate(categories)
+        for i in range(len(categories))
     ]
     found: dict[int, list[dict[str, Any]]] = {}
-    query = f"select * from ({' union all '.join(each)}) order by place, n desc, value"
+    query = f"{halved} select * from ({' union all '.join(each)}) order by place, n desc, value"
     for row in warehouse.query(query, frames=frames).to_pylist():
         found.setdefault(row["place"], []).append(row)
     columns = {}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: A remark is cut at this many characters.
 LONGEST_REMARK: Final = 2_000
@@ -54,6 +57,23 @@ def plain_text(given: str | None) -> str | None:
         text = unescape(text[:LONGEST_SOURCE])
     text = _BLANKS.sub(" ", _JUNK.sub("", text[:LONGEST_SOURCE])).strip()
     return text[:LONGEST_REMARK].rstrip() or None
+
+
+def plain_texts(given: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return :func:`plain_text` of each remark: what several customers wrote alike is looked at once.
+
+    Args:
+        given: Remarks as they came, null where there is none.
+
+    Returns:
+        As many texts, null where there are no words.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    different = given.unique()
+    words = pa.array([plain_text(text) for text in different.to_pylist()], pa.string())
+    return words.take(pc.index_in(given, value_set=different))
 
 
 def _without_unseen(text: str) -> str:

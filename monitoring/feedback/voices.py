@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.asking import ASKED_KINDS
 from features.clocks import Clock, known_rows
@@ -15,7 +16,7 @@ from holdback.business import Business, Feed
 from holdback.scales import ScaleSpan, scale_spans
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
-from monitoring.feedback.plain import LONGEST_READ, plain_text
+from monitoring.feedback.plain import LONGEST_READ, plain_texts
 
 #: What a question is when its feed does not say, by its scale.
 _KIND_OF_SCALE: Final = {"nps": "nps", "five": "csat", "ten": "rating", "hundred": "rating"}
@@ -82,13 +83,11 @@ def read_voices(warehouse: Warehouse, business: Business, as_of: date, *, days: 
         f"-- voices: one row per request, review or contact, as known on {as_of}.\n"
         f"select * from (\n    {union}\n)\norder by event_at, feed, batch_id, row_number, customer_id"
     )
-    remarks = [plain_text(text) for text in found["remark"].to_pylist()]
+    remarks = plain_texts(found["remark"])
     columns = {name: found[name] for name in VOICES.names if name in found.column_names}
-    columns["remark"] = pa.array(remarks, pa.string())
-    spoke = zip(found["is_scored"].to_pylist(), found["kind"].to_pylist(), remarks, strict=True)
-    columns["is_answered"] = pa.array(
-        [is_scored or kind not in ASKED_KINDS or remark is not None for is_scored, kind, remark in spoke], pa.bool_()
-    )
+    columns["remark"] = remarks
+    is_asked = pc.is_in(found["kind"], value_set=pa.array(sorted(ASKED_KINDS), found["kind"].type))
+    columns["is_answered"] = pc.or_(pc.or_(found["is_scored"], pc.invert(is_asked)), pc.is_valid(remarks))
     return pa.table({name: columns[name] for name in VOICES.names}).cast(VOICES)
 
 

@@ -85,8 +85,26 @@ def segments_of(
     return build_segments(warehouse, business, churn, day, spine=spine), False
 
 
-def grouped(warehouse: Warehouse, business: Business, churn: Churn, day: date, by: str, *, spine: pa.Table) -> pa.Table:
+def grouped(
+    warehouse: Warehouse,
+    business: Business,
+    churn: Churn,
+    day: date,
+    by: str,
+    *,
+    spine: pa.Table,
+    segments: pa.Table | None = None,
+) -> pa.Table:
     """Return ``customer_id, value`` of every customer of a spine, as known on the day.
+
+    Args:
+        warehouse: Where the feeds are.
+        business: The company.
+        churn: One of its churn definitions.
+        day: The day of knowledge.
+        by: How they are divided.
+        spine: ``customer_id, as_of``.
+        segments: What :func:`segments_of` said of the spine's day, where that is known already.
 
     Raises:
         BusinessFileError: customers cannot be divided so.
@@ -95,7 +113,9 @@ def grouped(warehouse: Warehouse, business: Business, churn: Churn, day: date, b
     frames = {"spine": spine}
     steps: list[Step] = []
     if by in _COLUMNS:
-        frames["_segments"], _ = segments_of(warehouse, business, churn, day, spine=spine)
+        if segments is None:
+            segments, _ = segments_of(warehouse, business, churn, day, spine=spine)
+        frames["_segments"] = segments
         own = f"select customer_id, {_COLUMNS[by]} as value from _segments"
     elif by == "plan" and "plan" not in _attributes(business):
         own = _plans(business, Clock.of(business, day), corrected=corrected_tables(warehouse))

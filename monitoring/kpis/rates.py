@@ -36,6 +36,7 @@ def churn_rates(
     by: str = MONTH,
     on: date | None = None,
     outcomes: tuple[date, pa.Table] | None = None,
+    segments: pa.Table | None = None,
 ) -> ChurnRates:
     """Return churn rates with their Wilson intervals, as known at ``as_of``.
 
@@ -48,6 +49,7 @@ def churn_rates(
         on: The day whose customers are counted; by default the newest first day of a month whose outcomes are known
             (for kind ``column``, the day of knowledge). Not for rates by month, each of which has its own.
         outcomes: What :func:`known_outcomes` said, by whoever asks for several groups of the same day.
+        segments: What :func:`monitoring.kpis.groups.segments_of` said of the day of ``outcomes``, likewise.
 
     Raises:
         BusinessFileError: customers cannot be divided so.
@@ -60,7 +62,8 @@ def churn_rates(
             raise ValueError(f"churn rates by month have no day of their own (got {on}). Divide by something else.")
         return _by_month(warehouse, business, churn, as_of)
     day, labels = outcomes or known_outcomes(warehouse, business, churn, as_of, on=on)
-    values = grouped(warehouse, business, churn, day, by, spine=labels.select(["customer_id", "as_of"]))
+    spine = labels.select(["customer_id", "as_of"])
+    values = grouped(warehouse, business, churn, day, by, spine=spine, segments=segments)
     counted = warehouse.query(
         "select value, count(*) as described, count(churned) as known, count(*) filter (where churned) as gone "
         "from grouped inner join labels using (customer_id) group by value",

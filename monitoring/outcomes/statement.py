@@ -34,7 +34,7 @@ def statement(asked: Asked, assigned: Assigned, division: Division, *, near: str
     """
     steps = [
         *assigned.steps,
-        Step("_entered", "everybody, numbered, with the days of his own", _entered()),
+        Step("_entered", "everybody, numbered, with the days of his own", _entered(is_single=assigned.is_single)),
         Step("spine", "whose rows are read", "select customer_id from _entered"),
         *contract_steps(asked),
         *leaving_steps(asked, near),
@@ -49,14 +49,15 @@ def statement(asked: Asked, assigned: Assigned, division: Division, *, near: str
     ]
     names = [*BASE, *(f"outcome_{n}" for n in range(len(asked.business.outcomes)))]
     steps += _unit_steps("_units", names, "", is_single=assigned.is_single)
+    steps.append(_unit_days(is_single=assigned.is_single))
     centre = select([f"round(avg({name})) as {name}" for name in names], "from _units")
     steps.append(Step("_centre", "about what the totals lie; whole, so that counts and cents stay exact", centre))
     answers = {
         "groups": _moments("_units", names, '"group"'),
         "centre": "select * from _centre",
         "lives": _LIVES,
-        "churners": _churners(is_single=assigned.is_single),
-        "entries": _entries(is_single=assigned.is_single),
+        "churners": _CHURNERS,
+        "entries": _ENTRIES,
         "exposure": _EXPOSURE,
         "facts": _FACTS,
         "ranks": _RANKS,
@@ -79,11 +80,12 @@ def _moments(units: str, names: Sequence[str], keys: str) -> str:
     return f"select {keys}, {moment_columns(names)} from ({rows}) group by {keys}"
 
 
-def _entered() -> str:
+def _entered(*, is_single: bool) -> str:
     days = ["entered_at", "before_at", "lead_at", "ends_on", "ends_at", "follow_at", "follow_days", "is_mature"]
-    return select(
-        ["row_number() over () as who", *COLUMNS, *days], "from _assigned inner join _days using (entered_on)"
-    )
+    # Units are told apart by a number: their names would be carried along to the end, a copy for each customer.
+    numbered = {} if is_single else {"unit_id": "dense_rank() over (order by unit_id) as unit_id"}
+    columns = ["row_number() over () as who", *(numbered.get(name, name) for name in COLUMNS), *days]
+    return select(columns, "from _assigned inner join _days using (entered_on)")
 
 
 def _followed(asked: Asked, division: Division) -> str:
@@ -194,18 +196,21 @@ _FACTS = """select count(*) filter (where is_mature) as matured_count,
     from _followed"""
 
 
-def _churners(*, is_single: bool) -> str:
-    units = """select unit_id, "group", min(left_on) as left_on, min(propensity) as propensity
-        from _followed group by unit_id, "group\""""
-    return f"""select left_on as churned_on, "group", propensity, count(*) as unit_count
-    from ({"_followed" if is_single else units}) where left_on is not null
+def _unit_days(*, is_single: bool) -> Step:
+    """When each unit entered, and when its first member left: looked at once for whoever asks."""
+    columns = ["left_on", "entered_on", "propensity"]
+    if is_single:
+        return Step("_unit_days", "every unit is one customer", select(['"group"', *columns], "from _followed"))
+    first = [f"min({name}) as {name}" for name in columns]
+    grouped = select(['"group"', *first], 'from _followed\n    group by unit_id, "group"')
+    return Step("_unit_days", "when each unit entered, and when its first member left", grouped)
+
+
+_CHURNERS = """select left_on as churned_on, "group", propensity, count(*) as unit_count
+    from _unit_days where left_on is not null
     group by left_on, "group", propensity"""
 
-
-def _entries(*, is_single: bool) -> str:
-    units = """select unit_id, "group", min(entered_on) as entered_on, min(propensity) as propensity
-        from _followed group by unit_id, "group\""""
-    return f"""select entered_on, propensity, count(*) filter (where "group" = 'treatment') as treatment_units,
+_ENTRIES = """select entered_on, propensity, count(*) filter (where "group" = 'treatment') as treatment_units,
         count(*) filter (where "group" = 'holdout') as holdout_units
-    from ({"_followed" if is_single else units})
+    from _unit_days
     group by entered_on, propensity"""

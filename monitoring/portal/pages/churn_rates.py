@@ -14,6 +14,7 @@ from holdback.errors import BusinessFileError, DataError, HoldbackError, NotKnow
 from monitoring.churn_history import first_event_on
 from monitoring.churn_records import first_cancellation_on
 from monitoring.kpis import ChurnRates, GroupRate, RevenueChurn, churn_rates, group_names, known_outcomes, revenue_churn
+from monitoring.kpis.groups import segments_of
 from monitoring.portal.source import Source
 from monitoring.proportions import ShareDifference, newcombe
 
@@ -174,8 +175,10 @@ def read_divided(source: Source) -> Divided | None:
         outcomes = known_outcomes(warehouse, business, churn, as_of)
     except HoldbackError:
         return None  # why is told by the months
+    spine = outcomes[1].select(["customer_id", "as_of"])
+    segments, _ = segments_of(warehouse, business, churn, outcomes[0], spine=spine)
     by_name = {
-        name: churn_rates(warehouse, business, churn, as_of, by=name, outcomes=outcomes)
+        name: churn_rates(warehouse, business, churn, as_of, by=name, outcomes=outcomes, segments=segments)
         for name in group_names(business)
     }
     compared = sum(min(_shown(found), MOST_GROUPS) for found in by_name.values())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
+import pyarrow as pa
 import pytest
 
-from monitoring.feedback.plain import LONGEST_REMARK, plain_text
+from monitoring.feedback.plain import LONGEST_REMARK, plain_text, plain_texts
 
 MEGABYTE = 1_000_000
 STYLES = "<html><head><title>Re: x</title><style>" + "p { margin: 0 } " * 60_000 + "</style></head>"
@@ -59,3 +60,11 @@ def test_a_megabyte_of_anything_takes_no_time_and_no_more_room(part: str) -> Non
     text = plain_text(part * (MEGABYTE // len(part)))
     assert time.process_time() - began < 2  # measured 0.2 s at most; a parser left alone takes minutes
     assert text is None or len(text) <= LONGEST_REMARK
+
+
+def test_many_remarks_become_what_each_becomes_alone() -> None:
+    alike = ["<p>Hola</p>", None, "Hola", "", " \x00 ", "<p>Hola</p>"]
+    given = pa.chunked_array([alike, [], ["otra &amp; vez", None], alike], pa.string())
+    assert plain_texts(given).to_pylist() == [plain_text(text) for text in given.to_pylist()]
+    assert plain_texts(pa.chunked_array([], pa.string())).to_pylist() == []
+    assert plain_texts(pa.chunked_array([[None, None]], pa.string())).to_pylist() == [None, None]

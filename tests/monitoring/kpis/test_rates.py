@@ -9,7 +9,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from holdback.errors import BusinessFileError, DataError, NotKnowableYet
 from monitoring.churn_history import churn_history
-from monitoring.kpis import ChurnRates, GroupRate, churn_rates, group_names
+from monitoring.kpis import ChurnRates, GroupRate, churn_rates, group_names, known_outcomes
+from monitoring.kpis.groups import segments_of
 from tests.features.world import Memory, Row
 from tests.monitoring.kpis.company import AS_OF, MAY, REACH, RECORDED, at, cancel, company, names, start, world
 
@@ -93,6 +94,11 @@ def test_by_plan_flag_stage_and_cohort() -> None:
     assert told(rates(warehouse, "stage")) == {"new": (2, 20), "steady": (2, 20)}
     assert told(rates(warehouse, "rfm")) == {"not known": (4, 40)}
     assert told(rates(warehouse, "value")) == {"not known": (4, 40)}
+    day, labels = outcomes = known_outcomes(warehouse, company(), CANCELLED, AS_OF)
+    segments, _ = segments_of(warehouse, company(), CANCELLED, day, spine=labels.select(["customer_id", "as_of"]))
+    for by in group_names(company()):  # asked together, all groups are told as each is told alone
+        together = churn_rates(warehouse, company(), CANCELLED, AS_OF, by=by, outcomes=outcomes, segments=segments)
+        assert together == rates(warehouse, by)
 
 
 def test_a_rate_waits_for_its_outcomes_and_says_how_long() -> None:
