@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PACKAGES := holdback features training campaigns monitoring flows simulator
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadscope
 PYTEST_ARGS ?=
+BENCH_ARGS ?= $(if $(BENCH_QUICK),,--write)
 
 # Nobody is told that anything here runs.
 export DO_NOT_TRACK := true
@@ -15,7 +16,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export GX_ANALYTICS_ENABLED := false
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-slow test-all check format docs bench night soak study clean
+.PHONY: help demo install test test-slow test-all check format docs bench profile night soak study clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,7 +50,10 @@ docs: $(VENV)/installed-dev  ## write the generated pages again (data dictionary
 	@$(BIN)/python docs/generate.py
 
 bench: $(VENV)/installed-dev  ## measure the ratios that the project promises (BENCH_QUICK=1: a small run)
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+profile: $(VENV)/installed-dev  ## keep a flame graph of each step of a day in build/profiles (PROFILE_ARGS="--customers 20000")
+	@$(BIN)/python -m bench.profile $(PROFILE_ARGS)
 
 night: $(VENV)/installed-dev  ## a million customers on two cores and 4 GB: load, train, two days (two hours, 25 GB of disk)
 	@$(BIN)/python -m bench.night

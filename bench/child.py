@@ -1,50 +1,128 @@
-"""What is measured, each in a process of its own: ``python -m bench.child TASK FOLDER [CUSTOMERS]``."""
+"""What is measured, each in a process of its own: ``python -m bench.child TASK FOLDER [ARGUMENTS]``."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bench.chosen import chosen
 from bench.world import AS_OF, business, lake_at
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-def features(folder: Path) -> dict[str, object]:
-    """Compute the feature table of the day, part by part, and say what came out."""
+
+def features(folder: Path, which: str = "all", file: str = "") -> dict[str, object]:
+    """Compute the feature table of the day, part by part, and say what came out.
+
+    Args:
+        folder: The company's warehouse.
+        which: See :func:`bench.chosen.chosen`.
+        file: Where the table is written; it is not kept when empty.
+    """
     from features.build import feature_steps
-    from features.families import feature_set
 
-    company = business()
-    digest, rows, orders = hashlib.sha256(), 0, 0.0
-    for part in feature_steps(lake_at(folder), company, company.churn[0], AS_OF):
+    company, declared, before = business(), chosen(which), time.process_time()
+    parts = feature_steps(lake_at(folder), company, company.churn[0], AS_OF, features=declared)
+    told = received(parts, file)
+    return told | {"features": len(declared), "cpu_seconds": time.process_time() - before}
+
+
+def hand(folder: Path, file: str = "") -> dict[str, object]:
+    """Compute the shared features with SQL written by hand, over the same ranges of customers, handed on alike."""
+    from features.computation import customers_per_step
+    from features.spine import build_spine
+
+    company, lake = business(), lake_at(folder)
+    declared = chosen("shared")
+    statements = [sql.read_text(encoding="utf-8") for sql in sorted((Path(__file__).parent / "hand_sql").glob("*.sql"))]
+
+    def parts() -> Iterator[pa.Table]:
+        spine = build_spine(lake, company, company.churn[0], AS_OF)
+        size = customers_per_step(lake, declared, spine.num_rows)
+        for start in range(0, spine.num_rows, size):
+            described = spine.slice(start, size)
+            frames = {"spine": described}
+            for sql in statements:
+                part = lake.query(sql, frames=frames)
+                for name in part.column_names[2:]:
+                    described = described.append_column(name, part[name])
+            yield described.select(["customer_id", "as_of", *declared.names])
+
+    before = time.process_time()
+    told = received(parts(), file)
+    return told | {"features": len(declared), "cpu_seconds": time.process_time() - before}
+
+
+def received(parts: Iterator[pa.Table], file: str) -> dict[str, object]:
+    """Take a feature table in parts, none of which is kept; say what came, as a digest of every value."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    digest, rows, orders, writer = hashlib.sha256(), 0, 0.0, None
+    for part in parts:
         for column in part.itercolumns():
             for chunk in column.chunks:
                 for buffer in chunk.buffers():
                     digest.update(buffer or b"")
         rows += part.num_rows
-        orders += sum(part["order_count_all"].to_pylist())
-    return {
-        "rows": rows,
-        "features": len(feature_set(company)),
-        "orders": int(orders),
-        "digest": digest.hexdigest(),
-    }
+        orders += pc.sum(part["order_count_all"]).as_py() if "order_count_all" in part.column_names else 0
+        if file:
+            writer = writer or pq.ParquetWriter(file, part.schema)
+            writer.write_table(part)
+        del part  # or it would be held while the next one is computed
+    if writer:
+        writer.close()
+    return {"rows": rows, "orders": int(orders), "digest": digest.hexdigest()}
 
 
-def scan(folder: Path) -> dict[str, object]:
-    """Read the same columns of the same rows, with the cheapest aggregate there is."""
+def scan(folder: Path, which: str = "all") -> dict[str, object]:
+    """Read the columns that the features read, of the same rows, with the cheapest aggregate there is."""
     from features.clocks import Clock
+    from features.compiler import compile_features
 
     company, lake = business(), lake_at(folder)
-    now, rows = Clock.of(company, AS_OF).now, 0
-    for name, feed in company.feeds.items():
-        read = [column for column in feed.mapped_columns if column.name != "campaign"]
+    clock = Clock.of(company, AS_OF)
+    rows = 0
+    for name, sql in compile_features(chosen(which), clock).items():
+        words = set(re.findall(r"\w+", sql))
+        read = [column for column in company.feeds[name].mapped_columns if column.name in words]
         sums = [f"{'sum' if c.type in ('money', 'integer', 'number') else 'max'}({c.name}) as {c.name}" for c in read]
         listed = ", ".join([*sums, "max(loaded_at) as loaded_at", "count(*) as counted"])
         # The condition keeps DuckDB from answering out of the files' statistics without reading a row.
-        rows += lake.query(f"select {listed} from {name} where event_at < {now}")["counted"][0].as_py()
+        rows += lake.query(f"select {listed} from {name} where event_at < {clock.now}")["counted"][0].as_py()
     return {"rows": rows}
+
+
+def export(folder: Path, to: str) -> dict[str, object]:
+    """Write what other tools read: each feed as one Parquet file, and whom the day describes.
+
+    ``FEED_visible`` holds only the rows that both clocks let through, with their instant as a value besides.
+    """
+    import pyarrow.parquet as pq
+
+    from features.spine import build_spine
+
+    company, lake, target = business(), lake_at(folder), Path(to)
+    target.mkdir(exist_ok=True)
+    now = company.instant(AS_OF)
+    visible = f"where event_at < timestamp '{now}' and loaded_at <= timestamp '{now}'"
+    with lake.connection() as connection:
+        for name in company.feeds:
+            connection.execute(f"copy (select * from {name}) to '{target}/{name}.parquet' (format parquet)")
+            kept = f"select *, event_at as happened_at from {name} {visible}"
+            connection.execute(f"copy ({kept}) to '{target}/{name}_visible.parquet' (format parquet)")
+        for kind in ("savings", "checking"):
+            kept = f"select * from levels {visible} and account_kind = '{kind}'"
+            connection.execute(f"copy ({kept}) to '{target}/levels_{kind}_visible.parquet' (format parquet)")
+    pq.write_table(build_spine(lake, company, company.churn[0], AS_OF), target / "spine.parquet")
+    return {"now": now.isoformat()}
 
 
 def build(folder: Path, customers: int) -> dict[str, object]:
@@ -105,8 +183,14 @@ def outcomes(folder: Path) -> dict[str, object]:
     company = business()
     cohort = Cohort("spring", 1, company.churn[0], HORIZON_DAYS, None)
     found = read_outcomes(Lake(folder, company.tables, threads=2), company, cohort, READ_ON)
-    units = {f"{group}_units": found.groups[group].count for group in GROUPS}
+    units: dict[str, object] = {f"{group}_units": found.groups[group].count for group in GROUPS}
     return units | {f"{group}_churned": round(found.groups[group].total("churned")) for group in GROUPS}
+
+
+#: Tasks of one company's features: each takes its folder, and further arguments as texts.
+SIDES: Mapping[str, Callable[..., dict[str, object]]] = {
+    "features": features, "hand": hand, "scan": scan, "export": export,
+}  # fmt: skip
 
 
 if __name__ == "__main__":
@@ -118,6 +202,8 @@ if __name__ == "__main__":
         done = campaign(where, int(arguments[1]))
     elif task == "allocate":
         done = allocate(int(arguments[0]))
+    elif task in SIDES:
+        done = SIDES[task](where, *arguments[1:])
     else:
-        done = {"features": features, "scan": scan, "truth": truth, "outcomes": outcomes}[task](where)
+        done = {"truth": truth, "outcomes": outcomes}[task](where)
     print(json.dumps(done))

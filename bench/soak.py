@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from bench.__main__ import ROOT, say
+from bench.measuring import ROOT, say
 from flows import settings, steps
 from flows.alerting import alert_step
 from flows.publication import portal_step

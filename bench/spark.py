@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import psutil  # type: ignore[import-untyped]
 
-from bench.__main__ import ROOT, say
+from bench.measuring import ROOT, say
 from bench.world import AS_OF, business, write_world
 from holdback.warehouse import Lake
 from holdback.workspace import Workspace

@@ -14,8 +14,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.measuring import Size, measure, task
+from bench.reporting import Theme, seconds
+
 if TYPE_CHECKING:
-    from bench.__main__ import Line
     from holdback.business import Business
     from holdback.warehouse import Lake
 
@@ -32,23 +34,14 @@ MORE: list[dict[str, Any]] = [
 ]
 
 
-def trigger_lines(quick: bool) -> tuple[list[Line], list[str]]:
-    """Measure one asking of all triggers; return the lines, and what was wrong."""
-    from bench.__main__ import Line, measure, verdict
-
-    customers = 50_000 if quick else 1_000_000
-    measured = measure([sys.executable, "-m", "bench.triggers", str(customers)], runs=1, label="triggers")
+def theme(size: Size) -> Theme:
+    """Measure one asking of all triggers."""
+    customers = size.of(1_000_000, 50_000)
+    measured = measure(task("triggers", customers), runs=1, label="triggers")
     found = json.loads(measured.output)
-    limit = LIMIT_SECONDS * customers / 1_000_000
-    wrong = [] if found["firings"] > 0 else ["no trigger of the bank fired"]
-    return [
-        Line(
-            f"all {found['triggers']} triggers of a bank, {customers:,} customers, {found['firings']:,} firings",
-            f"{found['cpu_seconds']:.1f} s of CPU",
-            f"{limit:.1f} s",
-            verdict(found["cpu_seconds"] <= limit),
-        )
-    ], wrong
+    what = f"all {found['triggers']} triggers of a bank, {customers:,} customers, {found['firings']:,} firings"
+    wrong = () if found["firings"] > 0 else ("no trigger of the bank fired",)
+    return Theme((seconds(what, float(found["cpu_seconds"]), LIMIT_SECONDS * customers / 1_000_000),), wrong)
 
 
 def bank() -> Business:

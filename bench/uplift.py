@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bench.measuring import THREADS, Size, taking_turns, task
+from bench.reporting import Line, Theme, memory
+
 if TYPE_CHECKING:
-    from bench.__main__ import Line
     from training.uplift.trial import Trial
 
 FEATURES = 60
 LIMIT = 3.0
-THREADS = 2
 
 
 def trial_of(customers: int, *, rng: np.random.Generator) -> tuple[Trial, np.ndarray]:
@@ -46,35 +47,21 @@ def trial_of(customers: int, *, rng: np.random.Generator) -> tuple[Trial, np.nda
     ), gain
 
 
-def uplift_lines(quick: bool) -> tuple[list[Line], list[str]]:
-    """Measure the DR-stack against a T-learner on the same rows; return the lines, and what was wrong."""
-    from bench.__main__ import Line, measure, verdict
-
-    customers = 20_000 if quick else 100_000
-    found = {}
-    for task in ("t_learner", "stack"):
-        command = [sys.executable, "-m", "bench.uplift", task, str(customers)]
-        measured = measure(command, runs=1 if quick else 3, label=f"uplift: {task}")
-        found[task] = (measured, json.loads(measured.output))
-    (cheap, plain), (dear, stack) = found["t_learner"], found["stack"]
-    ratio = stack["cpu_seconds"] / plain["cpu_seconds"]
-    least = 0.5 if quick else 0.7
-    told = f"the stack's uplift correlates {stack['correlation']:.2f} with the truth"
-    wrong = [told] if stack["correlation"] < least else []
-    return [
-        Line(
-            f"DR-stack on {customers:,} customers x {FEATURES} features, against a T-learner (imports left out)",
-            f"{ratio:.1f} x ({stack['cpu_seconds']:.1f} s / {plain['cpu_seconds']:.1f} s of CPU)",
-            f"{LIMIT:.0f} x",
-            verdict(ratio <= LIMIT),
-        ),
-        Line(
-            "peak memory of the same (T-learner beside it)",
-            f"{dear.peak_megabytes:.0f} MB ({cheap.peak_megabytes:.0f} MB)",
-            "2,000 MB",
-            verdict(dear.peak_megabytes <= 2000),
-        ),
-    ], wrong
+def theme(size: Size) -> Theme:
+    """Measure the DR-stack against a T-learner on the same rows."""
+    customers = size.of(100_000, 20_000)
+    measured = taking_turns(
+        {name: task("uplift", name, customers) for name in ("t_learner", "stack")}, runs=1 if size.is_quick else 3
+    )
+    cheap, dear = measured["t_learner"], measured["stack"]
+    plain, stacked = json.loads(cheap.output), json.loads(dear.output)
+    ratio = stacked["cpu_seconds"] / plain["cpu_seconds"]
+    told = f"the stack's uplift correlates {stacked['correlation']:.2f} with the truth"
+    wrong = (told,) if stacked["correlation"] < (0.5 if size.is_quick else 0.7) else ()
+    what = f"DR-stack on {customers:,} customers x {FEATURES} features, against a T-learner (imports left out)"
+    both = f"{ratio:.2f} x ({stacked['cpu_seconds']:.1f} s / {plain['cpu_seconds']:.1f} s of CPU)"
+    line = Line(what, both, f"at most {LIMIT:g} x", ratio / LIMIT)
+    return Theme((line, memory("peak memory of the same (T-learner)", dear, 2000, beside=cheap)), wrong)
 
 
 def stack(trial: Trial) -> np.ndarray:
@@ -117,9 +104,9 @@ if __name__ == "__main__":
 
     import training.uplift.fitting  # noqa: F401
 
-    task, count = sys.argv[1], int(sys.argv[2])
+    which, count = sys.argv[1], int(sys.argv[2])
     offered, truth = trial_of(count, rng=np.random.default_rng(13))
     before = time.process_time()
-    uplift = {"stack": stack, "t_learner": t_learner}[task](offered)
+    uplift = {"stack": stack, "t_learner": t_learner}[which](offered)
     spent = time.process_time() - before
     print(json.dumps({"cpu_seconds": spent, "correlation": float(np.corrcoef(uplift, truth)[0, 1])}))
