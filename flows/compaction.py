@@ -5,19 +5,22 @@ from __future__ import annotations
 from flows.watching import tell
 from holdback.workspace import Workspace
 
+#: What is written with every batch: the table, and by what its rows are asked for.
+_OF_BATCHES = {"batches": "as_of", "validations": "as_of", "profiles": "as_of", "quarantine": "batch_id"}
 _MOST_FILES = 60
 _FEW_FILES = 8
 _SMALL_BYTES = 64_000_000
 _PATIENCE_SECONDS = 60
 
 
-def compact(workspace: Workspace, tables: set[str]) -> None:
-    """Sort the tables that many small batches have made slow to read."""
-    for table in sorted(tables):
+def compact(workspace: Workspace, feeds: set[str]) -> None:
+    """Sort the tables of feeds that many small batches have made slow to read, and those that tell of batches."""
+    by = dict.fromkeys(feeds, "customer_id") | {"superseded": "feed"} | _OF_BATCHES
+    for table in sorted(by):
         if _is_scattered(workspace, table):
             tell(f"sorting {table}", 0, 1)
             with workspace.lock("ingest", wait_seconds=_PATIENCE_SECONDS):
-                workspace.warehouse.compact(table, by="feed" if table == "superseded" else "customer_id")
+                workspace.warehouse.compact(table, by=by[table])
 
 
 def compact_ledger(workspace: Workspace) -> None:

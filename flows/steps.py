@@ -59,7 +59,8 @@ def ingest_step(
                 raise  # refused before any rule was judged: there is nothing to show
             raise ContractBroken(f"{error}\nEvery rule's result: {write_validation_page(workspace)}") from error
         new = [batch for batch in result.batches if not batch.was_known_already]
-        compact(workspace, {batch.feed for batch in new} | ({"superseded"} if new else set()))
+        if new:
+            compact(workspace, {batch.feed for batch in new})
         wanted = dict.fromkeys([*(batch.batch_id for batch in new), *_without_page(workspace, as_of)])
         pages = [str(page) for page in write_validation_pages(workspace, list(wanted))]
         return {**receipt_of(result), "pages": pages}

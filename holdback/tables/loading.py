@@ -32,6 +32,7 @@ LOADING: tuple[Table, ...] = (
             Column("released_from", "text", "Batch in quarantine that this one was released from"),
             Column("replaces", "text", "Earlier batch of the same file, all of whose rows this one accounts for"),
         ),
+        is_in_one_piece=True,
     ),
     Table(
         "quarantine",
@@ -85,6 +86,7 @@ LOADING: tuple[Table, ...] = (
             Column("expected", "text", "What the rule asks, in words", required=True),
             Column("expectation", "text", "The Great Expectations expectation that judged it"),
         ),
+        is_in_one_piece=True,
     ),
     Table(
         "profiles",
@@ -99,6 +101,7 @@ LOADING: tuple[Table, ...] = (
             Column("value", "number", "The value", required=True),
             Column("row_count", "integer", "Rows it was computed from", required=True),
         ),
+        is_in_one_piece=True,
     ),
     Table(
         "forgotten",

@@ -231,7 +231,7 @@ class Lake:
         return 0 if existing is None else sum(Path(file).stat().st_size for file in existing.files)
 
     def compact(self, table: str, *, by: str) -> None:
-        """Rewrite a table (not one stored by day) as one sorted run: a query on a range of ``by`` then reads little.
+        """Rewrite a table as one sorted run: a query on a range of ``by`` then reads little. One stored by day is left.
 
         The rows and the batches stay the same; who reads an older version keeps its files. A batch that comes in
         between stays beside the run, unsorted.
@@ -247,6 +247,8 @@ class Lake:
             if found is None:
                 return
             existing, snapshot = found
+            if snapshot.partition_columns:
+                return
             columns = ", ".join(f'"{name}"' for name in snapshot.fields)
             order = ", ".join(f'"{name}"' for name in dict.fromkeys((by, *_ROW_ORDER)) if name in snapshot.fields)
             with self._turn(table), self.connection("") as connection, self._disk_errors():

@@ -74,7 +74,7 @@ class WholeWarehouse(Warehouse, Protocol):
         ...
 
     def compact(self, table: str, *, by: str) -> None:
-        """Put the files that queries read (of a table not stored by day) into one, sorted; rows stay the same."""
+        """Put the files that queries read into one, sorted, unless they are stored by day; rows stay the same."""
         ...
 
     def rewrite(self, table: str, select: str, *, frames: Mapping[str, pa.Table] | None = None) -> None:

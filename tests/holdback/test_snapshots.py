@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -99,3 +100,20 @@ def test_a_table_is_let_go_after_some_commits(lake: Lake) -> None:
             assert held.version() == number
             seen += [] if seen and held is seen[-1] else [held]
     assert 3 <= len(seen) <= 4
+
+
+def test_a_table_that_an_earlier_version_stored_by_day_goes_on_as_it_is(tmp_path: Path) -> None:
+    by_day = Table("facts", "one fact", (Column("value", "integer", ""), Column("as_of", "date", "")))
+    whole = replace(by_day, is_in_one_piece=True)
+
+    def of(number: int) -> pa.Table:
+        return pa.table({"value": [number], "as_of": [date(2026, 3, number)]})
+
+    Lake(tmp_path, {"facts": by_day}).append("facts", of(1), batch="a")
+    lake = Lake(tmp_path, {"facts": whole})
+    for number in range(2, 6):
+        lake.append("facts", of(number), batch=str(number))
+        lake.compact("facts", by="as_of")
+    assert lake.query("select value, as_of from facts order by value").to_pylist() == [
+        {"value": number, "as_of": date(2026, 3, number)} for number in range(1, 6)
+    ]

@@ -1,0 +1,33 @@
+"""What is written with every batch stays in few files, however many batches come."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+
+from flows.compaction import compact
+from holdback.business import load_business
+from holdback.workspace import Workspace
+from tests.flows.shop import write_shop
+
+DAY = date(2025, 10, 2)
+
+
+def test_what_tells_of_batches_lies_in_few_files_after_many_days(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "home", load_business(write_shop(tmp_path / "shop", customers=5)))
+    warehouse = workspace.warehouse
+    most = 0
+    for number in range(100):
+        day = DAY + timedelta(days=number)
+        profile = {
+            "batch_id": [f"{number}"], "feed": ["tills"], "as_of": [day], "column_name": ["amount"],
+            "statistic": ["null_share"], "value": [0.0], "row_count": [1],
+        }  # fmt: skip
+        warehouse.append("profiles", pa.table(profile), batch=f"{number}")
+        compact(workspace, set())
+        most = max(most, warehouse.file_count("profiles"))
+    assert most <= 9
+    found = warehouse.query("select as_of, batch_id from profiles order by as_of")
+    assert found["batch_id"].to_pylist() == [str(number) for number in range(100)]
