@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _IDLE = 4  # sessions that wait for the next query, at most
+_RANGE = "spine"  # the frame that names the customers of a range
 
 
 @dataclass(eq=False)
@@ -25,6 +26,7 @@ class Session:
 
     connection: duckdb.DuckDBPyConnection
     _views: dict[str, str] = field(default_factory=dict)
+    _keeps_footers: bool = False
 
     @property
     def shown(self) -> frozenset[str]:
@@ -43,12 +45,22 @@ class Session:
 
     def answer(self, sql: str, frames: Mapping[str, pa.Table]) -> pa.Table:
         """Run one SELECT over what is shown and ``frames``, which are forgotten again."""
+        self._keep_footers(is_kept=_RANGE in frames)
         for name, rows in frames.items():
             self.connection.register(name, rows)
         found = self.connection.sql(sql).to_arrow_table()
         for name in frames:
             self.connection.unregister(name)
         return found
+
+    def _keep_footers(self, *, is_kept: bool) -> None:
+        """Keep the footers of the files that a range of customers is read from: the next range reads them again.
+
+        Those of large files take a while to read. For other statements they would pile up: DuckDB never lets them go.
+        """
+        if is_kept != self._keeps_footers:
+            self.connection.execute(f"set parquet_metadata_cache = {str(is_kept).lower()}")
+            self._keeps_footers = is_kept
 
 
 @dataclass(eq=False)
@@ -90,20 +102,19 @@ def engine(_process: int, threads: int, memory_limit: str, spill: str) -> Engine
     """
     import duckdb
 
-    database = duckdb.connect(
-        config={
-            "threads": threads,
-            "memory_limit": memory_limit,
-            "temp_directory": spill,
-            "preserve_insertion_order": True,
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            "enable_external_file_cache": False,  # it would hold on to what was read, up to the memory limit
-        }
+    return Engine(
+        duckdb.connect(
+            config={
+                "threads": threads,
+                "memory_limit": memory_limit,
+                "temp_directory": spill,
+                "preserve_insertion_order": True,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "enable_external_file_cache": False,  # it would hold on to what was read, up to the memory limit
+            }
+        )
     )
-    # A table is read by many statements, each for a range of customers; footers of large files take a while to read.
-    database.execute("set global parquet_metadata_cache = true")
-    return Engine(database)
 
 
 def machine_fault(root: Path, memory_limit: str, error: Exception) -> OperatorError:

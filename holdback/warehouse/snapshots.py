@@ -169,4 +169,10 @@ def columns_of(file: str) -> tuple[tuple[str, str], ...]:
     """The columns of a file and their types; files are never changed."""
     import pyarrow.parquet as pq
 
-    return tuple((field.name, str(field.type)) for field in pq.read_schema(file))
+    return _once(tuple((field.name, str(field.type)) for field in pq.read_schema(file)))
+
+
+@functools.lru_cache(maxsize=4_096)
+def _once(columns: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The same object for equal columns: a year of days has thousands of files of a few shapes."""
+    return columns
