@@ -142,6 +142,8 @@ def _new_postgres_engine(url: str, schema: str) -> Engine:
             if not cursor.fetchone()[0]:
                 cursor.execute("set local client_min_messages = warning")
                 cursor.execute("select pg_advisory_xact_lock(hashtext(%s))", [schema])
+                # Read anew: what "if not exists" looks at does not hear, during the wait, of what another has made.
+                cursor.execute("select nspname from pg_catalog.pg_namespace")
                 for statement in postgres_sql(schema):
                     cursor.execute(statement)
         connection.commit()

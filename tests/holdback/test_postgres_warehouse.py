@@ -16,7 +16,7 @@ import pytest
 from holdback.errors import Busy, DataError, OperatorError
 from holdback.tables import TABLES, Column, Table
 from holdback.warehouse import Lake, PostgresWarehouse
-from holdback.warehouse.postgres import connections, held
+from holdback.warehouse.postgres import commits, connections, held
 from holdback.warehouse.postgres.checking import check
 from holdback.warehouse.postgres.moving import move
 from tests.servers import free_port
@@ -315,3 +315,16 @@ def test_a_server_that_cannot_be_reached_is_said_at_once_and_no_secret_is_told(t
     with pytest.raises(OperatorError, match="Check that the server runs") as caught:
         warehouse.query("select * from batches")
     assert "hunter2" not in str(caught.value)
+
+
+def test_whoever_waits_for_the_first_writer_sees_what_that_one_made(opened: Opened, company_database: str) -> None:
+    """PostgreSQL's own look-up by name is cached, and not renewed within a transaction that waits for a lock."""
+    import psycopg
+
+    schema = opened().schema
+    with psycopg.connect(company_database) as waiting, psycopg.connect(company_database) as first:
+        assert not commits.is_there(waiting, schema)
+        commits.make_schema(first, schema)
+        first.commit()
+        assert commits.is_there(waiting, schema)
+        commits.make_schema(waiting, schema)

@@ -73,8 +73,16 @@ class Write:
 
 
 def is_there(connection: Connection, schema: str) -> bool:
-    """True when the schema and its register were made."""
-    found = connection.execute("select to_regclass(%s) is not null", [f"{quoted(schema)}._commits"]).fetchone()
+    """True when the schema and its register were made.
+
+    The catalogue itself is read: ``to_regclass`` answers from a cache that does not hear, while a lock is waited for,
+    of what whoever held it has just made.
+    """
+    found = connection.execute(
+        "select exists (select 1 from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n"
+        " on n.oid = c.relnamespace where n.nspname = %s and c.relname = '_commits')",
+        [schema],
+    ).fetchone()
     return found is not None and bool(found[0])
 
 
