@@ -46,7 +46,7 @@ WITHOUT_OPTIONS: Mapping[str, tuple[str, ...]] = {
 }
 # What differs is named with its column: making the company smaller would take minutes.
 several = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True,
+    deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True,
     phases=[Phase.explicit, Phase.generate],
 )  # fmt: skip
 
@@ -101,11 +101,12 @@ def assert_equal(business: Business, rows: Rows, spines: Mapping[date, pa.Table]
 
 @pytest.mark.parametrize("feed", FOLLOWED)
 @pytest.mark.parametrize("options", ["all columns", "few columns"])
-def test_each_day_is_what_it_is_alone(feed: str, options: str) -> None:
+@pytest.mark.parametrize("companies", [6, pytest.param(60, marks=pytest.mark.slow)])
+def test_each_day_is_what_it_is_alone(feed: str, options: str, companies: int) -> None:
     without = WITHOUT_OPTIONS[feed] if options == "few columns" else ()
     business = company(without=without)
 
-    @several
+    @settings(several, max_examples=companies)
     @given(deliveries(feed), st.lists(st.sampled_from(DAYS), min_size=2, max_size=5, unique=True))
     def holds(delivery: tuple[list[Row], list[Row]], days: list[date]) -> None:
         rows, replaced = delivery
