@@ -10,6 +10,7 @@ from pathlib import Path
 from holdback.business import Business
 from holdback.errors import Busy, OperatorError
 from holdback.journal import Journal
+from holdback.machine import query_memory_limit
 from holdback.nights import LOCKS, refuse_elsewhere
 from holdback.warehouse import Lake, PostgresWarehouse, WholeWarehouse
 from holdback.warehouse.postgres import held, journal_schema_of, schema_of
@@ -55,12 +56,14 @@ class Workspace:
             self.folder / "mirror",
             self.business.tables,
             threads=self.threads,
+            memory_limit=query_memory_limit(),
         )
 
     @property
     def lake(self) -> Lake:
         """The tables on this machine: the warehouse of a business without a PostgreSQL."""
-        return Lake(self.folder / "warehouse", self.business.tables, threads=self.threads)
+        tables, folder = self.business.tables, self.folder / "warehouse"
+        return Lake(folder, tables, threads=self.threads, memory_limit=query_memory_limit())
 
     @property
     def journal(self) -> Journal:

@@ -22,6 +22,7 @@ from holdback.contracts.row_rules import KNOWN_CUSTOMERS
 from holdback.contracts.rules import Bound, Contract, Expectation, Parameter, Rule, Severity
 from holdback.contracts.scales import SCORES_RELATION
 from holdback.errors import OperatorError
+from holdback.machine import query_memory_limit
 from holdback.sql import literal
 
 _DIALECT = "duckdb_engine"
@@ -137,7 +138,7 @@ class Judge:
                     "connect_args": {
                         "config": {
                             "threads": self.threads,
-                            "memory_limit": "2GB",
+                            "memory_limit": query_memory_limit(),
                             "temp_directory": str(self.folder.with_name(".spill")),  # the folder does not stay
                             "enable_external_file_cache": False,
                         }
