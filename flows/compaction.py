@@ -7,6 +7,10 @@ from holdback.workspace import Workspace
 
 #: What is written with every batch: the table, and by what its rows are asked for.
 _OF_BATCHES = {"batches": "as_of", "validations": "as_of", "profiles": "as_of", "quarantine": "batch_id"}
+#: What is written once a day or so, a few rows for the whole company; and the ledger.
+_OF_DAYS = (
+    "ledger", "firings", "trigger_runs", "effects", "integrity_checks", "daily_metrics", "alerts", "alert_messages",
+)  # fmt: skip
 _MOST_FILES = 60
 _FEW_FILES = 8
 _SMALL_BYTES = 64_000_000
@@ -23,12 +27,13 @@ def compact(workspace: Workspace, feeds: set[str]) -> None:
                 workspace.warehouse.compact(table, by=by[table])
 
 
-def compact_ledger(workspace: Workspace) -> None:
-    """Put the ledger's many small files into one; its rows and their hashes stay what they are."""
-    if _is_scattered(workspace, "ledger"):
-        tell("sorting the ledger", 0, 1)
-        with workspace.lock("ledger", wait_seconds=_PATIENCE_SECONDS):
-            workspace.warehouse.compact("ledger", by="as_of")
+def compact_records(workspace: Workspace) -> None:
+    """Put what a day writes a few rows of into one file now and then; the ledger's hashes stay what they are."""
+    for table in _OF_DAYS:
+        if _is_scattered(workspace, table):
+            tell(f"sorting {table}", 0, 1)
+            with workspace.lock("ledger", wait_seconds=_PATIENCE_SECONDS):
+                workspace.warehouse.compact(table, by="as_of")
 
 
 def _is_scattered(workspace: Workspace, table: str) -> bool:

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from flows import settings
-from flows.compaction import compact, compact_ledger
+from flows.compaction import compact, compact_records
 from flows.partitions import part_runner
 from flows.runs import Outcome, Receipt, inputs_key, once, receipt_of
 from flows.watching import tell
@@ -288,7 +288,7 @@ def deliver_step(workspace: Workspace, as_of: date, *, now: datetime | None = No
         return Outcome("deliver", workspace.business.slug, as_of, {"waits": why}, was_done_already=True)
 
     def work() -> Receipt:
-        compact_ledger(workspace)
+        compact_records(workspace)
         return receipt_of(deliver(workspace, as_of, now=now or settings.now(), wait=time.sleep))
 
     return once("deliver", workspace, as_of, work, wait_seconds=wait_seconds)

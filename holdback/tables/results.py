@@ -88,6 +88,7 @@ RESULTS: tuple[Table, ...] = (
             Column("action", "text", "Action of that branch; null when any action of the campaign may be taken"),
             Column("detail", "text", "JSON: what it was seen in (before, after, where it went, the usual date)"),
         ),
+        is_in_one_piece=True,
     ),
     Table(
         "trigger_runs",
@@ -103,6 +104,7 @@ RESULTS: tuple[Table, ...] = (
             Column("is_flooded", "flag", "True when it fired far too often: nobody is contacted for it", required=True),
             Column("note", "text", "Why it can find nobody yet; else null"),
         ),
+        is_in_one_piece=True,
     ),
     Table(
         "segments",
@@ -252,6 +254,7 @@ RESULTS: tuple[Table, ...] = (
             Column("row_count", "integer", "Rows it was computed on"),
             Column("method", "text", "How the interval was computed"),
         ),
+        is_in_one_piece=True,
     ),
     Table(
         "effects",
@@ -286,6 +289,7 @@ RESULTS: tuple[Table, ...] = (
             Column("withheld", "text", "Why the figure is withheld: the failed integrity check; else null"),
             Column("notes", "text", "JSON list: what a reader must know"),
         ),
+        is_in_one_piece=True,
     ),
     Table(
         "integrity_checks",
@@ -302,6 +306,7 @@ RESULTS: tuple[Table, ...] = (
             Column("limit", "number", "The limit that it is held against"),
             Column("finding", "text", "What was seen, in a sentence; what to look for when it failed", required=True),
         ),
+        is_in_one_piece=True,
     ),
     Table(
         "daily_metrics",
@@ -342,6 +347,7 @@ RESULTS: tuple[Table, ...] = (
             Column("channels", "text", "JSON list of the channels that must be told of this row; null: none"),
             Column("detail", "text", "JSON: metric, interval, line, since when, what was seen besides"),
         ),
+        is_in_one_piece=True,
     ),
     Table(
         "alert_messages",
@@ -356,5 +362,6 @@ RESULTS: tuple[Table, ...] = (
             Column("sent_at", "instant", "When the channel took it", unit="UTC", required=True),
             Column("message_key", "text", "The message it stood in; the same when it is sent again", required=True),
         ),
+        is_in_one_piece=True,
     ),
 )

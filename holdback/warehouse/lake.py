@@ -28,6 +28,9 @@ _ATTEMPTS = 5
 _SUPERSEDED = "superseded"
 
 _ROW_ORDER = ("event_at", "batch_id", "row_number")
+_KEPT_HOURS = (
+    7 * 24
+)  # files that a table no longer consists of: who reads an older version, or copies it, has that long
 _ROWS_PER_GROUP = 122_880  # small enough that a range of customers skips most groups
 #: Opening a table replays its commits since the last checkpoint; small daily batches make many.
 _CONFIGURATION = {"delta.checkpointInterval": "10"}
@@ -233,8 +236,8 @@ class Lake:
     def compact(self, table: str, *, by: str) -> None:
         """Rewrite a table as one sorted run: a query on a range of ``by`` then reads little. One stored by day is left.
 
-        The rows and the batches stay the same; who reads an older version keeps its files. A batch that comes in
-        between stays beside the run, unsorted.
+        The rows and the batches stay the same; who reads an older version keeps its files for a week. A batch that
+        comes in between stays beside the run, unsorted.
 
         Raises:
             Busy: others kept writing.
@@ -260,6 +263,8 @@ class Lake:
                         mode="overwrite",
                         writer_properties=WriterProperties(max_row_group_size=_ROWS_PER_GROUP),
                     )
+                    if existing.vacuum(_KEPT_HOURS, enforce_retention_duration=False):
+                        existing.vacuum(_KEPT_HOURS, enforce_retention_duration=False, dry_run=False)
                 except CommitFailedError:
                     continue
                 except DeltaError as error:

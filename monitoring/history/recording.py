@@ -17,7 +17,6 @@ from monitoring.history.of_models import asked_of_models
 from monitoring.moment import one_moment
 
 TABLE = "daily_metrics"
-_MOST_FILES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +97,6 @@ def record_day(
         figures = [figure for figure in figures if (figure.metric, figure.about) not in known]
     rows = rows_of(TABLES[TABLE], [{"as_of": as_of, **asdict(figure)} for figure in figures])
     was_new = warehouse.append(TABLE, rows, batch=partial if is_partial else batch_of(as_of))
-    if was_new and warehouse.file_count(TABLE) > _MOST_FILES:
-        warehouse.compact(TABLE, by="as_of")
     return _recorded(workspace, as_of, was_recorded_already=not was_new)
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from flows.compaction import compact
+from flows.compaction import compact, compact_records
 from holdback.business import load_business
+from holdback.commits import rows_of
+from holdback.tables import TABLES
 from holdback.workspace import Workspace
+from monitoring.history import metric_history
 from tests.flows.shop import write_shop
 
 DAY = date(2025, 10, 2)
@@ -31,3 +34,16 @@ def test_what_tells_of_batches_lies_in_few_files_after_many_days(tmp_path: Path)
     assert most <= 9
     found = warehouse.query("select as_of, batch_id from profiles order by as_of")
     assert found["batch_id"].to_pylist() == [str(number) for number in range(100)]
+
+
+def test_what_a_day_writes_a_few_rows_of_lies_in_few_files_after_many_days(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "home", load_business(write_shop(tmp_path / "shop", customers=5)))
+    warehouse, table = workspace.warehouse, "daily_metrics"
+    days = [DAY + timedelta(days=number) for number in range(40)]
+    for day in days:
+        rows = [{"as_of": day, "metric": "auc", "about": "x", "value": 0.5}]
+        warehouse.append(table, rows_of(TABLES[table], rows), batch=f"daily_metrics/{day}")
+        compact_records(workspace)
+        assert warehouse.file_count(table) <= 9
+    assert len(metric_history(warehouse, "auc", days[-1], about="x")) == 40
+    assert warehouse.has_batch(table, f"daily_metrics/{days[0]}")  # what a batch brought is never brought again

@@ -117,3 +117,21 @@ def test_a_table_that_an_earlier_version_stored_by_day_goes_on_as_it_is(tmp_path
     assert lake.query("select value, as_of from facts order by value").to_pylist() == [
         {"value": number, "as_of": date(2026, 3, number)} for number in range(1, 6)
     ]
+
+
+def test_files_of_which_a_table_no_longer_consists_go_when_nobody_can_need_them(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def files() -> int:
+        return len(list((lake.root / "facts").glob("*.parquet")))
+
+    for number in range(5):
+        lake.append("facts", fact(number), batch=str(number))
+    lake.compact("facts", by="value")
+    assert files() == 6  # the week is not over
+    monkeypatch.setattr("holdback.warehouse.lake._KEPT_HOURS", 0)
+    lake.append("facts", fact(5), batch="5")
+    lake.compact("facts", by="value")
+    assert files() == lake.file_count("facts") == 1
+    assert values(lake) == list(range(6))
+    assert not lake.append("facts", fact(0), batch="0")

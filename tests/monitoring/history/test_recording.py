@@ -3,7 +3,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from shutil import copytree
 from typing import Any
 
@@ -357,16 +356,3 @@ def test_when_the_machine_fails_nothing_is_kept_and_the_day_can_be_recorded_agai
     assert newest(workspace.warehouse, DAY) == {}
     away.rename(file)
     assert not record_day(workspace, DAY).was_recorded_already
-
-
-def test_many_days_do_not_lie_in_many_files(tmp_path: Path):
-    workspace = shop(tmp_path)
-    days = [DAY + timedelta(days=number) for number in range(64)]
-    rows = [{"as_of": DAY, "metric": "auc", "about": "x", "value": 0.5}]
-    for day in days[:-2]:
-        table = rows_of(TABLES["daily_metrics"], [{**rows[0], "as_of": day}])
-        workspace.warehouse.append("daily_metrics", table, batch=f"daily_metrics/{day}")
-    record_day(workspace, days[-2])
-    assert workspace.warehouse.file_count("daily_metrics") < 5
-    assert len(metric_history(workspace.warehouse, "auc", days[-1], about="x")) == 62
-    assert record_day(workspace, days[0]).was_recorded_already  # what a batch brought is never brought again
