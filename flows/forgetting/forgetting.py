@@ -239,7 +239,8 @@ def _clear_leftovers(workspace: Workspace) -> None:
 
 def _clear_spill(workspace: Workspace) -> None:
     """Remove what killed processes left of queries that spilled to the disk; who is alive keeps his files open."""
-    for folder in (workspace.folder / "warehouse" / ".spill", workspace.folder / "mirror" / ".spill"):
+    for place in (workspace.folder, workspace.folder / "warehouse", workspace.folder / "mirror"):
+        folder = place / ".spill"
         for path in folder.glob("*") if folder.is_dir() else ():
             if path.is_file():
                 path.unlink(missing_ok=True)

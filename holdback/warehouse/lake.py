@@ -80,6 +80,8 @@ class Lake:
         one DuckDB in memory.
         """
         with self.machine_errors():
+            with suppress(OSError):  # a reader may have no right to; who needs much memory puts it down there
+                self.root.mkdir(parents=True, exist_ok=True)
             session = Session(self._engine().connect())
             try:
                 names = self._names()

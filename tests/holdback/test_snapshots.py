@@ -135,3 +135,11 @@ def test_files_of_which_a_table_no_longer_consists_go_when_nobody_can_need_them(
     assert files() == lake.file_count("facts") == 1
     assert values(lake) == list(range(6))
     assert not lake.append("facts", fact(0), batch="0")
+
+
+def test_the_first_work_of_a_new_warehouse_may_need_more_memory_than_there_is(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "new" / "lake", memory_limit="64MB", threads=1)
+    with lake.connection("") as connection:
+        sorted_ = "select i, repeat(i::varchar, 4) as text from range(1_500_000) t(i) order by hash(i)"
+        connection.execute(f"create temp table rows as {sorted_}")
+        assert connection.sql("select count(*), sum(i) from rows").fetchall() == [(1_500_000, 1_499_999 * 750_000)]
