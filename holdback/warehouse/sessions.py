@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 _IDLE = 4  # sessions that wait for the next query, at most
 _RANGE = "spine"  # the frame that names the customers of a range
+_MOST_ENGINES = 4
+_MOST_LENT = 5_000
 
 
 @dataclass(eq=False)
@@ -56,7 +57,7 @@ class Session:
     def _keep_footers(self, *, is_kept: bool) -> None:
         """Keep the footers of the files that a range of customers is read from: the next range reads them again.
 
-        Those of large files take a while to read. For other statements they would pile up: DuckDB never lets them go.
+        Those of large files take a while to read. DuckDB lets them go only with the engine.
         """
         if is_kept != self._keeps_footers:
             self.connection.execute(f"set parquet_metadata_cache = {str(is_kept).lower()}")
@@ -69,6 +70,12 @@ class Engine:
 
     database: duckdb.DuckDBPyConnection
     _idle: list[Session] = field(default_factory=list)
+    _lent: int = 0
+
+    @property
+    def is_worn(self) -> bool:
+        """True when it answered so much that what it keeps of files, many of which are gone, is better let go."""
+        return self._lent >= _MOST_LENT
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """Open a connection; what is made on it is seen by nobody else as long as it is made temporary."""
@@ -79,6 +86,7 @@ class Engine:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Lend a session; one whose query failed is not used again."""
+        self._lent += 1
         try:
             session = self._idle.pop()
         except IndexError:
@@ -94,12 +102,29 @@ class Engine:
             session.connection.close()
 
 
-@functools.lru_cache(maxsize=4)
-def engine(_process: int, threads: int, memory_limit: str, spill: str) -> Engine:
-    """Start the DuckDB of a process; to start one takes longer than most of our queries.
+_engines: dict[tuple[int, int, str, str], Engine] = {}
 
-    The process is part of the key because a forked child must not use its parent's.
+
+def engine(process: int, threads: int, memory_limit: str, spill: str) -> Engine:
+    """The DuckDB of a process: to start one takes longer than most of our queries.
+
+    Args:
+        process: Its number: a forked child must not use its parent's.
+        threads: Threads that a query may use.
+        memory_limit: What all queries together may hold before they spill.
+        spill: The folder to which they spill.
     """
+    key = (process, threads, memory_limit, spill)
+    found = _engines.pop(key, None)  # two threads at once may start two: no lock, for a child may be forked meanwhile
+    if found is None or found.is_worn:
+        found = _started(threads, memory_limit, spill)
+    _engines[key] = found  # the newest is the last
+    for oldest in list(_engines)[:-_MOST_ENGINES]:
+        _engines.pop(oldest, None)  # who uses it goes on; it ends with the last of them
+    return found
+
+
+def _started(threads: int, memory_limit: str, spill: str) -> Engine:
     import duckdb
 
     return Engine(

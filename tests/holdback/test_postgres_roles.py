@@ -54,11 +54,14 @@ def company(company_database: str, tmp_path_factory: pytest.TempPathFactory, pro
 
     folder = tmp_path_factory.mktemp("company")
     with psycopg.connect(company_database, autocommit=True) as owner:
+        owner.execute("create database roles")  # other tests' companies of the same name belong to nobody of these
+    database = company_database.rsplit("/", 1)[0] + "/roles"
+    with psycopg.connect(database, autocommit=True) as owner:
         for _ in range(2):
             owner.execute((project_root / "infra" / "postgres" / "roles.sql").read_text())
         for role in ROLES:
             owner.execute(f"create role {role}_login login in role holdback_{role}")
-    urls = {role: company_database.replace("//holdback:", f"//{role}_login:") for role in ROLES}
+    urls = {role: database.replace("//holdback:", f"//{role}_login:") for role in ROLES}
     made = Company(urls, folder)
     tables = make_workspace(folder, customers=CUSTOMERS).business.tables
     for _ in range(2):

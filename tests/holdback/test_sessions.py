@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from holdback.tables import Column, Table
-from holdback.warehouse import Lake
+from holdback.warehouse import Lake, sessions
 
 FACTS = Table("facts", "one fact", (Column("value", "integer", ""),))
 OTHERS = Table("others", "one other", (Column("value", "integer", ""),))
@@ -80,3 +80,24 @@ def test_queries_at_once_do_not_see_each_others_frames(lake: Lake) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(ask, range(6))) == [[number] * 10 for number in range(6)]
+
+
+def test_an_engine_that_answered_much_makes_way_for_a_new_one(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "_MOST_LENT", 10)
+    lake.append("facts", numbers(1), batch="a")
+    engines: list[sessions.Engine] = []
+    with lake.connection() as lent:
+        for _ in range(50):
+            assert values(lake, "facts") == [1]
+            found = lake._engine()
+            engines += [] if engines and found is engines[-1] else [found]
+        assert 4 <= len(engines) <= 6
+        assert lent.sql("select value from facts").fetchall() == [(1,)]  # of an engine that has made way
+
+
+def test_engines_of_many_warehouses_do_not_pile_up(tmp_path: Path) -> None:
+    lakes = [Lake(tmp_path / str(number), {"facts": FACTS}) for number in range(12)]
+    for lake in lakes:
+        lake.append("facts", numbers(1), batch="a")
+    assert all(values(lake, "facts") == [1] for lake in [*lakes, *lakes])
+    assert len(sessions._engines) <= 4
