@@ -13,6 +13,7 @@ _OF_DAYS = (
 )  # fmt: skip
 _MOST_FILES = 60
 _FEW_FILES = 8
+_FEW_FILES_OF_DAYS = 30
 _SMALL_BYTES = 64_000_000
 _PATIENCE_SECONDS = 60
 
@@ -30,13 +31,13 @@ def compact(workspace: Workspace, feeds: set[str]) -> None:
 def compact_records(workspace: Workspace) -> None:
     """Put what a day writes a few rows of into one file now and then; the ledger's hashes stay what they are."""
     for table in _OF_DAYS:
-        if _is_scattered(workspace, table):
+        if _is_scattered(workspace, table, few=_FEW_FILES_OF_DAYS):
             tell(f"sorting {table}", 0, 1)
             with workspace.lock("ledger", wait_seconds=_PATIENCE_SECONDS):
                 workspace.warehouse.compact(table, by="as_of")
 
 
-def _is_scattered(workspace: Workspace, table: str) -> bool:
+def _is_scattered(workspace: Workspace, table: str, *, few: int = _FEW_FILES) -> bool:
     """True when a table lies in so many files that sorting it costs less than reading it so."""
     files = workspace.warehouse.file_count(table)
-    return files > _MOST_FILES or (files > _FEW_FILES and workspace.warehouse.size_bytes(table) < _SMALL_BYTES)
+    return files > _MOST_FILES or (files > few and workspace.warehouse.size_bytes(table) < _SMALL_BYTES)
