@@ -155,7 +155,7 @@ def yardstick() -> float:
 
     began = time.process_time()
     with duckdb.connect(config={"threads": 1}) as connection:
-        counted = "select i % 997 as k, count(*), sum(hash(i) % 100) as s from range(1_500_000) t(i) group by k order by s"
+        counted = "select i % 997 as k, sum(hash(i) % 100) as s from range(1_500_000) t(i) group by k order by s"
         connection.sql(counted).fetchall()
     told = {f"c-{number:07d}": {"number": number, "text": str(number)} for number in range(60_000)}
     sorted(told, key=lambda name: told[name]["text"])
