@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import pyarrow.compute as pc
 
+from holdback.business import ColumnChurn
 from holdback.errors import BusinessFileError, DataError, NotKnowableYet
 from monitoring.cells import hidden
 from monitoring.churn_history import month_starts
 from monitoring.feedback import FeedbackRisk, Rating, Theme, learn_risk, read_voices, themes
 from monitoring.feedback.ratings import EVERYBODY, rate
 from monitoring.portal.source import Source
+from monitoring.portal.weekly import asked_weekly
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -121,8 +123,16 @@ def _themes(source: Source) -> tuple[Lack | None, tuple[Theme, ...], int | None]
 
 
 def _risk(source: Source) -> tuple[Lack | None, FeedbackRisk | None]:
+    business, churn = source.business, source.churn
+
+    def learned(known_on: date) -> FeedbackRisk:
+        return learn_risk(source.warehouse, business, churn, known_on, days=DAYS)
+
     try:
-        return None, learn_risk(source.warehouse, source.business, source.churn, source.as_of, days=DAYS)
+        if isinstance(churn, ColumnChurn):  # one snapshot of the customers: there is no past to look back on
+            return None, learned(source.as_of)
+        feeds = {churn.feed, *business.feeds_with_role("feedback"), *business.feeds_with_role("interactions")}
+        return None, asked_weekly(source, "feedback-risk", FeedbackRisk, learned, feeds=feeds)
     except BusinessFileError:
         return "no_feed", None
     except (NotKnowableYet, DataError):
