@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 from datetime import date, timedelta
 from typing import TypeVar
 
-from features.clocks import Clock
 from holdback.errors import DataError, NotKnowableYet
 from monitoring.kept import kept, key_of
+from monitoring.past import customers_of, past_of
 from monitoring.portal.source import Source
 
 T = TypeVar("T")
@@ -44,25 +44,12 @@ def asked_weekly(
         HoldbackError: what ``ask`` raises, of the page's day.
     """
     monday = first_of_week(source.as_of)
-    key = key_of(source.business.model_dump_json(), monday, about, _known(source, sorted(feeds), monday))
+    past = past_of(source.warehouse, source.business, feeds, known_on=monday)
+    customers = customers_of(source.warehouse, source.business, monday)
+    key = key_of(source.business.model_dump_json(), monday, about, past, customers)
     try:
         return kept(source.workspace, name, key, kind, lambda: ask(monday))
     except (DataError, NotKnowableYet):
         if monday == source.as_of:
             raise
         return ask(source.as_of)
-
-
-def _known(source: Source, feeds: Collection[str], day: date) -> list[dict[str, object]]:
-    """Return what was known on a day, in numbers that change whenever its past does."""
-    now = Clock.of(source.business, day).now
-    tables = [*feeds, *(["customers"] if source.business.customers is not None else [])]
-    counted = [
-        f"select '{table}' as read, count(*) as known, max(loaded_at) as newest from \"{table}\" "
-        f"where loaded_at <= {now}"
-        for table in tables
-    ]
-    counted.append(f"select 'superseded', count(*), max(replaced_at) from superseded where replaced_at <= {now}")
-    counted.append(f"select 'scores', count(*), null from scores where as_of <= date '{day}'")
-    found: list[dict[str, object]] = source.warehouse.query(" union all ".join(counted)).to_pylist()
-    return found

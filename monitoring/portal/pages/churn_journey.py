@@ -10,8 +10,9 @@ from typing import Final, Literal
 from holdback.business import ColumnChurn
 from holdback.errors import DataError, NotKnowableYet
 from monitoring.cells import completed
+from monitoring.churn_past import kept_of_months
 from monitoring.churn_records import first_cancellation_on
-from monitoring.kpis import ARRIVED, RetentionCurve, Transitions, retention_curves, transitions
+from monitoring.kpis import ARRIVED, Retention, RetentionCurve, Transitions, retention_curves, transitions
 from monitoring.portal.source import Source
 
 Lack = Literal["snapshot", "later", "no_cancellation", "nobody"]
@@ -67,7 +68,10 @@ def read_cohorts(source: Source) -> Cohorts:
     if isinstance(source.churn, ColumnChurn):
         return Cohorts("snapshot")
     try:
-        everybody, by_cohort = retention_curves(source.warehouse, source.business, source.churn, source.as_of)
+        everybody, by_cohort = kept_of_months(
+            source.workspace, source.warehouse, source.churn, source.as_of, "retention", tuple[Retention, Retention],
+            lambda: retention_curves(source.warehouse, source.business, source.churn, source.as_of),
+        )  # fmt: skip
     except (NotKnowableYet, DataError) as error:
         return Cohorts(*_lack(source, error))
     curve = everybody.curves[0]
