@@ -10,9 +10,9 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from holdback.errors import OperatorError
 from holdback.workspace import Workspace
@@ -31,7 +31,7 @@ def key_of(*parts: object) -> str:
     return hashlib.sha256(repr((version("holdback"), parts)).encode()).hexdigest()
 
 
-def kept(workspace: Workspace, name: str, key: str, kind: type[T], ask: Callable[[], T]) -> T:
+def kept(workspace: Workspace, name: str, key: str, kind: Any, ask: Callable[[], T]) -> T:
     """Return what was kept under a name, or ask, and keep it in place of what was kept before.
 
     What is returned was read back in either case, so that the first answer is the same as all others.
@@ -40,7 +40,7 @@ def kept(workspace: Workspace, name: str, key: str, kind: type[T], ask: Callable
         workspace: The business.
         name: What is asked; names a file.
         key: What the answer depends on (:func:`key_of`); another key asks anew.
-        kind: The answer's type, a dataclass of plain values.
+        kind: The answer's type: dataclasses of plain values, tuples of them, or None.
         ask: Gives the answer. What it raises is raised, and not kept.
     """
     path = workspace.folder / "kept" / f"{name}.json"
@@ -48,11 +48,8 @@ def kept(workspace: Workspace, name: str, key: str, kind: type[T], ask: Callable
     with suppress(OSError, ValueError, KeyError, TypeError):  # not there, or nothing of ours: it is asked
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["key"] == key:
-            return adapter.validate_json(stored["answer"])
-    answer = ask()
-    said = adapter.dump_json(answer).decode()
-    with suppress(ValidationError):  # a figure without a value that JSON knows: told as it is, and not kept
-        answer = adapter.validate_json(said)
-        with suppress(OperatorError):  # a full disk costs time, not the page
-            write_page(path, json.dumps({"key": key, "answer": said}))
-    return answer
+            return adapter.validate_python(stored["answer"])
+    said = json.dumps({"key": key, "answer": adapter.dump_python(ask(), mode="json")})
+    with suppress(OperatorError):  # a full disk costs time, not the page
+        write_page(path, said)
+    return adapter.validate_python(json.loads(said)["answer"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from math import isnan
 from pathlib import Path
 
 import pytest
@@ -73,10 +74,11 @@ def test_what_is_not_knowable_is_not_kept(workspace: Workspace) -> None:
     assert kept(workspace, "one", "key", Answer, lambda: ANSWER) == ANSWER
 
 
-def test_a_figure_that_json_does_not_know_is_told_and_not_kept(workspace: Workspace) -> None:
-    strange = Answer(date(2026, 3, 2), None, (("a", float("nan")),))
-    assert kept(workspace, "one", "key", Answer, lambda: strange) is strange
-    assert not (workspace.folder / "kept").exists()
+def test_figures_without_a_value_are_kept_too(workspace: Workspace) -> None:
+    strange = Answer(date(2026, 3, 2), None, (("a", float("nan")), ("b", float("-inf"))))
+    for ask in (lambda: strange, never):
+        [(_, nothing), (_, least)] = kept(workspace, "one", "key", Answer, ask).parts
+        assert (isnan(nothing), least) == (True, float("-inf"))
 
 
 def test_a_folder_that_cannot_be_written_costs_time_alone(workspace: Workspace) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Days of answers that today's figures are made of.
 DAYS: Final = 90
+#: Customers whose remarks are read for a page.
+MOST_WRITERS: Final = 4_000
 _YEAR: Final = 365
 
 Lack = Literal["no_feed", "nobody", "no_remarks", "few", "no_outcome"]
@@ -54,7 +56,8 @@ class Opinions:
         answers: By feed and kind of question.
         themes_lack: Why there are no themes; None when there are.
         themes: What they write about, the most frequent first.
-        writers: Customers who wrote; None when too few to be shown.
+        writers: Customers whose remarks were read; None when too few to be shown.
+        all_writers: All who wrote, likewise.
         risk_lack: Why nothing was learned; None when something was.
         risk: Whether low scores and silence go with leaving.
     """
@@ -64,6 +67,7 @@ class Opinions:
     themes_lack: Lack | None = None
     themes: tuple[Theme, ...] = ()
     writers: int | None = None
+    all_writers: int | None = None
     risk_lack: Lack | None = None
     risk: FeedbackRisk | None = None
 
@@ -74,9 +78,9 @@ def read_opinions(source: Source) -> Opinions:
     lack: Lack | None = None
     if not answers:
         lack = "nobody" if source.business.feeds_with_role("feedback") else "no_feed"
-    themes_lack, told, writers = _themes(source)
+    themes_lack, told, writers, all_writers = _themes(source)
     risk_lack, risk = _risk(source)
-    return Opinions(lack, answers, themes_lack, told, writers, risk_lack, risk)
+    return Opinions(lack, answers, themes_lack, told, writers, all_writers, risk_lack, risk)
 
 
 def _answers(source: Source) -> Iterable[Answers]:
@@ -109,17 +113,17 @@ def _whole_months(months: Iterable[Rating], as_of: date) -> tuple[Rating, ...]:
     )
 
 
-def _themes(source: Source) -> tuple[Lack | None, tuple[Theme, ...], int | None]:
+def _themes(source: Source) -> tuple[Lack | None, tuple[Theme, ...], int | None, int | None]:
     try:
-        found = themes(source.warehouse, source.business, source.as_of, days=DAYS)
+        found = themes(source.warehouse, source.business, source.as_of, days=DAYS, most_customers=MOST_WRITERS)
     except BusinessFileError:
-        return "no_remarks", (), None
+        return "no_remarks", (), None, None
     except NotKnowableYet:
-        return "few", (), None
+        return "few", (), None, None
     # Remarks of no theme are what the others leave of the whole.
     marks = hidden([*(one.remarks for one in found.themes), found.other])
     told = tuple(one for one, is_hidden in zip(found.themes, marks, strict=False) if not is_hidden)
-    return None if told else "few", told, found.customers
+    return None if told else "few", told, found.customers, found.writers
 
 
 def _risk(source: Source) -> tuple[Lack | None, FeedbackRisk | None]:

@@ -10,7 +10,7 @@ from holdback.business import Business
 from holdback.workspace import Workspace
 from monitoring.feedback.intervals import net_promoter_score
 from monitoring.measurement.metrics import DECISION
-from monitoring.portal.pages import signals, signals_triggers
+from monitoring.portal.pages import signals, signals_triggers, signals_voices
 from monitoring.portal.parts import Chart
 from monitoring.proportions import wilson
 from monitoring.triggers import judge
@@ -276,6 +276,14 @@ def test_what_was_not_knowable_on_monday_is_asked_as_of_the_day(tmp_path, replay
     assert replays[:2] == [AS_OF, date(2026, 3, 8)]
     assert "complaints" in told(section(page, "trials"))
     assert [row[0] for row in rows(page, "trials")] == ["complaints"]
+
+
+def test_themes_of_some_of_the_writers_say_so(tmp_path, monkeypatch):
+    place = home(tmp_path, survey=remarks(200))
+    assert "chosen by the hash" not in told(section(said(signals, place, AS_OF), "themes"))
+    monkeypatch.setattr(signals_voices, "MOST_WRITERS", 150)
+    text = told(section(said(signals, place, AS_OF), "themes"))
+    assert "What 150 of the 200 customers who wrote have written was read" in text
 
 
 def test_the_nps_of_each_feed_has_its_interval_and_its_response_rate(page):
