@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from holdback.errors import OperatorError
 from holdback.workspace import Workspace
@@ -49,7 +50,11 @@ def kept(workspace: Workspace, name: str, key: str, kind: Any, ask: Callable[[],
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["key"] == key:
             return adapter.validate_python(stored["answer"])
-    said = json.dumps({"key": key, "answer": adapter.dump_python(ask(), mode="json")})
+    answer = ask()
+    try:
+        said = json.dumps({"key": key, "answer": adapter.dump_python(answer, mode="json")})
+    except PydanticSerializationError:  # it holds what JSON cannot say
+        return answer
     with suppress(OperatorError):  # a full disk costs time, not the page
         write_page(path, said)
     return adapter.validate_python(json.loads(said)["answer"])

@@ -13,7 +13,7 @@ from holdback.workspace import Workspace
 from monitoring.churn_history import MonthlyChurn, first_event_on
 from monitoring.churn_past import kept_history
 from monitoring.drift.bins import Reference
-from monitoring.drift.days import NewValues, ScoreDrift, feature_drift, score_drift, stored_reference
+from monitoring.drift.days import NewValues, ScoreDrift, kept_drift, score_drift, stored_reference
 from monitoring.drift.verdicts import DayDrift
 from monitoring.moment import one_moment
 from monitoring.performance import Performance, matured_performance
@@ -79,7 +79,7 @@ def _read(
     drift: DayDrift = DayDrift(())
     fresh: tuple[NewValues, ...] = ()
     if version is not None:
-        drift, fresh = feature_drift(warehouse, churn, as_of, reference, importances)
+        drift, fresh = kept_drift(workspace, warehouse, churn, as_of, reference, importances)
     return ReportContent(
         business_name=business.name,
         currency=business.currency,
