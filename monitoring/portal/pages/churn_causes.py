@@ -19,7 +19,7 @@ from monitoring.words import Language, Words
 
 #: Drivers in the picture; the table has them all.
 _DRAWN: Final = 10
-#: Customers whom the model is asked about for a page: their mean is known to 1 or 2 % of it, which the intervals tell.
+#: Customers whom the model is asked about for a page: means are known to a few percent of them, as the intervals tell.
 _MOST_CUSTOMERS: Final = 5_000
 #: Part of all that the model sees below which nobody needs to be told of a family.
 _TELLING: Final = 0.005
