@@ -2,8 +2,8 @@
 
 A simulated telephone company (``bench/telephone.py``) of 100,000 customers, or of BENCH_CUSTOMERS; its past is loaded
 and its model trained once. The first day is lived and left out: it draws every holdout and learns what customers are
-worth. The days after it, Tuesday to Saturday, are measured; their median counts. What they are allowed, each with the
-size of this company:
+worth; what the site asks once a week falls on it too, a Monday. The days after it, Tuesday to Saturday, are measured;
+their median counts. What they are allowed, each with the size of this company:
 
 * starting: 0.4 s;
 * validation and the split of the day's rows: three times a quarter of what Great Expectations on pandas needs for a

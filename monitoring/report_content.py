@@ -10,9 +10,10 @@ from features.families import feature_set
 from holdback.business import Churn
 from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
-from monitoring.churn_history import MonthlyChurn, churn_history, first_event_on
+from monitoring.churn_history import MonthlyChurn, first_event_on
+from monitoring.churn_past import kept_history
 from monitoring.drift.bins import Reference
-from monitoring.drift.days import NewValues, ScoreDrift, feature_drift, score_drift, stored_reference
+from monitoring.drift.days import NewValues, ScoreDrift, kept_drift, score_drift, stored_reference
 from monitoring.drift.verdicts import DayDrift
 from monitoring.moment import one_moment
 from monitoring.performance import Performance, matured_performance
@@ -78,7 +79,7 @@ def _read(
     drift: DayDrift = DayDrift(())
     fresh: tuple[NewValues, ...] = ()
     if version is not None:
-        drift, fresh = feature_drift(warehouse, churn, as_of, reference, importances)
+        drift, fresh = kept_drift(workspace, warehouse, churn, as_of, reference, importances)
     return ReportContent(
         business_name=business.name,
         currency=business.currency,
@@ -101,6 +102,6 @@ def _read(
         score_drift=score_drift(warehouse, churn, version, as_of) if version is not None else None,
         quality=data_quality(warehouse, business, as_of),
         performance=matured_performance(warehouse, business, churn, as_of),
-        history=churn_history(warehouse, business, churn, as_of),
+        history=kept_history(workspace, warehouse, churn, as_of),
         first_event_on=first_event_on(warehouse, business, churn),
     )

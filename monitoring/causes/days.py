@@ -12,11 +12,13 @@ import pandas as pd
 
 from features.build import build_features
 from features.clocks import Clock, newest_versions
+from features.compiler import only
 from features.corrections import corrected_tables
 from features.declarations import FeatureSet
 from features.spine import build_spine
 from features.steps import with_steps
 from holdback.business import Business, Churn
+from holdback.tables import FEATURES_TABLE
 from holdback.warehouse import Warehouse
 from training.datasets import feature_frame
 from training.rows import hash_share
@@ -47,22 +49,62 @@ class Day:
     spine: pa.Table
 
 
-def read_day(warehouse: Warehouse, business: Business, churn: Churn, as_of: date, declared: FeatureSet) -> Day | None:
-    """Return the customers of a day, at most :data:`MOST_CUSTOMERS` of them; None when nobody is described.
+def read_day(
+    warehouse: Warehouse,
+    business: Business,
+    churn: Churn,
+    as_of: date,
+    declared: FeatureSet,
+    *,
+    most_customers: int = MOST_CUSTOMERS,
+) -> Day | None:
+    """Return the customers of a day, at most ``most_customers`` of them; None when nobody is described.
 
-    The sample goes by the hash of the key, so that it is the same people every day.
+    The sample goes by the hash of the key, so that it is the same people every day. Their features are those that the
+    day's scores were made of, where these are kept; of another day they are computed, as they were known on it.
     """
     spine = build_spine(warehouse, business, churn, as_of)
     everybody = spine.num_rows
     if not everybody:
         return None
-    if everybody > MOST_CUSTOMERS:
+    if everybody > most_customers:
         ids = spine["customer_id"].to_numpy(zero_copy_only=False)
-        chosen = np.sort(np.argsort(hash_share(ids, salt="causes"), kind="stable")[:MOST_CUSTOMERS])
+        chosen = np.sort(np.argsort(hash_share(ids, salt="causes"), kind="stable")[:most_customers])
         spine = spine.take(chosen)
-    table = build_features(warehouse, business, churn, as_of, spine=spine, features=declared)
+    table = _described(warehouse, business, churn, as_of, spine, declared)
     ids = np.asarray(table["customer_id"].to_numpy(zero_copy_only=False), dtype=object).astype(str)
     return Day(as_of, everybody, ids, feature_frame(table, declared), spine)
+
+
+def _described(
+    warehouse: Warehouse, business: Business, churn: Churn, as_of: date, spine: pa.Table, declared: FeatureSet
+) -> pa.Table:
+    """Return the features of some customers, ordered by customer; what they wrote is never kept, and always read."""
+    kept = _kept(warehouse, as_of, spine, declared.without_texts)
+    if kept is None:
+        return build_features(warehouse, business, churn, as_of, spine=spine, features=declared)
+    texts = [feature.name for feature in declared if feature.kind == "text"]
+    if texts:
+        wrote = build_features(warehouse, business, churn, as_of, spine=spine, features=only(declared, texts))
+        for name in texts:
+            kept = kept.append_column(name, wrote[name])
+    return kept
+
+
+def _kept(warehouse: Warehouse, as_of: date, spine: pa.Table, declared: FeatureSet) -> pa.Table | None:
+    """Return the features that were kept of a day; None where not all of them were, or not of all these customers."""
+    if warehouse.version(FEATURES_TABLE) is None:
+        return None
+    present = warehouse.query(f"select * from {FEATURES_TABLE} limit 0").column_names
+    if not set(declared.names) <= set(present):
+        return None
+    listed = ", ".join(f'"{name}"' for name in ("customer_id", "as_of", *declared.names))
+    found = warehouse.query(
+        f"select {listed} from {FEATURES_TABLE} where as_of = date '{as_of}' "
+        "and customer_id in (select customer_id from spine) order by customer_id",
+        frames={"spine": spine},
+    )
+    return found if found.num_rows == spine.num_rows else None
 
 
 def groups_of(

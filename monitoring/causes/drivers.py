@@ -26,7 +26,7 @@ from monitoring.causes.contributions import (
     sizes,
 )
 from monitoring.causes.control import Control
-from monitoring.causes.days import Day, read_day
+from monitoring.causes.days import MOST_CUSTOMERS, Day, read_day
 from monitoring.causes.offices import Office, office_on, office_today
 from monitoring.causes.results import Asked, Driver, FeatureDriver, Figure, Trend, TrendVerdict
 from monitoring.cells import MINIMUM_CELL, shown_count
@@ -60,6 +60,7 @@ def see_days(
     as_of: date,
     *,
     months: int,
+    most_customers: int = MOST_CUSTOMERS,
     warehouse: Warehouse | None = None,
     progress: Progress = silent,
 ) -> tuple[Seen, ...]:
@@ -70,6 +71,7 @@ def see_days(
         churn: The churn definition.
         as_of: The newest day.
         months: Days asked for, 1 to :data:`MOST_MONTHS`; those on which nobody is described are left out.
+        most_customers: Customers that are asked about on each day; a sample of more.
         warehouse: What is read, where it is one moment of the workspace's own.
         progress: Told about each day.
 
@@ -83,7 +85,10 @@ def see_days(
     found: list[Seen] = []
     for number, day in enumerate(wanted):
         progress(f"drivers of {day}", number, len(wanted))
-        seen = _see(workspace, warehouse or workspace.warehouse, churn, day, today, declared)
+        described = read_day(
+            warehouse or workspace.warehouse, workspace.business, churn, day, declared, most_customers=most_customers
+        )
+        seen = None if described is None else _see(workspace, churn, described, today, declared)
         if seen is None:
             if day == as_of:
                 raise DataError(
@@ -144,18 +149,13 @@ def trends_of(seen: tuple[Seen, ...]) -> dict[str, Trend]:
     }
 
 
-def _see(
-    workspace: Workspace, warehouse: Warehouse, churn: Churn, as_of: date, today: Office, declared: FeatureSet
-) -> Seen | None:
-    day = read_day(warehouse, workspace.business, churn, as_of, declared)
-    if day is None:
-        return None
-    office, was_in_office = office_on(workspace, churn.name, as_of, today)
+def _see(workspace: Workspace, churn: Churn, day: Day, today: Office, declared: FeatureSet) -> Seen:
+    office, was_in_office = office_on(workspace, churn.name, day.as_of, today)
     if not set(office.model.encoding.names) <= set(declared.names):
         office, was_in_office = today, False  # a feature of that model is no longer computed
     found = contributions_of(office.model, day.frame, day.customer_ids, declared, threads=workspace.threads)
     asked = Asked(
-        as_of=as_of,
+        as_of=day.as_of,
         model_version=office.version,
         trained_on=office.trained_on,
         was_in_office=was_in_office,

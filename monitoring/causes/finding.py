@@ -16,7 +16,7 @@ from holdback.warehouse import Warehouse
 from holdback.workspace import Workspace
 from monitoring.causes.contributions import FEWEST_FOR_AN_INTERVAL, Contributions
 from monitoring.causes.control import Control, control_of
-from monitoring.causes.days import groups_of
+from monitoring.causes.days import MOST_CUSTOMERS, groups_of
 from monitoring.causes.drivers import Seen, drivers_of, see_days, trends_of
 from monitoring.causes.measured import measured_effects
 from monitoring.causes.results import EVERYBODY, Asked, Causes, Driver, Measured, Saying, SegmentCauses, Theme
@@ -40,6 +40,7 @@ def find_causes(
     *,
     months: int = 1,
     segments: Sequence[str] | None = None,
+    most_customers: int = MOST_CUSTOMERS,
     warehouse: Warehouse | None = None,
     progress: Progress = silent,
 ) -> Causes:
@@ -51,6 +52,7 @@ def find_causes(
         as_of: The day of knowledge: nothing that happened or was loaded later is visible.
         months: On how many days, a month apart, the model is asked (1 to 12); 2 or more show what grows.
         segments: Attributes by which it is told too; ``journey.segments`` by default, else ``fit.segment``.
+        most_customers: The model is asked about so many of a day's customers, a sample of more.
         warehouse: What is read, where it is one moment of the workspace's own.
         progress: Told about each step.
 
@@ -70,7 +72,9 @@ def find_causes(
     names = _segment_names(business, segments)
     declared = feature_set(business)
     control = control_of(business, declared)
-    seen = see_days(workspace, churn, as_of, months=months, warehouse=warehouse, progress=progress)
+    seen = see_days(
+        workspace, churn, as_of, months=months, most_customers=most_customers, warehouse=warehouse, progress=progress
+    )
     newest = seen[-1]
     shown = [feature for feature in declared if not feature.protected]
     families = list(dict.fromkeys(family_of(feature) for feature in shown))

@@ -19,6 +19,7 @@ from monitoring.cells import MINIMUM_CELL
 from monitoring.drift.bins import Kind, Reference, bin_counts, largest_unknown, new_values, reference_bins
 from monitoring.drift.storage import from_rows, to_rows
 from monitoring.drift.verdicts import SHARE_MATTERS, ColumnDrift, DayDrift, day_drift
+from monitoring.kept import kept, key_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,6 +91,28 @@ def feature_drift(
         if "new values" in column.findings
     ]
     return found, tuple(fresh)
+
+
+def kept_drift(
+    workspace: Workspace,
+    warehouse: Warehouse,
+    churn: Churn,
+    as_of: date,
+    reference: Reference | None,
+    importances: Mapping[str, float],
+) -> tuple[DayDrift, tuple[NewValues, ...]]:
+    """Return what :func:`feature_drift` does, found once for a day's record, report and site."""
+    if reference is None:
+        return feature_drift(warehouse, churn, as_of, reference, importances)
+    relation = _described(churn, as_of)
+    count = _row_count(warehouse, relation) if _columns(warehouse) else 0
+    versions = [warehouse.version(table) for table in (FEATURES_TABLE, "scores")]
+    key = key_of(churn.name, as_of, versions, count, reference, sorted(importances.items()))
+    found: tuple[DayDrift, tuple[NewValues, ...]] = kept(
+        workspace, f"drift-{churn.name}", key, tuple[DayDrift, tuple[NewValues, ...]],
+        lambda: feature_drift(warehouse, churn, as_of, reference, importances),
+    )  # fmt: skip
+    return found
 
 
 def score_drift(warehouse: Warehouse, churn: Churn, model_version: str, as_of: date) -> ScoreDrift | None:

@@ -162,7 +162,7 @@ def rate(
     found: list[Rating] = []
     for kind in (*ASKED_KINDS, "review"):
         of_kind = frame[frame["kind"] == kind]
-        for scale in sorted(set(of_kind["scale"])):
+        for scale in sorted(of_kind["scale"].unique()):
             found += _rated(of_kind[of_kind["scale"] == scale], kind, scale or None, by, level)
     return Ratings(business, as_of, days, by, tuple(found), level, _notes(found, by))
 

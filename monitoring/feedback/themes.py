@@ -24,6 +24,7 @@ from monitoring.feedback.intervals import Figure, mean_score
 from monitoring.feedback.terms import shown_terms, spoken_terms
 from monitoring.feedback.voices import is_since, read_voices
 from monitoring.proportions import ShareDifference, newcombe
+from training.rows import hash_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +92,7 @@ class Themes:
         remarks: Remarks that were read.
         customers: Who wrote them.
         other: Remarks of no theme: they use none of its words.
+        writers: All who wrote; more than :attr:`customers` when not everybody's remarks were read.
         notes: What a reader must know.
     """
 
@@ -102,6 +104,7 @@ class Themes:
     remarks: int
     customers: int
     other: int
+    writers: int
     notes: tuple[str, ...]
 
 
@@ -113,6 +116,7 @@ def themes(
     days: int = 90,
     kind: str | None = None,
     count: int | None = None,
+    most_customers: int | None = None,
     seed: int = 0,
     level: float = 0.95,
 ) -> Themes:
@@ -129,6 +133,7 @@ def themes(
         days: How many days back.
         kind: nps, csat, ces, rating, review, remark or ticket; all by default.
         count: How many themes; one for every 25 customers who write by default, at least 2 and at most 15.
+        most_customers: Of more who wrote, so many are read, chosen by the hash of their key; all by default.
         seed: Of the factorisation.
         level: Coverage of the intervals.
 
@@ -141,6 +146,9 @@ def themes(
     """
     _check(business, count)
     frame = _written(warehouse, business, as_of, days, kind)
+    everybody = frame["customer_id"].nunique()
+    if most_customers is not None and everybody > most_customers:
+        frame = _sample(frame, most_customers)
     writers = frame["customer_id"].nunique()
     needed = max(FEWEST_CUSTOMERS, (count or 0) * 2 * MINIMUM_CELL)
     if writers < needed:
@@ -172,8 +180,10 @@ def themes(
         notes.append(f"themes of fewer than {MINIMUM_CELL} customers are left out")
     if len(frame) == MOST_REMARKS:
         notes.append(f"only the newest {MOST_REMARKS:,} remarks were read")
+    if writers < everybody:
+        notes.append(f"what {writers:,} of {everybody:,} customers wrote was read, chosen by the hash of their key")
     other = len(frame) - sum(one.remarks for one in told)
-    return Themes(business.slug, as_of, days, kind, tuple(told), len(frame), writers, other, tuple(notes))
+    return Themes(business.slug, as_of, days, kind, tuple(told), len(frame), writers, other, everybody, tuple(notes))
 
 
 def _check(business: Business, count: int | None) -> None:
@@ -195,6 +205,13 @@ def _written(warehouse: Warehouse, business: Business, as_of: date, days: int, k
     if kind is not None:
         frame = frame[frame["kind"] == kind]
     return frame.tail(MOST_REMARKS).reset_index(drop=True)
+
+
+def _sample(frame: pd.DataFrame, most_customers: int) -> pd.DataFrame:
+    """Return all remarks of some customers: those whose keys have the smallest hashes, the same people every day."""
+    ids = np.asarray(frame["customer_id"].unique(), dtype=object)
+    chosen = ids[np.argsort(hash_share(ids, salt="themes"), kind="stable")[:most_customers]]
+    return frame[frame["customer_id"].isin(chosen)].reset_index(drop=True)
 
 
 def _factorised(terms: Sequence[list[str]], vocabulary: list[str], count: int, seed: int) -> tuple[Floats, Floats]:

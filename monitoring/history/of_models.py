@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from holdback.business import Churn
 from holdback.errors import NotKnowableYet
 from monitoring.cells import MINIMUM_CELL
-from monitoring.drift.days import feature_drift, score_drift, stored_reference
+from monitoring.drift.days import kept_drift, score_drift, stored_reference
 from monitoring.expected import expected_of_day
 from monitoring.history.figures import Asked, Day, Figure, counted, estimated, shared, unknown
 from monitoring.kpis.rates import known_outcomes
@@ -105,7 +105,7 @@ class _Definition:
     def _drift(self) -> Iterator[Figure]:
         day, version = self.day, self._scored.model_version
         reference, importances = stored_reference(day.workspace, self.churn, version, day.as_of)
-        found, _ = feature_drift(day.warehouse, self.churn, day.as_of, reference, importances)
+        found, _ = kept_drift(day.workspace, day.warehouse, self.churn, day.as_of, reference, importances)
         if not found.measured:
             why = "nothing could be compared" if reference is not None else "what the model learned from is not known"
             yield unknown("drifted_features", self.about, why)

@@ -44,7 +44,7 @@ def write_uplift_page(workspace: Workspace, as_of: date, *, drift: DayDrift | No
     Raises:
         OperatorError: the file cannot be written.
     """
-    shown = [figures for figures in campaign_figures(workspace, as_of) if figures.effects]
+    shown = list(campaign_figures(workspace, as_of, only_measured=True))
     if not shown:
         return None
     snapshot = uplift_report(
@@ -57,12 +57,21 @@ def write_uplift_page(workspace: Workspace, as_of: date, *, drift: DayDrift | No
     return write_page(path, document(snapshot))
 
 
-def campaign_figures(workspace: Workspace, as_of: date) -> Iterator[CampaignFigures]:
-    """Yield what can be shown of each campaign and the programme; its version before stands beside it."""
+def campaign_figures(workspace: Workspace, as_of: date, *, only_measured: bool = False) -> Iterator[CampaignFigures]:
+    """Yield what can be shown of each campaign and the programme; its version before stands beside it.
+
+    Args:
+        workspace: The business.
+        as_of: The day.
+        only_measured: Leave out, and do not follow, those of which no effect can be shown yet.
+    """
     warehouse, business = workspace.warehouse, workspace.business
     today, official = stored_effects(warehouse, as_of), official_effects(warehouse, as_of)
     for question in questions(warehouse, business, as_of):
         cohort = question.cohort
+        effects = _shown(business, question, _rows(today, question))
+        if only_measured and not effects:
+            continue
         outcomes = read_outcomes(warehouse, business, cohort, as_of)
         own = [row for row in official if row["campaign"] == cohort.campaign and cohort.campaign is not None]
         before = [row for row in own if row["version"] < cohort.version]
@@ -70,7 +79,7 @@ def campaign_figures(workspace: Workspace, as_of: date) -> Iterator[CampaignFigu
         was_read = any(row["version"] == cohort.version for row in own)
         yield CampaignFigures(
             cohort.name,
-            effects=_shown(business, question, _rows(today, question)),
+            effects=effects,
             qini=_qini(outcomes) if was_read else None,  # its interval is for one look
             sample_ratio=None if outcomes.entries["propensity"].null_count else sample_ratio(outcomes.entries),
             contamination=_contamination(outcomes),

@@ -19,6 +19,8 @@ from monitoring.words import Language, Words
 
 #: Drivers in the picture; the table has them all.
 _DRAWN: Final = 10
+#: Customers whom the model is asked about for a page: means are known to a few percent of them, as the intervals tell.
+_MOST_CUSTOMERS: Final = 5_000
 #: Part of all that the model sees below which nobody needs to be told of a family.
 _TELLING: Final = 0.005
 
@@ -51,7 +53,10 @@ class Reasons:
 def read_reasons(source: Source) -> Reasons:
     """Ask the model in office, the feeds and the readings of campaigns."""
     try:
-        found = find_causes(source.workspace, source.churn.name, source.as_of, segments=(), warehouse=source.warehouse)
+        found = find_causes(
+            source.workspace, source.churn.name, source.as_of, segments=(), most_customers=_MOST_CUSTOMERS,
+            warehouse=source.warehouse,
+        )  # fmt: skip
     except NotKnowableYet:
         return Reasons("no_model")
     except OperatorError:

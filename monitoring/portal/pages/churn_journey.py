@@ -9,9 +9,13 @@ from typing import Final, Literal
 
 from holdback.business import ColumnChurn
 from holdback.errors import DataError, NotKnowableYet
+from holdback.sql import literal
 from monitoring.cells import completed
+from monitoring.churn_past import kept_of_months
 from monitoring.churn_records import first_cancellation_on
-from monitoring.kpis import ARRIVED, RetentionCurve, Transitions, retention_curves, transitions
+from monitoring.kept import kept, key_of
+from monitoring.kpis import ARRIVED, Retention, RetentionCurve, Transitions, retention_curves, transitions
+from monitoring.past import customers_of, past_of
 from monitoring.portal.source import Source
 
 Lack = Literal["snapshot", "later", "no_cancellation", "nobody"]
@@ -20,6 +24,8 @@ nobody is there."""
 
 #: Cohorts that a table shows, of however many.
 MOST_COHORTS: Final = 50
+#: Days that stages count as today's (:func:`flows.steps.segment_step` writes them as often).
+STAYS_FRESH: Final = timedelta(days=7)
 #: Months after the start at which a cohort is told.
 AFTER_MONTHS: Final = (1, 3, 6, 12, 24)
 
@@ -67,7 +73,10 @@ def read_cohorts(source: Source) -> Cohorts:
     if isinstance(source.churn, ColumnChurn):
         return Cohorts("snapshot")
     try:
-        everybody, by_cohort = retention_curves(source.warehouse, source.business, source.churn, source.as_of)
+        everybody, by_cohort = kept_of_months(
+            source.workspace, source.warehouse, source.churn, source.as_of, "retention", tuple[Retention, Retention],
+            lambda: retention_curves(source.warehouse, source.business, source.churn, source.as_of),
+        )  # fmt: skip
     except (NotKnowableYet, DataError) as error:
         return Cohorts(*_lack(source, error))
     curve = everybody.curves[0]
@@ -98,16 +107,38 @@ def _not_telling(
 
 
 def read_moves(source: Source) -> Moves:
-    """Read who moved between stages within a month."""
+    """Read who moved between stages within the month before the newest day whose stages were written."""
     if isinstance(source.churn, ColumnChurn):
         return Moves("snapshot")
     try:
-        found = transitions(source.warehouse, source.business, source.churn, source.as_of)
+        found = _moves(source, _written_on(source) or source.as_of)
     except (NotKnowableYet, DataError) as error:
         return Moves(*_lack(source, error))
     if not any(move.customer_count != 0 for move in found.moves if move.came_from != ARRIVED):
         return Moves("later", _next_month(source.as_of))
     return Moves(found=found)
+
+
+def _written_on(source: Source) -> date | None:
+    """Return the newest day whose stages were written; None when none is fresh: then those of today are computed."""
+    fresh = f"as_of > date '{source.as_of - STAYS_FRESH}' and as_of <= date '{source.as_of}'"
+    found = source.warehouse.query(
+        f"select max(as_of) as newest from segments where churn = {literal(source.churn.name)} and {fresh}"
+    )
+    newest: date | None = found["newest"][0].as_py()
+    return newest
+
+
+def _moves(source: Source, until: date) -> Transitions:
+    """Return the moves up to a day: asked once, and read as long as nothing that was known on it has changed."""
+    warehouse, business, churn = source.warehouse, source.business, source.churn
+    past = past_of(warehouse, business, business.feeds, known_on=until)
+    key = key_of(business.model_dump_json(), churn.name, until, past, customers_of(warehouse, business, until))
+    found: Transitions = kept(
+        source.workspace, f"moves-{churn.name}", key, Transitions,
+        lambda: transitions(warehouse, business, churn, until),
+    )  # fmt: skip
+    return found
 
 
 def _lack(source: Source, error: NotKnowableYet | DataError) -> tuple[Lack, date | None]:

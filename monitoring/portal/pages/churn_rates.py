@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from features.declarations import Meaning
@@ -12,6 +13,7 @@ from features.labels import knowable_on, outcome_ends_on
 from holdback.business import CancellationChurn, ColumnChurn
 from holdback.errors import BusinessFileError, DataError, HoldbackError, NotKnowableYet
 from monitoring.churn_history import first_event_on
+from monitoring.churn_past import kept_of_months
 from monitoring.churn_records import first_cancellation_on
 from monitoring.kpis import ChurnRates, GroupRate, RevenueChurn, churn_rates, group_names, known_outcomes, revenue_churn
 from monitoring.kpis.groups import segments_of
@@ -112,7 +114,10 @@ def read_months(source: Source) -> Months:
         begins_on = None
     try:
         records_since = first_cancellation_on(warehouse, business, churn, as_of)
-        groups = churn_rates(warehouse, business, churn, as_of).groups
+        groups = kept_of_months(
+            source.workspace, warehouse, churn, as_of, "rates", ChurnRates,
+            lambda: churn_rates(warehouse, business, churn, as_of),
+        ).groups  # fmt: skip
     except NotKnowableYet:
         return Months(has_no_cancellation=True, begins_on=begins_on)
     except DataError:
@@ -170,6 +175,16 @@ def _change(source: Source, known: Sequence[GroupRate]) -> tuple[ShareDifference
 
 def read_divided(source: Source) -> Divided | None:
     """Read the churn of groups on the newest day whose outcomes are known; None when there is none."""
+    found = kept_of_months(
+        source.workspace, source.warehouse, source.churn, source.as_of, "divided", Divided | None,
+        partial(_divided, source), by_group=True,
+    )  # fmt: skip
+    if found is None or found.revenue is None:
+        return found
+    return replace(found, revenue=replace(found.revenue, as_of=source.as_of))
+
+
+def _divided(source: Source) -> Divided | None:
     warehouse, business, churn, as_of = source.warehouse, source.business, source.churn, source.as_of
     try:
         outcomes = known_outcomes(warehouse, business, churn, as_of)

@@ -160,7 +160,7 @@ def read_waiting(warehouse: Warehouse, as_of: date) -> tuple[Waiting, ...]:
         "left join releases r on r.batch_id = q.batch_id and r.feed = q.feed and r.row_number = q.row_number "
         f"where b.as_of <= date '{as_of}' and r.batch_id is null "
         "and q.batch_id not in (select replaces from batches where replaces is not null) "
-        f"group by all order by b.as_of desc, row_count desc, q.feed limit {MOST_WAITING}"
+        f"group by all order by b.as_of desc, row_count desc, q.feed, q.batch_id limit {MOST_WAITING}"
     ).to_pylist()
     return tuple(Waiting(**row) for row in rows)
 

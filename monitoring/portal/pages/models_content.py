@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from features.families import feature_set
 from features.labels import knowable_on
 from holdback.business import ColumnChurn
-from monitoring.drift.days import NewValues, ScoreDrift, feature_drift, kept_reference, score_drift
+from monitoring.drift.days import NewValues, ScoreDrift, kept_drift, kept_reference, score_drift
 from monitoring.drift.verdicts import DayDrift
 from monitoring.expected import Expected, expected_of_day
 from monitoring.label_drift import LabelDrift, LearnedRate, label_drift, learned_rate
@@ -98,7 +98,7 @@ def read_models(source: Source) -> ModelsContent:
         learned = learned_rate(source.journal, churn, model=name, version=version, as_of=as_of)
         reference, importances = kept_reference(warehouse, churn, version)
         if reference is not None:
-            drift, fresh = feature_drift(warehouse, churn, scored_on, reference, importances)
+            drift, fresh = kept_drift(source.workspace, warehouse, churn, scored_on, reference, importances)
         moved = score_drift(warehouse, churn, version, scored_on)
         expected = expected_of_day(warehouse, churn, scored_on)
     history = tuple(reversed(decisions(source.journal, name, as_of)))

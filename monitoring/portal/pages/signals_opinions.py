@@ -175,7 +175,11 @@ def themes_section(opinions: Opinions, words: Words) -> Section:
         ),
         tuple(_theme(one, w) for one in opinions.themes),
     )
-    return Section("themes", w("signals_themes"), (table,), w("signals_themes_lead"))
+    parts: list[Part] = [table]
+    if opinions.writers is not None and opinions.all_writers is not None and opinions.writers < opinions.all_writers:
+        read, everybody = w.count(opinions.writers), w.count(opinions.all_writers)
+        parts.append(Notice(w("signals_themes_sample", read=read, all=everybody)))
+    return Section("themes", w("signals_themes"), tuple(parts), w("signals_themes_lead"))
 
 
 def _theme(theme: Theme, words: Words) -> tuple[Cell, ...]:

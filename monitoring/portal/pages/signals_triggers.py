@@ -13,6 +13,7 @@ from holdback.errors import NotKnowableYet
 from monitoring.cells import hidden
 from monitoring.churn_records import known_events
 from monitoring.portal.source import Source
+from monitoring.portal.weekly import asked_weekly
 from monitoring.triggers import TriggerRecord, TriggerStanding, judge, trigger_standings
 from monitoring.triggers.judging import Outcomes
 from monitoring.triggers.leaving import judgement_of
@@ -79,7 +80,7 @@ def read_triggers(source: Source) -> tuple[Watched, ...]:
     standings = trigger_standings(source.warehouse, source.business, source.as_of)
     fired, asked = _counts(source), _asked(source)
     most_days = _most_days(source)
-    outcomes: Outcomes = {}
+    outcomes: dict[date, Outcomes] = {}
     found = []
     for trigger, standing in zip(declared, standings, strict=True):
         today, weeks = _weeks(source, fired.get(trigger.name, {}), asked.get(trigger.name, {}))
@@ -159,29 +160,36 @@ def _most_days(source: Source) -> int:
 
 
 def _judged(
-    source: Source, trigger: Trigger, most_days: int, outcomes: Outcomes
+    source: Source, trigger: Trigger, most_days: int, outcomes: dict[date, Outcomes]
 ) -> tuple[TriggerRecord | None, date | None]:
-    """Replay a trigger on some weekly days before the last one that can be judged."""
+    """Replay a trigger on some weekly days before the last one that could be judged when the week began."""
     if most_days < _FEWEST_DAYS:
         return None, None
     judgement = judgement_of(source.business, trigger)
+    churn_feed = None if isinstance(judgement.churn, ColumnChurn) else judgement.churn.feed
     wait = timedelta(days=judgement.known_after_days)
-    since = source.as_of - wait - timedelta(days=_WEEK * most_days - 1)
-    is_snapshot = isinstance(judgement.churn, ColumnChurn)
-    try:
-        record = judge(
-            source.warehouse, source.business, trigger, source.as_of, since=None if is_snapshot else since,
-            every_days=_WEEK, outcomes=outcomes,
+
+    def replayed(known_on: date) -> TriggerRecord:
+        since = None if churn_feed is None else known_on - wait - timedelta(days=_WEEK * most_days - 1)
+        return judge(
+            source.warehouse, source.business, trigger, known_on, since=since, every_days=_WEEK,
+            outcomes=outcomes.setdefault(known_on, {}),
         )  # fmt: skip
+
+    try:
+        if churn_feed is None:  # one snapshot of the customers: there is no past to look back on
+            return replayed(source.as_of), None
+        read = {churn_feed, getattr(trigger, "feed", None), getattr(trigger, "went", None)}
+        feeds = [feed for feed in read if feed is not None]
+        return asked_weekly(
+            source, f"trial-{trigger.name}", TriggerRecord, replayed, feeds=feeds, about=most_days
+        ), None  # fmt: skip
     except NotKnowableYet:
-        begins = _begins_on(
-            source, trigger, judgement.churn.feed if not isinstance(judgement.churn, ColumnChurn) else None
-        )
+        begins = _begins_on(source, trigger, churn_feed)
         later = (
             None if begins is None else begins + timedelta(days=2) + wait
         )  # an event after the wait is seen a day on
         return None, later if later is not None and later > source.as_of else None
-    return record, None
 
 
 def _begins_on(source: Source, trigger: Trigger, churn_feed: str | None) -> date | None:

@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import pyarrow.compute as pc
 
+from holdback.business import ColumnChurn
 from holdback.errors import BusinessFileError, DataError, NotKnowableYet
 from monitoring.cells import hidden
 from monitoring.churn_history import month_starts
 from monitoring.feedback import FeedbackRisk, Rating, Theme, learn_risk, read_voices, themes
 from monitoring.feedback.ratings import EVERYBODY, rate
 from monitoring.portal.source import Source
+from monitoring.portal.weekly import asked_weekly
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Days of answers that today's figures are made of.
 DAYS: Final = 90
+#: Customers whose remarks are read for a page.
+MOST_WRITERS: Final = 4_000
 _YEAR: Final = 365
 
 Lack = Literal["no_feed", "nobody", "no_remarks", "few", "no_outcome"]
@@ -52,7 +56,8 @@ class Opinions:
         answers: By feed and kind of question.
         themes_lack: Why there are no themes; None when there are.
         themes: What they write about, the most frequent first.
-        writers: Customers who wrote; None when too few to be shown.
+        writers: Customers whose remarks were read; None when too few to be shown.
+        all_writers: All who wrote, likewise.
         risk_lack: Why nothing was learned; None when something was.
         risk: Whether low scores and silence go with leaving.
     """
@@ -62,6 +67,7 @@ class Opinions:
     themes_lack: Lack | None = None
     themes: tuple[Theme, ...] = ()
     writers: int | None = None
+    all_writers: int | None = None
     risk_lack: Lack | None = None
     risk: FeedbackRisk | None = None
 
@@ -72,9 +78,9 @@ def read_opinions(source: Source) -> Opinions:
     lack: Lack | None = None
     if not answers:
         lack = "nobody" if source.business.feeds_with_role("feedback") else "no_feed"
-    themes_lack, told, writers = _themes(source)
+    themes_lack, told, writers, all_writers = _themes(source)
     risk_lack, risk = _risk(source)
-    return Opinions(lack, answers, themes_lack, told, writers, risk_lack, risk)
+    return Opinions(lack, answers, themes_lack, told, writers, all_writers, risk_lack, risk)
 
 
 def _answers(source: Source) -> Iterable[Answers]:
@@ -107,22 +113,30 @@ def _whole_months(months: Iterable[Rating], as_of: date) -> tuple[Rating, ...]:
     )
 
 
-def _themes(source: Source) -> tuple[Lack | None, tuple[Theme, ...], int | None]:
+def _themes(source: Source) -> tuple[Lack | None, tuple[Theme, ...], int | None, int | None]:
     try:
-        found = themes(source.warehouse, source.business, source.as_of, days=DAYS)
+        found = themes(source.warehouse, source.business, source.as_of, days=DAYS, most_customers=MOST_WRITERS)
     except BusinessFileError:
-        return "no_remarks", (), None
+        return "no_remarks", (), None, None
     except NotKnowableYet:
-        return "few", (), None
+        return "few", (), None, None
     # Remarks of no theme are what the others leave of the whole.
     marks = hidden([*(one.remarks for one in found.themes), found.other])
     told = tuple(one for one, is_hidden in zip(found.themes, marks, strict=False) if not is_hidden)
-    return None if told else "few", told, found.customers
+    return None if told else "few", told, found.customers, found.writers
 
 
 def _risk(source: Source) -> tuple[Lack | None, FeedbackRisk | None]:
+    business, churn = source.business, source.churn
+
+    def learned(known_on: date) -> FeedbackRisk:
+        return learn_risk(source.warehouse, business, churn, known_on, days=DAYS)
+
     try:
-        return None, learn_risk(source.warehouse, source.business, source.churn, source.as_of, days=DAYS)
+        if isinstance(churn, ColumnChurn):  # one snapshot of the customers: there is no past to look back on
+            return None, learned(source.as_of)
+        feeds = {churn.feed, *business.feeds_with_role("feedback"), *business.feeds_with_role("interactions")}
+        return None, asked_weekly(source, "feedback-risk", FeedbackRisk, learned, feeds=feeds)
     except BusinessFileError:
         return "no_feed", None
     except (NotKnowableYet, DataError):

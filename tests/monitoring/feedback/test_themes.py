@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -168,6 +169,20 @@ def test_emoji_and_markup_break_nothing() -> None:
     assert [theme.words for theme in found_in(rows).themes] == [
         theme.words for theme in found_in(simulated(200)).themes
     ]
+
+
+def test_of_many_who_wrote_the_same_people_are_read_every_time() -> None:
+    """All remarks of each of them count, and of how many they are is told; who asks for more reads everybody."""
+    rows = simulated(400)
+    whole, some = found_in(rows), found_in(rows, most_customers=150)
+    assert (some.customers, some.writers) == (150, whole.customers)
+    assert whole.customers == whole.writers > 150
+    assert some == found_in(list(reversed(rows)), most_customers=150)
+    assert any("150 of" in note for note in some.notes)
+    assert found_in(rows, most_customers=whole.customers) == whole
+    written = Counter(row["customer_id"] for row in rows if row["remark"])
+    assert some.remarks <= sum(count for _, count in written.most_common(150))
+    assert {theme.words[0] for theme in some.themes[:3]} & {word for theme in whole.themes for word in theme.words}
 
 
 def test_only_one_kind_is_read_when_asked() -> None:

@@ -1,6 +1,7 @@
 """The page about signals: triggers, answers, themes and what was learned, counted by hand; nobody's text is on it."""
 
 from datetime import date, datetime, timedelta
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from holdback.business import Business
 from holdback.workspace import Workspace
 from monitoring.feedback.intervals import net_promoter_score
 from monitoring.measurement.metrics import DECISION
-from monitoring.portal.pages import signals
+from monitoring.portal.pages import signals, signals_triggers, signals_voices
 from monitoring.portal.parts import Chart
 from monitoring.proportions import wilson
+from monitoring.triggers import judge
 from simulator.remarks import write_remarks
 from tests.campaigns.decisions.world import put
 from tests.monitoring.portal.desk import (
@@ -229,6 +231,59 @@ def test_a_trigger_is_judged_on_past_days_with_intervals(page):
     text = told(section(page, "trials"))
     assert "complaints: those it finds leave" in text
     assert "holdback triggers test" in text
+
+
+@pytest.fixture
+def replays(monkeypatch):
+    """As of which days triggers are replayed, one entry for each."""
+    asked = []
+
+    def watched(*given, **more):
+        asked.append(given[3])
+        return judge(*given, **more)
+
+    monkeypatch.setattr(signals_triggers, "judge", watched)
+    return asked
+
+
+def test_a_week_says_of_its_triggers_what_was_known_on_monday(shop, tmp_path, replays):
+    """Replayed on Monday, read on Wednesday; asked anew in another week, and when the past itself has changed."""
+    place = Workspace(copytree(shop.root, tmp_path / "copy"), shop.business, threads=1)
+    monday = said(signals, place, AS_OF)
+    replays.clear()
+    wednesday = said(signals, place, AS_OF + timedelta(days=2))
+    assert not replays
+    for name in ("trials", "learned"):
+        assert told(section(wednesday, name)) == told(section(monday, name))
+    said(signals, place, AS_OF - timedelta(days=1))
+    assert set(replays) == {AS_OF - timedelta(days=7)}
+    said(signals, place, AS_OF + timedelta(days=2))
+    replays.clear()
+    put(place, "calls", [{"customer_id": "new", "event_at": days_ago(300), "topic": "older history"}], batch="older")
+    said(signals, place, AS_OF + timedelta(days=2))
+    assert replays == [AS_OF]
+
+
+def test_what_was_not_knowable_on_monday_is_asked_as_of_the_day(tmp_path, replays):
+    """Contracts and complaints begin on 2 February: the first firing can be judged on 7 March, a Saturday."""
+    begun = datetime(2026, 2, 2, 12)
+    contracts = [{"customer_id": who, "event_at": begun, "kind": "start"} for who in (*ANGRY, *CALM)]
+    contracts += [{"customer_id": "old", "event_at": begun, "kind": "cancel"},
+                  {"customer_id": "reach", "event_at": datetime(2026, 3, 7, 12), "kind": "start"}]  # fmt: skip
+    calls = [{"customer_id": who, "event_at": begun, "topic": HOSTILE} for who in ANGRY for _ in range(2)]
+    place = home(tmp_path, contracts=contracts, calls=calls)
+    page = said(signals, place, date(2026, 3, 8))
+    assert replays[:2] == [AS_OF, date(2026, 3, 8)]
+    assert "complaints" in told(section(page, "trials"))
+    assert [row[0] for row in rows(page, "trials")] == ["complaints"]
+
+
+def test_themes_of_some_of_the_writers_say_so(tmp_path, monkeypatch):
+    place = home(tmp_path, survey=remarks(200))
+    assert "chosen by the hash" not in told(section(said(signals, place, AS_OF), "themes"))
+    monkeypatch.setattr(signals_voices, "MOST_WRITERS", 150)
+    text = told(section(said(signals, place, AS_OF), "themes"))
+    assert "What 150 of the 200 customers who wrote have written was read" in text
 
 
 def test_the_nps_of_each_feed_has_its_interval_and_its_response_rate(page):

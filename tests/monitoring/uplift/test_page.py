@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitoring.measurement import measure
+from monitoring.uplift import page
 from monitoring.uplift.page import campaign_figures, write_uplift_page
 from tests.monitoring.measurement.experiment import STARTS_ON, World, run
 from tests.monitoring.measurement.test_measuring import READS_ON
@@ -35,8 +36,11 @@ def test_the_page_shows_what_was_measured_and_asks_nobody_for_anything(tmp_path:
     assert not re.search(r'<(?:script|link|img)[^>]+(?:src|href)="https?:', html)
 
 
-def test_a_day_on_which_nothing_can_be_read_has_no_page(tmp_path: Path) -> None:
+def test_a_day_on_which_nothing_can_be_read_has_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     day = STARTS_ON + timedelta(days=20)
     workspace = run(tmp_path, World(customers=600), until=day)
     measure(workspace, day)
+    [figures] = campaign_figures(workspace, day)
+    assert figures.effects == ()
+    monkeypatch.setattr(page, "read_outcomes", None)  # nobody is followed for a page that will not be there
     assert write_uplift_page(workspace, day) is None
