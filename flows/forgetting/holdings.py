@@ -18,8 +18,8 @@ _OF_THE_LEDGER = ("nonce", "identity", "redacted_by", "previous_hash", "hash")
 
 #: What holds no row of a person, said in every answer.
 NOT_ROWS = (
-    "Models, reports, the site (with `kept/`) and recorded figures hold no row of a person: models were trained on many,"
-    " and pages are aggregates of at least a minimum number of customers.",
+    "Models, reports, the site (with `kept/`) and recorded figures hold no row of a person: models were trained on"
+    " many, and pages are aggregates of at least a minimum number of customers.",
     "Not searched: what faults that nobody foresaw said (`failures/`, for 30 days) and the parts of a scoring that was"
     " stopped (`parts/`). They may repeat rows; whoever is forgotten, all of them are removed.",
     "Not searched: the company's own source files and systems, backups, what receivers were given.",
