@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Kind = Literal["number", "category"]
 
 QUANTILES = tuple(i / 10 for i in range(1, 10))
+VALUES_AT_ONCE = 10_000_000
+"""Values of which one statement finds the quantiles: what it holds of them (twice 8 bytes each) it cannot spill."""
 TOP_VALUES = 15
 KNOWN_VALUES = 500
 """Categories remembered by name. Of a column with more, a value beyond them is new when it has become so common that it
@@ -239,24 +241,33 @@ def _cut(
     ]
 
 
+def _deciles(
+    warehouse: Warehouse, relation: str, numbers: Sequence[str], frames: Mapping[str, pa.Table]
+) -> dict[str, list[float]]:
+    """Return the deciles of each column, none of an empty one. DuckDB holds all values that it is asked about."""
+    counted = warehouse.query(f"select count(*) as n from {relation} as _rows", frames=frames)["n"][0].as_py()
+    at_once = max(1, VALUES_AT_ONCE // max(1, int(counted)))
+    levels = ", ".join(str(level) for level in QUANTILES)
+    found: dict[str, list[float]] = {}
+    for start in range(0, len(numbers), at_once):
+        names = numbers[start : start + at_once]
+        asked = [
+            f"quantile_disc({quoted(name)}::double, [{levels}]) "
+            f"filter (where {quoted(name)} is not null and not isnan({quoted(name)})) as q{i}"
+            for i, name in enumerate(names)
+        ]
+        rows = warehouse.query(f"select {', '.join(asked)} from {relation} as _rows", frames=frames).to_pylist()
+        found |= {name: [float(q) for q in rows[0][f"q{i}"] or ()] for i, name in enumerate(names)}
+    return found
+
+
 def _edges(
     warehouse: Warehouse, relation: str, numbers: Sequence[str], frames: Mapping[str, pa.Table]
 ) -> dict[str, tuple[tuple[float, ...], tuple[float, ...]]]:
     """Return per column its edges and its atoms."""
     if not numbers:
         return {}
-    levels = ", ".join(str(level) for level in QUANTILES)
-    present = [f"{quoted(name)} is not null and not isnan({quoted(name)})" for name in numbers]
-    deciles = warehouse.query(
-        "select "
-        + ", ".join(
-            f"quantile_disc({quoted(name)}::double, [{levels}]) filter (where {present[i]}) as q{i}"
-            for i, name in enumerate(numbers)
-        )
-        + f" from {relation} as _rows",
-        frames=frames,
-    ).to_pylist()[0]
-    cuts = {name: [float(q) for q in deciles[f"q{i}"] or ()] for i, name in enumerate(numbers)}
+    cuts = _deciles(warehouse, relation, numbers, frames)
     atoms = [(name, q) for name, qs in cuts.items() for q in sorted({q for q in qs if qs.count(q) > 1})]
     if atoms:
         after = warehouse.query(

@@ -328,3 +328,10 @@ def test_whoever_waits_for_the_first_writer_sees_what_that_one_made(opened: Open
         first.commit()
         assert commits.is_there(waiting, schema)
         commits.make_schema(waiting, schema)
+
+
+def test_a_lock_is_free_as_soon_as_it_is_given_back(opened: Opened) -> None:
+    warehouse = opened()
+    for _ in range(100):
+        with held(warehouse.url, warehouse.schema, "decide"):
+            pass

@@ -355,3 +355,18 @@ def test_a_bin_holds_its_lower_end_and_not_its_upper(lake):
     assert sum(bin_counts(lake, "today", [column], frames=empty)["x"]) == 0
     whole = {"today": rows({"x": pa.array([1, 2, 3, None])})}
     assert bin_counts(lake, "today", [column], frames=whole)["x"] == (0, 0, 0, 0, 1, 2, 0, 1)
+
+
+@pytest.mark.parametrize("at_once", [1, 2_000, 5_000, 10**9])
+def test_the_bins_are_the_same_however_many_values_are_held_at_once(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    rng = np.random.default_rng(3)
+    columns = {f"x{i}": rng.gamma(1 + i, 2, 1_000).round(i % 3) for i in range(7)} | {"empty": [None] * 1_000}
+    frames, kinds = {"before": rows(columns)}, dict.fromkeys(columns, "number")
+    expected = {name: np.quantile(values, 0.5, method="inverted_cdf") for name, values in list(columns.items())[:7]}
+    monkeypatch.setattr("monitoring.drift.bins.VALUES_AT_ONCE", at_once)
+    found = {column.name: column for column in reference_bins(lake, "before", kinds, frames=frames).columns}
+    assert list(found) == list(columns)
+    assert all(expected[name] in (*found[name].edges, *found[name].atoms) for name in expected)
+    assert not found["empty"].edges
