@@ -28,9 +28,8 @@ _ATTEMPTS = 5
 _SUPERSEDED = "superseded"
 
 _ROW_ORDER = ("event_at", "batch_id", "row_number")
-_KEPT_HOURS = (
-    7 * 24
-)  # files that a table no longer consists of: who reads an older version, or copies it, has that long
+#: Of files that a table no longer consists of: who reads an older version, or copies it, has that long.
+_KEPT_HOURS = 7 * 24
 _ROWS_PER_GROUP = 122_880  # small enough that a range of customers skips most groups
 #: Opening a table replays its commits since the last checkpoint; small daily batches make many.
 _CONFIGURATION = {"delta.checkpointInterval": "10"}
@@ -265,12 +264,13 @@ class Lake:
                         mode="overwrite",
                         writer_properties=WriterProperties(max_row_group_size=_ROWS_PER_GROUP),
                     )
-                    if existing.vacuum(_KEPT_HOURS, enforce_retention_duration=False):
-                        existing.vacuum(_KEPT_HOURS, enforce_retention_duration=False, dry_run=False)
                 except CommitFailedError:
                     continue
                 except DeltaError as error:
                     raise OperatorError(_not_written(table, error)) from error
+                with suppress(DeltaError):  # the table is sorted; what cannot go now goes the next time
+                    if existing.vacuum(_KEPT_HOURS, enforce_retention_duration=False):
+                        existing.vacuum(_KEPT_HOURS, enforce_retention_duration=False, dry_run=False)
             return
         raise Busy(f"warehouse table {table}: other writers kept committing first. Run the command again.")
 
