@@ -15,10 +15,10 @@ from features.clocks import Clock, newest_versions
 from features.compiler import only
 from features.corrections import corrected_tables
 from features.declarations import FeatureSet
+from features.kept import kept_features
 from features.spine import build_spine
 from features.steps import with_steps
 from holdback.business import Business, Churn
-from holdback.tables import FEATURES_TABLE
 from holdback.warehouse import Warehouse
 from training.datasets import feature_frame
 from training.rows import hash_share
@@ -80,7 +80,7 @@ def _described(
     warehouse: Warehouse, business: Business, churn: Churn, as_of: date, spine: pa.Table, declared: FeatureSet
 ) -> pa.Table:
     """Return the features of some customers, ordered by customer; what they wrote is never kept, and always read."""
-    kept = _kept(warehouse, as_of, spine, declared.without_texts)
+    kept = kept_features(warehouse, declared.without_texts, as_of, spine)
     if kept is None:
         return build_features(warehouse, business, churn, as_of, spine=spine, features=declared)
     texts = [feature.name for feature in declared if feature.kind == "text"]
@@ -89,22 +89,6 @@ def _described(
         for name in texts:
             kept = kept.append_column(name, wrote[name])
     return kept
-
-
-def _kept(warehouse: Warehouse, as_of: date, spine: pa.Table, declared: FeatureSet) -> pa.Table | None:
-    """Return the features that were kept of a day; None where not all of them were, or not of all these customers."""
-    if warehouse.version(FEATURES_TABLE) is None:
-        return None
-    present = warehouse.query(f"select * from {FEATURES_TABLE} limit 0").column_names
-    if not set(declared.names) <= set(present):
-        return None
-    listed = ", ".join(f'"{name}"' for name in ("customer_id", "as_of", *declared.names))
-    found = warehouse.query(
-        f"select {listed} from {FEATURES_TABLE} where as_of = date '{as_of}' "
-        "and customer_id in (select customer_id from spine) order by customer_id",
-        frames={"spine": spine},
-    )
-    return found if found.num_rows == spine.num_rows else None
 
 
 def groups_of(

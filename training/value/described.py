@@ -13,9 +13,9 @@ import pyarrow as pa
 from features.build import build_features
 from features.declarations import FeatureSet
 from features.families import feature_set
+from features.kept import kept_features
 from features.snapshots.building import build_snapshots
 from holdback.business import Business
-from holdback.tables import FEATURES_TABLE
 from holdback.warehouse import Warehouse
 from training.datasets import feature_frame
 
@@ -34,7 +34,7 @@ def described(
     """
     declared = feature_set(business).without_texts
     spine = _spine(day, customer_ids)
-    table = _kept(warehouse, declared, day, spine) if is_kept else None
+    table = kept_features(warehouse, declared, day, spine) if is_kept else None
     if table is None:
         # The churn definition only says whom a day describes; here the spine does.
         table = build_features(warehouse, business, business.churn[0], day, spine=spine, features=declared)
@@ -66,15 +66,3 @@ def days_columns(business: Business, feed: str) -> tuple[str | None, str | None]
     names = {f.name for f in feature_set(business) if f.role == "subscriptions" and f.feed == feed}
     age = next((name for name in names if name.endswith("days_since_first_contract")), None)
     return age, next((name for name in names if name.endswith("contract_days_left")), None)
-
-
-def _kept(warehouse: Warehouse, declared: FeatureSet, day: date, spine: pa.Table) -> pa.Table | None:
-    if warehouse.version(FEATURES_TABLE) is None:
-        return None
-    kept = warehouse.query(
-        f"select * from {FEATURES_TABLE} where as_of = date '{day}'\n"
-        "    and customer_id in (select customer_id from spine) order by customer_id",
-        frames={"spine": spine},
-    )
-    is_whole = kept.num_rows == spine.num_rows and set(declared.names) <= set(kept.column_names)
-    return kept if is_whole else None

@@ -47,7 +47,7 @@ def read(workspace: Workspace, day: date = TODAY, **given: int) -> Day:
 
 def test_what_the_day_kept_is_what_would_be_computed(kept: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = read(kept)
-    monkeypatch.setattr(days, "_kept", lambda *_: None)
+    monkeypatch.setattr(days, "kept_features", lambda *_: None)
     computed = read(kept)
     pd.testing.assert_frame_equal(stored.frame, computed.frame, check_exact=True)
     assert list(stored.customer_ids) == list(computed.customer_ids)
