@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from math import ceil
 from typing import TYPE_CHECKING
@@ -53,44 +53,23 @@ class NewValues:
     values: tuple[tuple[str, int], ...]
 
 
-def feature_drift(
-    warehouse: Warehouse,
-    churn: Churn,
-    as_of: date,
-    reference: Reference | None,
-    importances: Mapping[str, float],
-) -> tuple[DayDrift, tuple[NewValues, ...]]:
-    """Compare the features of the customers scored on a day with those that their model learned from.
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a day's rows say of the bins of a reference, in numbers; the bins' own values are the reference's.
 
-    Args:
-        warehouse: Holds the tables ``features`` and ``scores``.
-        churn: The churn definition.
-        as_of: The day.
-        reference: What the model learned from (:func:`stored_reference`); None when that is not known.
-        importances: Feature -> share of the model.
+    Attributes:
+        row_count: Customers that day.
+        absent: Columns of the reference that the day's table does not have.
+        counts: Column -> rows per bin.
+        unknown: Column -> rows of its commonest value beyond those remembered.
+        fresh: Values that the reference never saw, of at least :data:`MINIMUM_CELL` customers each.
     """
-    relation = _described(churn, as_of)
-    present = _columns(warehouse)
-    count = _row_count(warehouse, relation) if present else 0
-    if reference is None:
-        return day_drift(None, {}, row_count=count), ()
-    absent = [column.name for column in reference.columns if column.name not in present]
-    measured = [column for column in reference.columns if column.name not in absent]
-    counts = bin_counts(warehouse, relation, measured) if count else {column.name: () for column in measured}
-    unknown = largest_unknown(warehouse, relation, measured) if count else {}
-    found = day_drift(reference, counts, row_count=count, absent=absent, importances=importances, unknown=unknown)
-    bins = {column.name: column for column in reference.columns}
-    # Beyond the values that are remembered there are old ones too: only those that have grown are named.
-    least = {name: max(MINIMUM_CELL, ceil(SHARE_MATTERS * count)) for name in unknown}
-    fresh = [
-        NewValues(
-            column.name,
-            new_values(warehouse, relation, bins[column.name], at_least=least.get(column.name, MINIMUM_CELL)),
-        )
-        for column in found.drifted
-        if "new values" in column.findings
-    ]
-    return found, tuple(fresh)
+
+    row_count: int
+    absent: tuple[str, ...] = ()
+    counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    fresh: tuple[NewValues, ...] = ()
 
 
 def kept_drift(
@@ -101,18 +80,57 @@ def kept_drift(
     reference: Reference | None,
     importances: Mapping[str, float],
 ) -> tuple[DayDrift, tuple[NewValues, ...]]:
-    """Return what :func:`feature_drift` does, found once for a day's record, report and site."""
-    if reference is None:
-        return feature_drift(warehouse, churn, as_of, reference, importances)
+    """Compare the features of the customers scored on a day with those that their model learned from.
+
+    They are counted once for a day's record, report and site. Only the counts are kept: a reference names the values of
+    its categories, and those may be a person's.
+
+    Args:
+        workspace: The business.
+        warehouse: Holds the tables ``features`` and ``scores``.
+        churn: The churn definition.
+        as_of: The day.
+        reference: What the model learned from (:func:`stored_reference`); None when that is not known.
+        importances: Feature -> share of the model.
+    """
     relation = _described(churn, as_of)
     count = _row_count(warehouse, relation) if _columns(warehouse) else 0
+    if reference is None:
+        return day_drift(None, {}, row_count=count), ()
     versions = [warehouse.version(table) for table in (FEATURES_TABLE, "scores")]
-    key = key_of(churn.name, as_of, versions, count, reference, sorted(importances.items()))
-    found: tuple[DayDrift, tuple[NewValues, ...]] = kept(
-        workspace, f"drift-{churn.name}", key, tuple[DayDrift, tuple[NewValues, ...]],
-        lambda: feature_drift(warehouse, churn, as_of, reference, importances),
+    counted: Counted = kept(
+        workspace, f"drift-{churn.name}", key_of(churn.name, as_of, versions, count, reference), Counted,
+        lambda: _counted(warehouse, relation, count, reference),
     )  # fmt: skip
-    return found
+    return _verdicts(reference, counted, importances), counted.fresh
+
+
+def _counted(warehouse: Warehouse, relation: str, count: int, reference: Reference) -> Counted:
+    present = _columns(warehouse)
+    absent = tuple(column.name for column in reference.columns if column.name not in present)
+    measured = [column for column in reference.columns if column.name not in absent]
+    counts = bin_counts(warehouse, relation, measured) if count else {column.name: () for column in measured}
+    unknown = largest_unknown(warehouse, relation, measured) if count else {}
+    counted = Counted(count, absent, counts, unknown)
+    bins = {column.name: column for column in reference.columns}
+    # Beyond the values that are remembered there are old ones too: only those that have grown are named.
+    least = {name: max(MINIMUM_CELL, ceil(SHARE_MATTERS * count)) for name in unknown}
+    fresh = [
+        NewValues(
+            column.name,
+            new_values(warehouse, relation, bins[column.name], at_least=least.get(column.name, MINIMUM_CELL)),
+        )
+        for column in _verdicts(reference, counted, {}).drifted
+        if "new values" in column.findings
+    ]
+    return replace(counted, fresh=tuple(fresh))
+
+
+def _verdicts(reference: Reference, counted: Counted, importances: Mapping[str, float]) -> DayDrift:
+    return day_drift(
+        reference, counted.counts, row_count=counted.row_count, absent=counted.absent, importances=importances,
+        unknown=counted.unknown,
+    )  # fmt: skip
 
 
 def score_drift(warehouse: Warehouse, churn: Churn, model_version: str, as_of: date) -> ScoreDrift | None:
