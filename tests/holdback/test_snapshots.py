@@ -143,3 +143,14 @@ def test_the_first_work_of_a_new_warehouse_may_need_more_memory_than_there_is(tm
         sorted_ = "select i, repeat(i::varchar, 4) as text from range(1_500_000) t(i) order by hash(i)"
         connection.execute(f"create temp table rows as {sorted_}")
         assert connection.sql("select count(*), sum(i) from rows").fetchall() == [(1_500_000, 1_499_999 * 750_000)]
+
+
+def test_the_log_names_no_value_of_a_row(lake: Lake) -> None:
+    days = pa.table({"value": [1, 2], "batch_id": ["ann", "bob"], "as_of": pa.array([date(2026, 3, 2)] * 2)})
+    lake.replace_day("days", date(2026, 3, 2), days)
+    for number in range(12):  # a checkpoint comes after ten
+        lake.append("facts", fact(number, "ann"), batch=f"b{number}")
+    lake.compact("facts", by="value")
+    for log in ("days", "facts"):
+        said = b"".join(path.read_bytes() for path in sorted((lake.root / log / "_delta_log").iterdir()))
+        assert b"ann" not in said
