@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from bench.apart import run_apart
 
 _GROUPS = Path("/sys/fs/cgroup")
 
@@ -52,18 +52,13 @@ class Limit:
         """Run a command to its end."""
         began = time.monotonic()
         with tempfile.TemporaryFile("w+") as said:  # a pipe would stay open as long as any child of it lives
-            process = subprocess.Popen(
+            used = run_apart(
                 command, cwd=cwd, env=dict(environment), stdout=said, stderr=said, start_new_session=True,
                 preexec_fn=self._enter,
             )  # fmt: skip
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
             spent = time.monotonic() - began
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # what a killed command left behind would hold the memory
             said.seek(0)
-            cpu = used.ru_utime + used.ru_stime
-            return Spent(spent, cpu, used.ru_maxrss / 1024, process.returncode, said.read())
+            return Spent(spent, used.cpu_seconds, used.peak_megabytes, used.exit_code, said.read())
 
     def _enter(self) -> None:
         """Put the new process under the limit, before it becomes the command."""

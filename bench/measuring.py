@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from bench.apart import run_apart
 
 ROOT = Path(__file__).resolve().parents[1]
 THREADS = 2
@@ -74,14 +75,12 @@ def taking_turns(
 
 def _run(command: Sequence[str], environment: Mapping[str, str] | None) -> tuple[float, float, str]:
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, stdout=output, cwd=ROOT, env={**os.environ, **(environment or {})})
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        used = run_apart(command, stdout=output, cwd=ROOT, env={**os.environ, **(environment or {})})
         output.seek(0)
         said = output.read().decode()
-    if process.returncode:
-        raise SystemExit(f"bench: {' '.join(command)} failed with exit code {process.returncode}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said
+    if used.exit_code:
+        raise SystemExit(f"bench: {' '.join(command)} failed with exit code {used.exit_code}")
+    return used.cpu_seconds, used.peak_megabytes, said
 
 
 def say(text: str) -> None:
