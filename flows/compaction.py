@@ -7,9 +7,11 @@ from holdback.workspace import Workspace
 
 #: What is written with every batch: the table, and by what its rows are asked for.
 _OF_BATCHES = {"batches": "as_of", "validations": "as_of", "profiles": "as_of", "quarantine": "batch_id"}
-#: What is written once a day or so, a few rows for the whole company; and the ledger.
+#: What is written once a day or so: the ledger, a few rows for the whole company, and a row for each customer of those
+#: companies of which a day is small (of others each day has a folder, and is left there).
 _OF_DAYS = (
     "ledger", "firings", "trigger_runs", "effects", "integrity_checks", "daily_metrics", "alerts", "alert_messages",
+    "scores", "segments", "customer_values", "fit", "uplifts",
 )  # fmt: skip
 _MOST_FILES = 60
 _FEW_FILES = 8

@@ -10,6 +10,7 @@ from features.clocks import Clock, timestamp
 from holdback.business import Business
 from holdback.sql import literal
 from holdback.warehouse import Warehouse
+from monitoring.kept import key_of
 
 #: Tables with a row per customer and day, of which the past is never changed, but removed when it is too old.
 _OF_DAYS = ("customer_values", "scores", "segments")
@@ -59,3 +60,19 @@ def customers_of(warehouse: Warehouse, business: Business, known_on: date) -> li
         )
     found: list[dict[str, Any]] = warehouse.query("\nunion all\n".join(counted) + "\norder by written").to_pylist()
     return found
+
+
+def key_as_known(
+    warehouse: Warehouse, business: Business, feeds: Iterable[str], known_on: date, about: object = None
+) -> str:
+    """Return the key of an answer that is read from feeds and from who the customers are, as both were known on a day.
+
+    Args:
+        warehouse: Where they are.
+        business: The company; the answer may depend on all that it declares.
+        feeds: Their names.
+        known_on: The day.
+        about: Whatever else the answer depends on.
+    """
+    past = past_of(warehouse, business, feeds, known_on=known_on)
+    return key_of(business.model_dump_json(), known_on, about, past, customers_of(warehouse, business, known_on))

@@ -51,7 +51,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table: what a row is (``grain``), its columns in order; in one piece, or in one folder per ``as_of``."""
+    """One table: what a row is (``grain``), its columns in order; in one piece, or a folder per ``as_of`` if large."""
 
     name: str
     grain: str
@@ -72,7 +72,7 @@ class Table:
 
     @property
     def is_keyed_by_day(self) -> bool:
-        """True when the table holds one set of rows per ``as_of`` and is stored in one folder per day."""
+        """True when the table holds one set of rows per ``as_of``: where these are large, each has a folder."""
         return "as_of" in self.column_names and not self.is_in_one_piece
 
     def named(self, name: str, extra: Iterable[Column] = ()) -> Table:

@@ -27,10 +27,12 @@ _LOST = re.compile(r"//(\w+)/(?!_delta_log)([^'\"]+\.parquet)")
 _ATTEMPTS = 5
 _SUPERSEDED = "superseded"
 
-_ROW_ORDER = ("event_at", "batch_id", "row_number")
+_ROW_ORDER = ("event_at", "batch_id", "row_number", "customer_id")
 #: Of files that a table no longer consists of: who reads an older version, or copies it, has that long.
 _KEPT_HOURS = 7 * 24
 _ROWS_PER_GROUP = 122_880  # small enough that a range of customers skips most groups
+#: Fewer rows a day than this do not have a folder each: a year of small files costs every query more than its rows do.
+_ROWS_OF_A_FOLDER = 100_000
 #: Opening a table replays its commits since the last checkpoint; small daily batches make many. What the log would say
 #: of the values in each file (DuckDB reads it in the files) is held in memory for every file, and may name somebody.
 _CONFIGURATION = {"delta.checkpointInterval": "10", "delta.dataSkippingNumIndexedCols": "0"}
@@ -175,7 +177,7 @@ class Lake:
                         self._shaped(table, rows),
                         mode="append",
                         schema_mode="merge",
-                        partition_by=self._partition(table),
+                        partition_by=self._partition(table, rows) if existing is None else None,
                         configuration=_CONFIGURATION if existing is None else None,
                         commit_properties=CommitProperties(app_transactions=[Transaction(batch, 1)]),
                     )
@@ -226,12 +228,12 @@ class Lake:
         return existing is not None and existing.has(batch)
 
     def file_count(self, table: str) -> int:
-        """Return how many files the table's newest version consists of."""
+        """See :meth:`WholeWarehouse.file_count`."""
         existing = self._snapshot(table)
-        return 0 if existing is None else len(existing.files)
+        return 0 if existing is None or existing.partition_columns else len(existing.files)
 
     def size_bytes(self, table: str) -> int:
-        """Return how large the files of the table's newest version are together."""
+        """See :meth:`WholeWarehouse.size_bytes`."""
         existing = self._snapshot(table)
         return 0 if existing is None else sum(Path(file).stat().st_size for file in existing.files)
 
@@ -317,9 +319,11 @@ class Lake:
                 return table_files.snapshot()
         return table_files.snapshot()
 
-    def _partition(self, table: str) -> list[str] | None:
+    def _partition(self, table: str, rows: pa.Table) -> list[str] | None:
+        """How a new table is stored: of a large company each day apart, of a small one as one sorted run."""
         declared = self.tables.get(table)
-        return ["as_of"] if declared is not None and declared.is_keyed_by_day else None
+        is_by_day = declared is not None and declared.is_keyed_by_day and rows.num_rows >= _ROWS_OF_A_FOLDER
+        return ["as_of"] if is_by_day else None
 
     def _select(self, table: str, existing: Snapshot | None) -> str:
         """SQL that reads one version of a table, or an empty relation of its declared shape."""

@@ -66,11 +66,11 @@ class WholeWarehouse(Warehouse, Protocol):
         ...
 
     def file_count(self, table: str) -> int:
-        """Return how many files a query of the table reads."""
+        """Return how many files :meth:`compact` would put into one: none of a table that is stored by day."""
         ...
 
     def size_bytes(self, table: str) -> int:
-        """Return how large these files are together."""
+        """Return how large the files that a query of the table reads are together."""
         ...
 
     def compact(self, table: str, *, by: str) -> None:

@@ -51,7 +51,7 @@ def stored_select(
     listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     days = (
         "hive_partitioning = true, hive_types = {'as_of': date}"
-        if "as_of=" in files[0]
+        if "as_of" in partition_columns
         else "hive_partitioning = false"
     )
     # By name costs a look at every file for each query; most tables never got another column.

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from typing import TypeVar
 
 from holdback.errors import DataError, NotKnowableYet
-from monitoring.kept import kept, key_of
-from monitoring.past import customers_of, past_of
+from monitoring.kept import kept
+from monitoring.past import key_as_known
 from monitoring.portal.source import Source
 
 T = TypeVar("T")
@@ -44,9 +44,7 @@ def asked_weekly(
         HoldbackError: what ``ask`` raises, of the page's day.
     """
     monday = first_of_week(source.as_of)
-    past = past_of(source.warehouse, source.business, feeds, known_on=monday)
-    customers = customers_of(source.warehouse, source.business, monday)
-    key = key_of(source.business.model_dump_json(), monday, about, past, customers)
+    key = key_as_known(source.warehouse, source.business, feeds, monday, about)
     try:
         return kept(source.workspace, name, key, kind, lambda: ask(monday))
     except (DataError, NotKnowableYet):

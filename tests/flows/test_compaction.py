@@ -47,3 +47,16 @@ def test_what_a_day_writes_a_few_rows_of_lies_in_few_files_after_many_days(tmp_p
         assert warehouse.file_count(table) <= 31
     assert len(metric_history(warehouse, "auc", days[-1], about="x")) == 40
     assert warehouse.has_batch(table, f"daily_metrics/{days[0]}")  # what a batch brought is never brought again
+
+
+def test_the_scores_of_a_small_company_lie_in_few_files_after_many_days(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "home", load_business(write_shop(tmp_path / "shop", customers=5)))
+    warehouse, days = workspace.warehouse, [DAY + timedelta(days=number) for number in range(40)]
+    for number, day in enumerate(days):
+        rows = [{"as_of": day, "churn": "gone", "customer_id": name, "probability": number / 40} for name in "cab"]
+        warehouse.append("scores", rows_of(TABLES["scores"], rows), batch=f"scores/{day}")
+        compact_records(workspace)
+        assert 0 < warehouse.file_count("scores") <= 31
+    found = warehouse.query(f"select * from scores where as_of = date '{days[7]}' order by customer_id")
+    assert found["customer_id"].to_pylist() == ["a", "b", "c"]
+    assert found["probability"].to_pylist() == [7 / 40] * 3

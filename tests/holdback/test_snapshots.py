@@ -102,13 +102,16 @@ def test_a_table_is_let_go_after_some_commits(lake: Lake) -> None:
     assert 3 <= len(seen) <= 4
 
 
-def test_a_table_that_an_earlier_version_stored_by_day_goes_on_as_it_is(tmp_path: Path) -> None:
+def test_a_table_that_an_earlier_version_stored_by_day_goes_on_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     by_day = Table("facts", "one fact", (Column("value", "integer", ""), Column("as_of", "date", "")))
     whole = replace(by_day, is_in_one_piece=True)
 
     def of(number: int) -> pa.Table:
         return pa.table({"value": [number], "as_of": [date(2026, 3, number)]})
 
+    monkeypatch.setattr("holdback.warehouse.lake._ROWS_OF_A_FOLDER", 1)
     Lake(tmp_path, {"facts": by_day}).append("facts", of(1), batch="a")
     lake = Lake(tmp_path, {"facts": whole})
     for number in range(2, 6):
@@ -154,3 +157,23 @@ def test_the_log_names_no_value_of_a_row(lake: Lake) -> None:
     for log in ("days", "facts"):
         said = b"".join(path.read_bytes() for path in sorted((lake.root / log / "_delta_log").iterdir()))
         assert b"ann" not in said
+
+
+@pytest.mark.parametrize(("rows_a_day", "is_large"), [(4, False), (5, True)])
+def test_days_of_a_large_company_lie_apart_and_those_of_a_small_one_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_a_day: int, is_large: bool
+) -> None:
+    monkeypatch.setattr("holdback.warehouse.lake._ROWS_OF_A_FOLDER", 5)
+    shape = Table("facts", "one fact", (Column("value", "integer", ""), Column("as_of", "date", "")))
+    lake = Lake(tmp_path, {"facts": shape})
+    days = [date(2026, 3, number) for number in range(1, 8)]
+    for day in days:  # a day that is larger or smaller than the first changes nothing
+        count = rows_a_day if day == days[0] else day.day
+        lake.append("facts", pa.table({"value": range(count), "as_of": [day] * count}), batch=str(day))
+    folders = {path.name for path in (tmp_path / "facts").iterdir() if path.name != "_delta_log" and path.is_dir()}
+    assert folders == ({f"as_of={day}" for day in days} if is_large else set())
+    assert lake.file_count("facts") == (0 if is_large else 7)
+    lake.compact("facts", by="as_of")
+    assert lake.file_count("facts") == (0 if is_large else 1)
+    found = lake.query("select as_of, count(*) as n from facts group by as_of order by as_of").to_pylist()
+    assert found == [{"as_of": day, "n": rows_a_day if day == days[0] else day.day} for day in days]

@@ -148,7 +148,7 @@ class PostgresWarehouse:
     def file_count(self, table: str) -> int:
         """See :meth:`WholeWarehouse.file_count`."""
         copy = self._copies([table]).get(table)
-        return 0 if copy is None else len(copy.parts)
+        return 0 if copy is None or copy.is_by_day else len(copy.parts)
 
     def size_bytes(self, table: str) -> int:
         """See :meth:`WholeWarehouse.size_bytes`."""

@@ -13,9 +13,9 @@ from holdback.sql import literal
 from monitoring.cells import completed
 from monitoring.churn_past import kept_of_months
 from monitoring.churn_records import first_cancellation_on
-from monitoring.kept import kept, key_of
+from monitoring.kept import kept
 from monitoring.kpis import ARRIVED, Retention, RetentionCurve, Transitions, retention_curves, transitions
-from monitoring.past import customers_of, past_of
+from monitoring.past import key_as_known
 from monitoring.portal.source import Source
 
 Lack = Literal["snapshot", "later", "no_cancellation", "nobody"]
@@ -132,8 +132,7 @@ def _written_on(source: Source) -> date | None:
 def _moves(source: Source, until: date) -> Transitions:
     """Return the moves up to a day: asked once, and read as long as nothing that was known on it has changed."""
     warehouse, business, churn = source.warehouse, source.business, source.churn
-    past = past_of(warehouse, business, business.feeds, known_on=until)
-    key = key_of(business.model_dump_json(), churn.name, until, past, customers_of(warehouse, business, until))
+    key = key_as_known(warehouse, business, business.feeds, until, churn.name)
     found: Transitions = kept(
         source.workspace, f"moves-{churn.name}", key, Transitions,
         lambda: transitions(warehouse, business, churn, until),
