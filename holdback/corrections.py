@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from holdback.contracts.splitting import JUDGED
+from holdback.sources import disk_errors
 from holdback.sql import literal
 from holdback.tables import LOAD_COLUMNS
 
@@ -22,13 +24,15 @@ _LOAD_NAMES = frozenset(column.name for column in LOAD_COLUMNS)
 # Names of feeds begin with a letter: these cannot hide one.
 _CLEAN, _LIVE, _KNOWN, _NUMBERED, _REPLACED = "_clean", "_live", "_known", "_numbered", "_replaced"
 
+_ROWS_AT_ONCE = 100_000
+
 
 @dataclass(frozen=True)
 class Changes:
     """What is to be written for the clean rows of a batch.
 
     Args:
-        rows: Rows to append to the feed's table.
+        rows: Rows to append to the feed's table; they lie in a file, not in memory.
         superseded: ``(batch_id, row_number)`` of the stored rows that they replace.
         unchanged: Clean rows that equal what is known, and are not stored again.
         corrected: Clean rows that replace an earlier version.
@@ -47,6 +51,7 @@ def settle(
     batch_id: str,
     loaded_at: datetime,
     replaces: Sequence[str],
+    into: Path,
     history_in: str | None = None,
 ) -> Changes:
     """Compare the clean rows in ``judged`` with what the warehouse knows.
@@ -62,6 +67,7 @@ def settle(
         batch_id: The batch.
         loaded_at: From when on its rows are known.
         replaces: Earlier batches of the same file.
+        into: A file that the rows to append can be put into; it is gone afterwards.
         history_in: For a history, a time zone: take new rows as known from the start of the day after them there,
             instead of from ``loaded_at`` on; what is still to come, where a feed tells that, from ``loaded_at`` on.
     """
@@ -92,10 +98,11 @@ def settle(
         morning = _next_morning(shape.event_column, history_in)
         morning = f"least({morning}, {at})" if shape.is_announcing else morning
         loaded = f"case when is_known then {at} else coalesce({morning}, {at}) end"
-    rows = connection.sql(
+    wanted = connection.sql(
         f"select {ours}, {literal(batch_id)} as batch_id, row_number, {loaded} as loaded_at"
         f" from {_KNOWN} where not is_equal order by row_number"
-    ).to_arrow_table()
+    )
+    rows = _in_file(wanted.to_arrow_reader(_ROWS_AT_ONCE), into)
     condition = f"where loaded_at >= {at}" if shape.is_customers else ""
     superseded = connection.sql(
         f"select batch_id, row_number from {_REPLACED} {condition} order by all"
@@ -106,6 +113,25 @@ def settle(
     if not shape.key:
         corrected = min(corrected, superseded.num_rows)
     return Changes(rows, superseded, int(unchanged), int(corrected))
+
+
+def _in_file(rows: pa.RecordBatchReader, path: Path) -> pa.Table:
+    """Put rows into a file and return them as they lie there: those of a large delivery would fill the memory.
+
+    The file has no name any more when this returns, and is gone with the rows.
+    """
+    import pyarrow as pa
+
+    with disk_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with pa.ipc.new_file(str(path), rows.schema) as writer:
+                for batch in rows:
+                    writer.write_batch(batch)
+            with pa.memory_map(str(path)) as file:
+                return pa.ipc.open_file(file).read_all()
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _next_morning(instant: str, zone: str) -> str:

@@ -112,6 +112,7 @@ def load_batch(
             batch_id=batch.batch_id,
             loaded_at=run.loaded_at,
             replaces=family,
+            into=run.judge.folder / "_changes.arrow",
             history_in=run.workspace.business.time_zone if run.is_history else None,
         )
         record = record_of(connection, run, shape, batch, original, changes)
@@ -128,9 +129,15 @@ def load_batch(
         before_commit()
         run.checkpoint("landed")
         releases = [{"row_number": number} for (number,) in released]
-        commit = commit_of(run, shape, record, changes, quarantine, releases, validations, profile)
-        carry_out(lake, run.workspace.folder / "commits", commit, run.checkpoint)
+        carry_out(
+            lake,
+            run.workspace.folder / "commits",
+            commit_of(run, shape, record, changes, quarantine, releases, validations, profile),
+            run.checkpoint,
+        )
         run.history.add(record, profile)
+    # Errors that Great Expectations caught refer to this frame until Python looks for cycles: the rows would wait for it.
+    del changes, quarantine
     failed = [j for j in judgements if not j.is_passed and j.rule.scope == "batch"]
     reasons = {name: count for name, count in counts.items() if count}
     worst: VerdictWord = "warning" if verdict.worst == "warning" else "info" if verdict.worst or unused else "passed"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import shutil
 import threading
 from datetime import date, datetime, timedelta
@@ -348,3 +349,21 @@ def test_a_batch_of_bad_rows_only_is_loaded_as_such_where_that_is_allowed(tmp_pa
     assert (result.clean, result.quarantined) == (0, 1)
     assert stored(workspace, "*") == []
     assert ingest(workspace, AS_OF).is_unchanged
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="another system than Linux says it otherwise")
+def test_the_rows_of_a_delivery_are_let_go_as_soon_as_they_are_loaded(tmp_path: Path) -> None:
+    held: list[bool] = []
+
+    def look(step: str) -> None:
+        if step == "decided":
+            held.append("_changes.arrow" in Path("/proc/self/maps").read_text())
+
+    write_csv(tmp_path / "orders" / "a.csv", [order(1)])
+    gc.disable()  # it would help by chance
+    try:
+        ingest(make_workspace(tmp_path), AS_OF, checkpoint=look)
+        held.append("_changes.arrow" in Path("/proc/self/maps").read_text())
+    finally:
+        gc.enable()
+    assert held == [True, False]
