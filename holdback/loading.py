@@ -136,7 +136,7 @@ def load_batch(
             run.checkpoint,
         )
         run.history.add(record, profile)
-    # Errors that Great Expectations caught refer to this frame until Python looks for cycles: the rows would wait for it.
+    # Errors that Great Expectations caught refer to this frame until Python looks for cycles: rows would wait for that
     del changes, quarantine
     failed = [j for j in judgements if not j.is_passed and j.rule.scope == "batch"]
     reasons = {name: count for name, count in counts.items() if count}
