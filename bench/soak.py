@@ -1,9 +1,13 @@
 """A year in one process: ``python -m bench.soak --days 365``.
 
 One simulated business is lived day after day by one process, as a worker that is never restarted would: ingest, score,
-triggers, decide, deliver, measure, record, alerts, and on Mondays the report and the site. Memory, open files, threads
-and CPU seconds are taken each day. The last quarter is held against the second month (the first fills caches and the
-campaigns): memory, open files or CPU per day that grew by more than a tenth are a fault, and the exit code is 1.
+triggers, decide, deliver, measure, record, alerts, retention, and on Mondays the report and the site. Memory, open
+files, threads and CPU seconds are taken each day. The last quarter is held against the second month (the first fills
+caches and the campaigns): memory, open files or CPU per day that grew by more than a tenth are a fault, and the exit
+code is 1.
+
+What a day reads must not grow either: the company keeps its rows as long as Holdback needs them (the section
+``retention``), and has a past of that length when the year begins. The ledger and what tells of each day stay for ever.
 
 The year passes in half an hour: what a table's log keeps for thirty days by its files' times is made a day older each
 day. Nothing else grows old: files of which a table no longer consists stay for the year, and what its log says of them.
@@ -27,15 +31,24 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+import yaml
+
 from bench.measuring import ROOT, say
 from flows import settings, steps
 from flows.alerting import alert_step
+from flows.forgetting.retention import retention_step
 from flows.publication import portal_step
 from flows.running import hush_vendors
 from holdback.workspace import Workspace
 from simulator import Company, open_company
 
-STARTS_ON, FIRST_DAY = date(2024, 1, 1), date(2025, 1, 6)
+STARTS_ON, FIRST_DAY = date(2023, 9, 4), date(2025, 1, 6)
+#: Days that rows are kept: features look back a year from days of which the outcome must be known.
+_ROLES = dict.fromkeys(("subscriptions", "interactions", "campaign_contacts", "usage", "feedback"), 460)
+RETENTION = {
+    "roles": _ROLES, "landing": 60, "quarantine": 60, "outbox": 90, "features": 120, "scores": 400, "reports": 90,
+    "logs": 30,
+}  # fmt: skip
 CAMPAIGNS = ("save_calls", "loyalty_offers")
 GROWTH_LIMIT = 1.10
 _OPENS = timedelta(hours=8)
@@ -78,7 +91,7 @@ def live(folder: Path, customers: int, days: int) -> list[Lived]:
     os.environ.update(HOLDBACK_HOME=str(folder / "home"), TELECOM_DAYS=str(folder / "files"))
     settings.prepare_vendors()
     hush_vendors()
-    workspace = settings.open_workspace(ROOT / "businesses" / "telecom.yaml")
+    workspace = settings.open_workspace(business_in(folder))
     company = open_company("telecom", seed=11, customer_count=customers, starts_on=STARTS_ON)
     company.write_history(folder / "files", FIRST_DAY - timedelta(days=1))
     steps.ingest_step(workspace, FIRST_DAY, history=True)
@@ -102,6 +115,14 @@ def live(folder: Path, customers: int, days: int) -> list[Lived]:
         if number % 10 == 9:
             say(f"{day}: {spent:.1f} s of CPU, {lived[-1].megabytes:,.0f} MB, {lived[-1].open_files} open files")
     return lived
+
+
+def business_in(folder: Path) -> Path:
+    """Write the telephone company's business file with periods for which rows are kept."""
+    content = yaml.safe_load((ROOT / "businesses" / "telecom.yaml").read_text(encoding="utf-8"))
+    path = folder / "telecom.yaml"
+    path.write_text(yaml.safe_dump(content | {"retention": RETENTION}, allow_unicode=True), encoding="utf-8")
+    return path
 
 
 def put_in_office(workspace: Workspace) -> None:
@@ -145,6 +166,7 @@ def live_day(workspace: Workspace, day: date) -> dict[str, float]:
     if day.weekday() == 0:
         todo["report"] = lambda: steps.report_step(workspace, day)
         todo["site"] = lambda: portal_step(workspace, day)
+    todo["retention"] = lambda: retention_step(workspace, day)
     spent = {}
     for name, step in todo.items():
         began = time.process_time()
