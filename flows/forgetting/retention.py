@@ -1,4 +1,8 @@
-"""Retention periods: what is older than the business file says is removed, once a day; the ledger is never cut."""
+"""Retention periods: what is older than the business file says is removed; the ledger is never cut.
+
+The day's flow removes whole weeks: a row is taken out of a table by writing the table anew, and what one day has
+added is not worth that. ``holdback retention apply`` removes to the day.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +34,7 @@ _EXPIRED_PARSED, _EXPIRED_TORN = literal(json.dumps({"expired": True})), literal
 _EXPIRED_ROWS = f"{_EXPIRED_PARSED}, {_EXPIRED_TORN}"
 _OUTBOX_STAYS = (MANIFEST, RECEIPTS)
 _FILES = ("landing", "outbox", "reports", "logs")
+_BY_DAY = ("features", "scores")
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,14 @@ class Retained:
         )
 
 
-def due_on(workspace: Workspace, as_of: date) -> tuple[Due, ...]:
-    """Return what each period says on a day, those without one too."""
-    return tuple(_due(workspace, what, days, as_of) for what, days in _periods(workspace))
+def due_on(workspace: Workspace, as_of: date, *, whole_weeks: bool = False) -> tuple[Due, ...]:
+    """Return what each period says on a day, those without one too; of whole weeks only, if asked."""
+    return tuple(_due(workspace, what, days, as_of, whole_weeks) for what, days in _periods(workspace))
 
 
-def apply_retention(workspace: Workspace, as_of: date, *, dry_run: bool = False, wait_seconds: float = 0) -> Retained:
+def apply_retention(
+    workspace: Workspace, as_of: date, *, dry_run: bool = False, whole_weeks: bool = False, wait_seconds: float = 0
+) -> Retained:
     """Remove what is older than its period; doing it twice changes nothing.
 
     In a company's PostgreSQL only who may rewrite tables removes rows; for anybody else they are told as ``left``, and
@@ -96,13 +103,14 @@ def apply_retention(workspace: Workspace, as_of: date, *, dry_run: bool = False,
         workspace: The company.
         as_of: The day; periods are counted back from it.
         dry_run: Only count.
+        whole_weeks: Remove whole weeks only, Monday to Sunday: a day may stay up to six days longer.
         wait_seconds: How long to wait for whatever writes rows about customers.
 
     Raises:
         Busy: a run that writes rows about customers is at work.
         OperatorError: a disk or a database refuses. Run it again.
     """
-    due = due_on(workspace, as_of)
+    due = due_on(workspace, as_of, whole_weeks=whole_weeks)
     expired = [one for one in due if one.before is not None and one.count]
     if dry_run or not expired:
         return Retained(workspace.business.slug, as_of, due, not dry_run)
@@ -128,10 +136,12 @@ def _periods(workspace: Workspace) -> Iterator[tuple[str, int | None]]:
         yield what, getattr(section, what)
 
 
-def _due(workspace: Workspace, what: str, days: int | None, as_of: date) -> Due:
+def _due(workspace: Workspace, what: str, days: int | None, as_of: date, whole_weeks: bool) -> Due:
     if days is None:
         return Due(what, None, None, 0)
     before = as_of - timedelta(days=days)
+    if whole_weeks:
+        before -= timedelta(days=before.weekday())
     if what in _FILES:
         return Due(what, days, before, sum(1 for _ in _old_files(workspace, what, before)))
     count = 0
@@ -150,15 +160,18 @@ def _remove(workspace: Workspace, one: Due) -> None:
             except OSError as error:
                 raise OperatorError(f"{path}: cannot be removed ({error.strerror}). Check permissions.") from error
         return
+    warehouse = workspace.warehouse
     for table, condition in _old_rows(workspace, one.what, one.before):
-        if workspace.warehouse.version(table) is None:
+        if warehouse.version(table) is None:
             continue
-        if table == "quarantine":
-            raw = f"case when {condition} then case when is_parsed then {_EXPIRED_PARSED} "
-            sql = f"select * replace ({raw} else {_EXPIRED_TORN} end else raw end as raw) from quarantine"
+        if one.what in _BY_DAY:
+            warehouse.drop_days(table, one.before)
+        elif table == "quarantine":
+            blank = f"case when is_parsed then {_EXPIRED_PARSED} else {_EXPIRED_TORN} end"
+            raw = f"case when {condition} then {blank} else raw end as raw"
+            warehouse.rewrite(table, f"select * replace ({raw}) from quarantine")
         else:
-            sql = f'select * from "{table}" where not coalesce({condition}, false)'
-        workspace.warehouse.rewrite(table, sql)
+            warehouse.rewrite(table, f'select * from "{table}" where not coalesce({condition}, false)')
 
 
 def _old_rows(workspace: Workspace, what: str, before: date) -> Iterator[tuple[str, str]]:
@@ -229,7 +242,7 @@ def retention_step(workspace: Workspace, as_of: date, *, wait_seconds: float = 0
     """
 
     def work() -> Receipt:
-        done = apply_retention(workspace, as_of, wait_seconds=wait_seconds)
+        done = apply_retention(workspace, as_of, whole_weeks=True, wait_seconds=wait_seconds)
         record = verify(workspace)
         receipt = {"removed": done.removed, "periods": {one.what: one.days for one in done.due}}
         return {**receipt, "left": done.left, "to_do": done.to_do, "record": f"{record.rows} {record.head}"}

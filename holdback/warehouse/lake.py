@@ -283,6 +283,12 @@ class Lake:
 
         rewrite(self, table, select, frames or {})
 
+    def drop_days(self, table: str, before: date) -> None:
+        """See :meth:`Warehouse.drop_days`. Of a table that is stored by day nothing is read and nothing is written."""
+        from holdback.warehouse.rewriting import drop_days
+
+        drop_days(self, table, before)
+
     def purge(self, table: str) -> None:
         """See :meth:`Warehouse.purge`."""
         from holdback.warehouse.rewriting import purge

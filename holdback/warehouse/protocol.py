@@ -85,6 +85,10 @@ class WholeWarehouse(Warehouse, Protocol):
         """
         ...
 
+    def drop_days(self, table: str, before: date) -> None:
+        """Take the rows of the days before one (column ``as_of``) out of a table, all or none, and purge the table."""
+        ...
+
     def purge(self, table: str) -> None:
         """Leave of a table its newest version only: no file and no older version keeps what is not in it.
 

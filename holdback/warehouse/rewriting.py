@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,34 @@ def rewrite(lake: Lake, table: str, select: str, frames: Mapping[str, pa.Table])
             if existing.version() == snapshot.version + 1:
                 _purge(lake, table)
                 return
+    raise Busy(f"warehouse table {table}: other writers kept committing first. Run the command again.")
+
+
+def drop_days(lake: Lake, table: str, before: date) -> None:
+    """Take out the days before one; see :meth:`Lake.drop_days`.
+
+    Raises:
+        Busy: others kept writing.
+        OperatorError: the disk refuses. Every day is as it was, or gone.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import CommitFailedError
+
+    found = opened(lake.root / table)
+    if found is None:
+        return
+    if "as_of" not in found[1].partition_columns:
+        rewrite(lake, table, f"""select * from "{table}" where as_of >= date '{before.isoformat()}'""", {})
+        return
+    with turn(lake.root, table, alone=True):
+        for _ in range(_ATTEMPTS):
+            try:
+                with _disk_errors(lake):
+                    DeltaTable(found[1].folder).delete(f"as_of < '{before.isoformat()}'")  # whole files: none is read
+            except CommitFailedError:
+                continue
+            _purge(lake, table)
+            return
     raise Busy(f"warehouse table {table}: other writers kept committing first. Run the command again.")
 
 

@@ -139,6 +139,11 @@ def test_a_day_that_was_replaced_is_replaced_in_every_mirror(opened: Opened) -> 
     assert there.query("select customer_id from features")["customer_id"].to_pylist() == ["c"]
     assert len(list(there.root.rglob("*.parquet"))) == 1
     assert [one for one in check(there) if not one.is_sound] == []
+    here.replace_day("features", date(2026, 3, 3), day(3, "e"))
+    here.drop_days("features", date(2026, 3, 2))
+    assert here.query(asked)["customer_id"].to_pylist() == ["e"]
+    assert here.query(asked) == there.query(asked)
+    assert [one for one in check(there) if not one.is_sound] == []
 
 
 def test_a_mirror_that_is_lost_or_damaged_is_made_anew(opened: Opened) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections import UserDict
 from collections.abc import Callable, ItemsView, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -108,6 +109,51 @@ def test_who_waits_too_long_is_told_so(lake: Lake) -> None:
         pass
     with turn(lake.root, "facts", alone=False), turn(lake.root, "facts", alone=False, wait_seconds=0):
         purge(lake, "nothing")  # a table that is not there has no turn to wait for
+
+
+def days_of(lake: Lake) -> list[date]:
+    return [row["as_of"] for row in lake.query("select as_of from days order by as_of").to_pylist()]
+
+
+@pytest.mark.parametrize("is_by_day", [True, False])
+def test_the_days_before_one_go_with_their_files_and_the_others_are_not_touched(tmp_path: Path, is_by_day: bool) -> None:
+    lake = Lake(tmp_path / "lake")
+    days = [date(2026, 3, day) for day in (1, 2, 3, 4)]
+    for day in days:
+        rows = pa.table({"as_of": [day], "name": [f"marked-{day}"]})
+        if is_by_day:
+            lake.replace_day("days", day, rows)
+        else:
+            lake.append("days", rows, batch=f"{day}")
+    before = {path for path in (lake.root / "days").rglob("*.parquet") if "_delta_log" not in path.parts}
+    lake.drop_days("days", date(2026, 3, 3))
+    assert days_of(lake) == days[2:]
+    after = {path for path in (lake.root / "days").rglob("*.parquet") if "_delta_log" not in path.parts}
+    assert (after < before) == is_by_day  # stored by day, the others' files are those that they were
+    assert len(after) == (2 if is_by_day else 1)
+    left = b"".join(path.read_bytes() for path in (lake.root / "days").rglob("*") if path.is_file())
+    assert b"marked-2026-03-02" not in left
+    lake.drop_days("days", date(2026, 3, 3))
+    lake.drop_days("nothing", date(2026, 3, 3))
+    assert days_of(lake) == days[2:]
+    lake.append("days", pa.table({"as_of": [days[0]], "name": ["late"]}), batch="late")
+    assert days_of(lake) == [days[0], *days[2:]]
+
+
+def test_a_day_that_is_written_while_others_go_stays(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    for number in range(1, 29):
+        day = date(2026, 2, number)
+        lake.replace_day("days", day, pa.table({"as_of": [day], "x": [1]}))
+    work = "from datetime import date\nfor n in range(1, 29): lake.drop_days('days', date(2026, 2, n))"
+    with program(work, lake) as process:
+        for number in range(1, 29):
+            day = date(2026, 3, number)
+            lake.replace_day("days", day, pa.table({"as_of": [day], "x": [1]}))
+            assert days_of(lake)[-number:] == [date(2026, 3, n) for n in range(1, number + 1)]
+        process.wait()
+    assert process.returncode == 0
+    assert days_of(lake) == [date(2026, 2, 28), *(date(2026, 3, n) for n in range(1, 29))]
 
 
 def test_a_query_that_finds_its_files_removed_looks_again(lake: Lake) -> None:

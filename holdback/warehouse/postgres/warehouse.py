@@ -192,6 +192,10 @@ class PostgresWarehouse:
                 return
         raise Busy(f"warehouse table {table}: other writers kept committing first. Run the command again.")
 
+    def drop_days(self, table: str, before: date) -> None:
+        """See :meth:`WholeWarehouse.drop_days`: the table is rewritten."""
+        self.rewrite(table, f"""select * from "{table}" where as_of >= date '{before.isoformat()}'""")
+
     def purge(self, table: str) -> None:
         """See :meth:`WholeWarehouse.purge`. The database keeps nothing older; this machine's mirror is put in order.
 

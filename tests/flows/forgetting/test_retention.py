@@ -49,6 +49,22 @@ def test_old_rows_go_and_younger_ones_stay(tmp_path: Path) -> None:
     assert not list(traces(workspace.folder / "warehouse" / "sendings", ("old",)))
 
 
+def test_the_day_s_flow_removes_whole_weeks(tmp_path: Path) -> None:
+    """AS_OF is a Monday: the six days before the next one leave it where it is."""
+    assert AS_OF.weekday() == 0
+    workspace = make_workspace(tmp_path, retention={"feeds": {"sendings": LEAST}, "scores": 95, "reports": 30})
+    at = datetime(AS_OF.year, AS_OF.month, AS_OF.day, 12)
+    put(workspace, "sendings", {"customer_id": "old", "event_at": at, "campaign": "x"})
+    workspace.reports.mkdir(parents=True)
+    (workspace.reports / f"{LATER - timedelta(days=31)}.html").write_text("x")
+    assert [one.count for one in due_on(workspace, LATER + timedelta(days=6)) if one.days == LEAST] == [1]
+    gone = [retention_step(workspace, LATER + timedelta(days=days)).receipt["removed"] for days in range(8)]
+    assert [number for number, removed in enumerate(gone) if "feed sendings" in removed] == [7]
+    assert [number for number, removed in enumerate(gone) if "reports" in removed] == [
+        next(n for n in range(8) if (LATER + timedelta(days=n - 30)).weekday() == 0)
+    ]  # fmt: skip
+
+
 def test_a_contract_that_still_runs_stays_however_old(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path, retention={"roles": {"subscriptions": LEAST}})
     old, older = AS_OF - timedelta(days=10), AS_OF - timedelta(days=2000)
@@ -70,7 +86,7 @@ def test_files_and_days_go_and_what_must_be_known_stays(aged: Path) -> None:
     workspace = Workspace(aged / "work", make_business(aged, retention=periods), threads=1)
     (workspace.reports / "2026-03-02").mkdir(parents=True)
     (workspace.reports / "2026-03-02" / "a.html").write_text("x")
-    day = AS_OF + timedelta(days=96)
+    day = AS_OF + timedelta(days=95 + 7)
     ledger = workspace.warehouse.query("select * from ledger order by as_of, sequence").to_pylist()
     outcome = retention_step(workspace, day)
     assert set(outcome.receipt["removed"]) == {"landing", "quarantine", "outbox", "features", "scores", "reports"}
