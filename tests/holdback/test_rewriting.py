@@ -116,7 +116,7 @@ def days_of(lake: Lake) -> list[date]:
 
 
 @pytest.mark.parametrize("is_by_day", [True, False])
-def test_the_days_before_one_go_with_their_files_and_the_others_are_not_touched(tmp_path: Path, is_by_day: bool) -> None:
+def test_the_days_before_one_go_with_their_files_and_others_stay(tmp_path: Path, is_by_day: bool) -> None:
     lake = Lake(tmp_path / "lake")
     days = [date(2026, 3, day) for day in (1, 2, 3, 4)]
     for day in days:
