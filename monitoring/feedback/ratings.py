@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: What ratings are told by, besides the customers' attributes.
 DIVISIONS: Final = ("month", "step", "channel")
+#: Columns of the voices that ratings are made of.
+RATED: Final = ("customer_id", "kind", "scale", "score", "score_share", "is_answered")
 EVERYBODY: Final = "all"
 NOT_KNOWN: Final = "not known"
 #: Scales of which the two highest answers mean "satisfied".
@@ -135,14 +137,15 @@ def nps(
             f"{business.slug}: feeds: none has the role feedback, so nobody is asked. Map the feed with the answers."
         )
     _check_division(business, by)
-    voices = read_voices(warehouse, business, as_of, days=days)
+    told_by = {"month": ["event_at"], "step": ["step"], "channel": ["channel"]}.get(by or "", [])
+    voices = read_voices(warehouse, business, as_of, days=days, roles=("feedback",), columns=(*RATED, *told_by))
     groups = _groups(warehouse, business, as_of, voices, by)
     return rate(voices, groups, business=business.slug, as_of=as_of, days=days, by=by, level=level)
 
 
 def rate(
     voices: pa.Table,
-    groups: Sequence[str | None] | None,
+    groups: pa.Array | pa.ChunkedArray | None,
     *,
     business: str,
     as_of: date,
@@ -150,15 +153,22 @@ def rate(
     by: str | None = None,
     level: float = 0.95,
 ) -> Ratings:
-    """Return the ratings of voices (:func:`monitoring.feedback.voices.read_voices`); ``groups`` has one per row."""
-    names = ["customer_id", "kind", "scale", "score", "score_share", "is_answered"]
-    frame: pd.DataFrame = voices.select(names).to_pandas()
-    frame["group"] = EVERYBODY if groups is None else [NOT_KNOWN if g is None else g for g in groups]
-    frame["scale"] = frame["scale"].fillna("")
+    """Return the ratings of voices (:func:`monitoring.feedback.voices.read_voices`, at least :data:`RATED`).
+
+    Texts are told apart by number: there may be millions of rows. ``groups`` has one text per row.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    asked = voices.select(RATED)
+    if groups is not None:
+        asked = asked.append_column("group", pc.fill_null(groups.cast(pa.string()), NOT_KNOWN))
+    asked = asked.filter(pc.is_in(asked["kind"], value_set=pa.array([*ASKED_KINDS, "review"])))
+    asked = asked.set_column(asked.column_names.index("scale"), "scale", pc.fill_null(asked["scale"], ""))
+    frame: pd.DataFrame = asked.to_pandas(strings_to_categorical=True)
     # What lies outside its scale was let in before the scale was declared: it is no answer that can be read.
     frame["answer"] = frame["score"].where((frame["scale"] == "") | frame["score_share"].notna())
-    is_rated = frame["kind"].isin(ASKED_KINDS) | ((frame["kind"] == "review") & frame["answer"].notna())
-    frame = frame[is_rated]
+    frame = frame[(frame["kind"] != "review") | frame["answer"].notna()]
     found: list[Rating] = []
     for kind in (*ASKED_KINDS, "review"):
         of_kind = frame[frame["kind"] == kind]
@@ -173,7 +183,8 @@ def _rated(frame: pd.DataFrame, kind: str, scale: str | None, by: str | None, le
     cells = [(EVERYBODY, everybody)]
     marks = [hidden([everybody.asked])[0] or hidden([everybody.answered])[0]]
     if by is not None:
-        parts = {str(group): _Answers.of(rows) for group, rows in frame.groupby("group", sort=True)}
+        by_group = frame.groupby("group", sort=True, observed=True)
+        parts = {str(group): _Answers.of(rows) for group, rows in by_group}
         ordered = sorted(parts, key=lambda group: (group == NOT_KNOWN, group))
         too_few = hidden([parts[group].asked for group in ordered])
         cells += [(group, parts[group]) for group in ordered]
@@ -194,7 +205,7 @@ class _Answers:
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> _Answers:
-        by_customer = frame.groupby("customer_id", sort=True)
+        by_customer = frame.groupby("customer_id", sort=True, observed=True)
         newest = by_customer["answer"].last().to_numpy(dtype=np.float64)  # of those that are there: silence is none
         return cls(newest[np.isfinite(newest)], len(newest), int(by_customer["is_answered"].any().sum()))
 
@@ -216,16 +227,18 @@ def _rating(group: str, kind: str, scale: str | None, answers: _Answers, level: 
 
 def _groups(
     warehouse: Warehouse, business: Business, as_of: date, voices: pa.Table, by: str | None
-) -> list[str | None] | None:
+) -> pa.Array | pa.ChunkedArray | None:
     """Return the group of every row; None when everybody is one."""
+    import pyarrow as pa
+
     if by is None:
         return None
     if by == "month":
-        return list(month_of(business, voices["event_at"].to_pylist()))
+        return pa.array(month_of(business, voices["event_at"].to_pylist()), pa.string())
     if by in DIVISIONS:
-        return cast("list[str | None]", voices[by].to_pylist())
+        return voices[by]
     values = _attribute(warehouse, business, as_of, by)
-    return [values.get(customer) for customer in voices["customer_id"].to_pylist()]
+    return pa.array([values.get(customer) for customer in voices["customer_id"].to_pylist()], pa.string())
 
 
 def _attribute(warehouse: Warehouse, business: Business, as_of: date, name: str) -> Mapping[str, str | None]:

@@ -23,6 +23,7 @@ from holdback.warehouse import Warehouse
 from monitoring.cells import MINIMUM_CELL
 from monitoring.effects.moments import Moments, moments_of
 from monitoring.effects.shares import independent
+from monitoring.feedback.ratings import RATED
 from monitoring.feedback.voices import read_voices
 from monitoring.proportions import ShareDifference, newcombe
 from training.snapshot_days import matured_days
@@ -195,13 +196,12 @@ def _described(
     spine = build_spine(warehouse, business, churn, day)
     labels = build_labels(warehouse, business, churn, day, known_on=as_of, spine=spine).to_pandas()
     labels = labels[labels["churned"].notna()]
-    voices = read_voices(warehouse, business, day, days=days)
-    asked = voices.select(["customer_id", "kind", "scale", "score", "score_share", "is_answered"]).to_pandas()
+    asked = read_voices(warehouse, business, day, days=days, roles=("feedback",), columns=RATED).to_pandas()
     asked = asked[asked["kind"].isin(ASKED_KINDS)]
-    limits = asked["scale"].map(LOW_AND_HIGH)
     known = asked["score_share"].notna()
-    asked["low"] = [s <= limit[0] if k else None for s, limit, k in zip(asked["score"], limits, known, strict=True)]
-    asked["high"] = [s >= limit[1] if k else None for s, limit, k in zip(asked["score"], limits, known, strict=True)]
+    low, high = (asked["scale"].map({scale: ends[end] for scale, ends in LOW_AND_HIGH.items()}) for end in (0, 1))
+    asked["low"] = (asked["score"] <= low).astype("float64").where(known)
+    asked["high"] = (asked["score"] >= high).astype("float64").where(known)
     by_customer = asked.groupby("customer_id", sort=True)
     groups = by_customer[["low", "high"]].last()  # the newest that is there
     groups["answered"] = by_customer["is_answered"].any()

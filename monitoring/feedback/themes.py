@@ -199,9 +199,11 @@ def _check(business: Business, count: int | None) -> None:
 
 def _written(warehouse: Warehouse, business: Business, as_of: date, days: int, kind: str | None) -> pd.DataFrame:
     """Return the rows with words, in the order of events."""
-    voices = read_voices(warehouse, business, as_of, days=days)
-    frame: pd.DataFrame = voices.to_pandas()
-    frame = frame[frame["remark"].notna()]
+    import pyarrow.compute as pc
+
+    columns = ("customer_id", "event_at", "feed", "kind", "score_share", "remark", "batch_id", "row_number")
+    voices = read_voices(warehouse, business, as_of, days=days, columns=columns)
+    frame: pd.DataFrame = voices.filter(pc.is_valid(voices["remark"])).to_pandas()
     if kind is not None:
         frame = frame[frame["kind"] == kind]
     return frame.tail(MOST_REMARKS).reset_index(drop=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -20,6 +20,9 @@ from monitoring.feedback.plain import LONGEST_READ, plain_texts
 
 #: What a question is when its feed does not say, by its scale.
 _KIND_OF_SCALE: Final = {"nps": "nps", "five": "csat", "ten": "rating", "hundred": "rating"}
+
+#: Roles of the feeds in which customers speak.
+VOICE_ROLES: Final = ("feedback", "interactions")
 
 VOICES: Final = pa.schema(
     [
@@ -41,7 +44,15 @@ VOICES: Final = pa.schema(
 )
 
 
-def read_voices(warehouse: Warehouse, business: Business, as_of: date, *, days: int) -> pa.Table:
+def read_voices(
+    warehouse: Warehouse,
+    business: Business,
+    as_of: date,
+    *,
+    days: int,
+    roles: Collection[str] = VOICE_ROLES,
+    columns: Sequence[str] = VOICES.names,
+) -> pa.Table:
     """Return what customers said in the days before a day, as it was known then.
 
     Both clocks hold and a corrected row counts as it was corrected. A feed that was never loaded adds nothing.
@@ -51,14 +62,15 @@ def read_voices(warehouse: Warehouse, business: Business, as_of: date, *, days: 
         business: The company.
         as_of: The day of knowledge.
         days: How many days back, at least 1.
+        roles: Of which feeds: ``feedback`` and ``interactions`` by default.
+        columns: Which of the columns of :data:`VOICES`: a year of a large company takes no more than is asked for.
 
     Returns:
-        One row per request for feedback, review, remark or ticket, in the order of events; of every feed of role
-        ``feedback`` and ``interactions``. ``kind`` is nps, csat, ces, rating, review, remark or ticket (by the scale
-        when the feed does not say); ``score`` as given; ``score_share`` in [0, 1] of the scale in force on that day
-        (null without one, or outside it); ``scale`` its name; ``is_answered`` false for silence; ``remark`` plain
-        text of at most :data:`monitoring.feedback.plain.LONGEST_REMARK` characters; ``batch_id`` and ``row_number``
-        point at the row.
+        One row per request for feedback, review, remark or ticket, in the order of events. ``kind`` is nps, csat, ces,
+        rating, review, remark or ticket (by the scale when the feed does not say); ``score`` as given; ``score_share``
+        in [0, 1] of the scale in force on that day (null without one, or outside it); ``scale`` its name;
+        ``is_answered`` false for silence; ``remark`` plain text of at most
+        :data:`monitoring.feedback.plain.LONGEST_REMARK` characters; ``batch_id`` and ``row_number`` point at the row.
 
     Raises:
         ValueError: ``days`` is not positive.
@@ -72,23 +84,25 @@ def read_voices(warehouse: Warehouse, business: Business, as_of: date, *, days: 
     corrected = corrected_tables(warehouse)
     since = f"event_at >= {clock.days_ago(min(days, (as_of - date(1900, 1, 2)).days))}"
     selects = [
-        _voices_of(name, feed, clock, since, corrected)
-        for name, feed in business.feeds.items()
-        if feed.role in ("feedback", "interactions")
+        _voices_of(name, feed, clock, since, corrected) for name, feed in business.feeds.items() if feed.role in roles
     ]
     if not selects:
-        return VOICES.empty_table()
+        return VOICES.empty_table().select(columns)
+    # Who gave no score may have answered in words: they are read then, whether they are asked for or not.
+    remark = "remark" if "remark" in columns else "case when not is_scored then remark end as remark"
+    wanted = ["kind", "is_scored", *(name for name in columns if name not in ("kind", "remark", "is_answered"))]
     union = "\n    union all\n    ".join(selects)
     found = warehouse.query(
         f"-- voices: one row per request, review or contact, as known on {as_of}.\n"
-        f"select * from (\n    {union}\n)\norder by event_at, feed, batch_id, row_number, customer_id"
+        f"select {', '.join(wanted)}, {remark} from (\n    {union}\n)\n"
+        "order by event_at, feed, batch_id, row_number, customer_id"
     )
     remarks = plain_texts(found["remark"])
-    columns = {name: found[name] for name in VOICES.names if name in found.column_names}
-    columns["remark"] = remarks
     is_asked = pc.is_in(found["kind"], value_set=pa.array(sorted(ASKED_KINDS), found["kind"].type))
-    columns["is_answered"] = pc.or_(pc.or_(found["is_scored"], pc.invert(is_asked)), pc.is_valid(remarks))
-    return pa.table({name: columns[name] for name in VOICES.names}).cast(VOICES)
+    is_answered = pc.or_(pc.or_(found["is_scored"], pc.invert(is_asked)), pc.is_valid(remarks))
+    told = {"remark": remarks, "is_answered": is_answered}
+    schema = pa.schema([VOICES.field(name) for name in columns])
+    return pa.table({name: told[name] if name in told else found[name] for name in columns}).cast(schema)
 
 
 def month_of(business: Business, instants: Iterable[datetime]) -> list[str]:

@@ -9,7 +9,7 @@ from features.asking import ASKED_KINDS
 from holdback.business import Feed
 from holdback.scales import scale_spans
 from monitoring.cells import MINIMUM_CELL
-from monitoring.feedback.ratings import rate
+from monitoring.feedback.ratings import RATED, rate
 from monitoring.feedback.voices import read_voices
 from monitoring.history.figures import Asked, Day, Figure, counted, shared, unknown
 from monitoring.proportions import wilson
@@ -80,7 +80,9 @@ def _firings(day: Day, name: str) -> Iterator[Figure]:
 def _answers(day: Day) -> Iterator[Figure]:
     """Every feed's own figures, whichever kinds of questions it carries."""
     business = day.workspace.business
-    voices = read_voices(day.warehouse, business, day.as_of, days=FEEDBACK_DAYS)
+    voices = read_voices(
+        day.warehouse, business, day.as_of, days=FEEDBACK_DAYS, roles=("feedback",), columns=("feed", *RATED)
+    )
     kinds = ", ".join(f"'{kind}'" for kind in ASKED_KINDS)
     asked = {
         row["feed"]: row

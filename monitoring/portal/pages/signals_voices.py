@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from holdback.business import ColumnChurn
@@ -15,12 +16,9 @@ from holdback.errors import BusinessFileError, DataError, NotKnowableYet
 from monitoring.cells import hidden
 from monitoring.churn_history import month_starts
 from monitoring.feedback import FeedbackRisk, Rating, Theme, learn_risk, read_voices, themes
-from monitoring.feedback.ratings import EVERYBODY, rate
+from monitoring.feedback.ratings import EVERYBODY, RATED, rate
 from monitoring.portal.source import Source
 from monitoring.portal.weekly import asked_weekly
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 #: Days of answers that today's figures are made of.
 DAYS: Final = 90
@@ -85,13 +83,12 @@ def read_opinions(source: Source) -> Opinions:
 
 def _answers(source: Source) -> Iterable[Answers]:
     business, as_of = source.business, source.as_of
-    voices = read_voices(source.warehouse, business, as_of, days=_YEAR)
-    asked = voices.filter(pc.field("role") == "feedback")
-    lately = asked.filter(pc.field("event_at") >= business.instant(as_of - timedelta(days=DAYS)))
+    columns = ("feed", "event_at", *RATED)
+    asked = read_voices(source.warehouse, business, as_of, days=_YEAR, roles=("feedback",), columns=columns)
     for feed in business.feeds_with_role("feedback"):
-        of_feed = lately.filter(pc.field("feed") == feed)
         year = asked.filter(pc.field("feed") == feed)
-        rated = rate(of_feed, None, business=business.slug, as_of=as_of, days=DAYS).ratings
+        lately = year.filter(pc.field("event_at") >= business.instant(as_of - timedelta(days=DAYS)))
+        rated = rate(lately, None, business=business.slug, as_of=as_of, days=DAYS).ratings
         by_month = rate(
             year, _months_of(source, year), business=business.slug, as_of=as_of, days=_YEAR, by="month"
         ).ratings  # fmt: skip
@@ -143,10 +140,10 @@ def _risk(source: Source) -> tuple[Lack | None, FeedbackRisk | None]:
         return "no_outcome", None
 
 
-def _months_of(source: Source, voices: pa.Table) -> list[str | None]:
+def _months_of(source: Source, voices: pa.Table) -> pa.Array:
     """Return each row's month by the business' own clock; all rows at once, as there may be very many."""
     starts = [day for day in reversed(month_starts(source.as_of)) if day > source.as_of - timedelta(days=_YEAR + 31)]
     instants = np.array([source.business.instant(day) for day in starts], dtype="datetime64[us]")
     events = voices["event_at"].to_numpy().astype("datetime64[us]")
-    names = np.array([f"{day:%Y-%m}" for day in starts], dtype=object)
-    return list(names[np.searchsorted(instants, events, side="right") - 1])
+    names = pa.array([f"{day:%Y-%m}" for day in starts])
+    return names.take(pa.array(np.searchsorted(instants, events, side="right") - 1))

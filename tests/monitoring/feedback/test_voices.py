@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 
 from monitoring.feedback import VOICES, read_voices
@@ -117,6 +118,20 @@ def test_the_order_is_that_of_events_whatever_the_order_of_rows() -> None:
     there = read_voices(warehouse(survey=rows), company(), AS_OF, days=9)
     back = [{**row, "batch_id": "b", "row_number": i + 1} for i, row in enumerate(rows)][::-1]
     assert read_voices(warehouse(survey=back), company(), AS_OF, days=9).equals(there)
+
+
+def test_what_is_not_asked_for_is_left_out_and_nothing_else_changes() -> None:
+    lake = warehouse(
+        survey=[asked("a"), asked("b", remark="vaya"), asked("c", remark=" "), asked("d", 3.0, remark="mal")],
+        shops=[asked("e", 5.0, days_ago=9)],
+        calls=[asked("f", days_ago=8, remark="se cae")],
+    )
+    everything = read_voices(lake, lake.business, AS_OF, days=90)
+    for columns in (["is_answered"], ["score", "customer_id"], ["remark"], ["kind", "is_answered", "remark", "feed"]):
+        assert read_voices(lake, lake.business, AS_OF, days=90, columns=columns).equals(everything.select(columns))
+        surveys = read_voices(lake, lake.business, AS_OF, days=90, columns=columns, roles=("feedback",))
+        assert surveys.equals(everything.filter(pc.field("role") == "feedback").select(columns))
+    assert read_voices(lake, lake.business, AS_OF, days=90, columns=["feed"], roles=()).num_rows == 0
 
 
 def test_days_are_at_least_one_and_may_reach_back_before_all_time() -> None:
