@@ -14,7 +14,7 @@ import os
 import sys
 
 from bench.chart import draw_chart
-from bench.measuring import ROOT, Size
+from bench.measuring import ROOT, CommandFailed, Size
 from bench.reporting import Theme, page, table
 
 THEMES = (
@@ -63,7 +63,12 @@ def main() -> int:
 
 
 def _found(name: str, size: Size) -> Theme:
-    theme: Theme = importlib.import_module(f"bench.{name}").theme(size)
+    """Measure a theme, and tell it at once: what the others measure takes an hour, and one of them may fail."""
+    try:
+        theme: Theme = importlib.import_module(f"bench.{name}").theme(size)
+    except CommandFailed as error:
+        theme = Theme((), (f"{name}: {error}",))
+    print(table(theme.lines), file=sys.stderr, flush=True)
     return theme
 
 

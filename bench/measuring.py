@@ -16,6 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 THREADS = 2
 
 
+class CommandFailed(Exception):
+    """A command that was to be measured failed; what it cost says nothing."""
+
+
 @dataclass(frozen=True)
 class Size:
     """How much is measured.
@@ -79,7 +83,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str] | None) -> tuple
         output.seek(0)
         said = output.read().decode()
     if used.exit_code:
-        raise SystemExit(f"bench: {' '.join(command)} failed with exit code {used.exit_code}")
+        raise CommandFailed(f"{' '.join(command)} failed with exit code {used.exit_code}")
     return used.cpu_seconds, used.peak_megabytes, said
 
 
