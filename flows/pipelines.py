@@ -214,7 +214,7 @@ def daily(business: str | None = None, as_of: date | None = None, past: bool = F
 
 
 def _retained(workspace: Workspace, day: date) -> Outcome:
-    """Remove what is older than its period, once a day; a failure is told as an alert, and raised."""
+    """Remove what is older than its period, by whole weeks, once a day; a failure is told as an alert, and raised."""
     try:
         return published(retention_task(workspace, day, wait_seconds=WAIT_SECONDS))  # it asks for the lock daily too
     except Exception as error:

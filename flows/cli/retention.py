@@ -43,7 +43,7 @@ def retention_show(business: BusinessFile = None, as_of: AsOf = None, as_json: A
 def retention_apply(
     dry_run: DryRun = False, business: BusinessFile = None, as_of: AsOf = None, as_json: AsJson = False
 ) -> None:
-    """Remove what is older than its period, for good. The day's flow does it too."""
+    """Remove what is older than its period, to the day and for good. The day's flow does it by whole weeks."""
     from flows.forgetting.retention import apply_retention
     from holdback.errors import OperatorError
 

@@ -137,7 +137,7 @@ def nps(
             f"{business.slug}: feeds: none has the role feedback, so nobody is asked. Map the feed with the answers."
         )
     _check_division(business, by)
-    told_by = {"month": ["event_at"], "step": ["step"], "channel": ["channel"]}.get(by or "", [])
+    told_by = () if by is None or by not in DIVISIONS else ("event_at" if by == "month" else by,)
     voices = read_voices(warehouse, business, as_of, days=days, roles=("feedback",), columns=(*RATED, *told_by))
     groups = _groups(warehouse, business, as_of, voices, by)
     return rate(voices, groups, business=business.slug, as_of=as_of, days=days, by=by, level=level)

@@ -111,6 +111,10 @@ def test_who_waits_too_long_is_told_so(lake: Lake) -> None:
         purge(lake, "nothing")  # a table that is not there has no turn to wait for
 
 
+def files_of_days(lake: Lake) -> set[Path]:
+    return {path for path in (lake.root / "days").rglob("*.parquet") if "_delta_log" not in path.parts}
+
+
 def days_of(lake: Lake) -> list[date]:
     return [row["as_of"] for row in lake.query("select as_of from days order by as_of").to_pylist()]
 
@@ -125,10 +129,10 @@ def test_the_days_before_one_go_with_their_files_and_others_stay(tmp_path: Path,
             lake.replace_day("days", day, rows)
         else:
             lake.append("days", rows, batch=f"{day}")
-    before = {path for path in (lake.root / "days").rglob("*.parquet") if "_delta_log" not in path.parts}
+    before = files_of_days(lake)
     lake.drop_days("days", date(2026, 3, 3))
     assert days_of(lake) == days[2:]
-    after = {path for path in (lake.root / "days").rglob("*.parquet") if "_delta_log" not in path.parts}
+    after = files_of_days(lake)
     assert (after < before) == is_by_day  # stored by day, the others' files are those that they were
     assert len(after) == (2 if is_by_day else 1)
     left = b"".join(path.read_bytes() for path in (lake.root / "days").rglob("*") if path.is_file())
