@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from features.steps import Step, select
 from holdback.business import Business
 from holdback.sql import literal
+from holdback.warehouse.ranges import FIRST, LAST
 
 MICROSECONDS_PER_SECOND = 1_000_000
 MICROSECONDS_PER_DAY = 86_400 * MICROSECONDS_PER_SECOND
@@ -111,17 +112,42 @@ def known_rows(
         event_clock: False for a table without ``event_at``, or when ``also`` bounds it.
         spine: True to read only the customers of the relation ``spine``: of files sorted by customer, only their part.
     """
-    conditions = [f"loaded_at <= {clock.now}"]
-    if event_clock:
-        conditions.insert(0, f"event_at < {clock.now}")
-    if spine:
-        conditions.append("customer_id in (select customer_id from spine)")
-        # The set alone makes DuckDB read every row group for every range of customers; the bounds let it skip them.
-        conditions.append("customer_id >= (select min(customer_id) from spine)")
-        conditions.append("customer_id <= (select max(customer_id) from spine)")
-    conditions += [also] if also else []
-    conditions += [not_replaced(table, clock)] if corrected else []
-    return select(("customer_id", *columns), f'from "{table}"\n    where ' + "\n        and ".join(conditions))
+    own = ["customer_id in (select customer_id from spine)", *_range("customer_id")] if spine else []
+    own += [also] if also else []
+    return select(
+        ("customer_id", *columns),
+        f'from "{table}"\n    {_visible(table, clock, own, corrected=corrected, event_clock=event_clock)}',
+    )
+
+
+def numbered_rows(table: str, columns: tuple[str, ...], clock: Clock, *, corrected: bool) -> str:
+    """SQL of the rows of the spine's customers that were visible at ``as_of``, each with its customer's number.
+
+    What follows groups and orders by the number: by the text, that takes a tenth more of all.
+
+    Args:
+        table: Table of the warehouse, one with ``event_at``.
+        columns: Columns or ``expression as name`` to select, besides ``customer_number``.
+        clock: The day of knowledge.
+        corrected: True when some rows of the table were replaced by later ones, which then have to be left out.
+    """
+    source = f'from "{table}"\n    join spine on spine.customer_id = "{table}".customer_id'
+    own = _range(f'"{table}".customer_id')
+    return select(
+        ("spine.customer_number", *columns), f"{source}\n    {_visible(table, clock, own, corrected=corrected)}"
+    )
+
+
+def _visible(table: str, clock: Clock, own: list[str], *, corrected: bool, event_clock: bool = True) -> str:
+    """SQL of the WHERE clause: what both clocks let through, further conditions, nothing that was replaced."""
+    conditions = [f"event_at < {clock.now}"] if event_clock else []
+    conditions += [f"loaded_at <= {clock.now}", *own, *([not_replaced(table, clock)] if corrected else [])]
+    return "where " + "\n        and ".join(conditions)
+
+
+def _range(key: str) -> list[str]:
+    """Conditions by which a warehouse leaves out what it stores of others (:mod:`holdback.warehouse.ranges`)."""
+    return [f"{key} >= {FIRST}", f"{key} <= {LAST}"]
 
 
 def newest_versions(

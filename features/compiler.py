@@ -1,7 +1,8 @@
 """Compile a feature set for one day into SQL: one statement per feed, one pass of ``FILTER`` aggregates in each.
 
-A statement is DuckDB SQL over one feed's table and a frame ``spine(customer_id, as_of)``; rows of other customers,
-of later days and of later loads change nothing. :mod:`features.dialects` renders it for PostgreSQL and Spark.
+A statement is DuckDB SQL over one feed's table and a frame ``spine(customer_id, as_of, customer_number)``
+(:func:`features.spine.numbered`); rows of other customers, of later days and of later loads change nothing.
+:mod:`features.dialects` renders it for PostgreSQL and Spark.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from features.clocks import Clock
 from features.declarations import Feature, FeatureSet, FeedShape, OwnFamily
 from features.measures import Measures
 from features.own import own_step
-from features.preparation import prepared
+from features.preparation import key_of, prepared
 from features.steps import Step, select, with_steps
 
 DERIVED = "derived"
@@ -66,17 +67,17 @@ def _feed_statement(shape: FeedShape, declared: list[Feature], clock: Clock, *, 
     steps = prepared(shape, clock, corrected=corrected)
     is_grouped = any(f.aggregate not in ("value", DERIVED) for f in declared)
     comment = "one pass: every aggregate of the feed" if is_grouped else "one row per customer already"
-    by_customer = "\n    group by customer_id" if is_grouped else ""
-    selected = ["customer_id", *(f'{sql} as "{alias}"' for sql, alias in measures.columns.items())]
+    by_customer = f"\n    group by {key_of(shape)}" if is_grouped else ""
+    selected = [key_of(shape), *(f'{sql} as "{alias}"' for sql, alias in measures.columns.items())]
     steps.append(Step(name, comment, select(selected, f"from {steps[-1].name}{by_customer}")))
-    return _header(shape.feed, declared, clock) + _described(steps, columns, declared)
+    return _header(shape.feed, declared, clock) + _described(steps, columns, declared, key=key_of(shape))
 
 
 def _own_statement(family: OwnFamily, declared: list[Feature], clock: Clock) -> str:
     """SQL of a company's own family."""
     step = own_step(family, clock)
     columns = {f.name: typed(f, f'{step.name}."{f.name}"') for f in declared}
-    return _header(family.name, declared, clock) + _described([step], columns, declared)
+    return _header(family.name, declared, clock) + _described([step], columns, declared, key="customer_id")
 
 
 def typed(feature: Feature, expression: str) -> str:
@@ -88,11 +89,11 @@ def typed(feature: Feature, expression: str) -> str:
     return f"coalesce({cast}, {absent})"
 
 
-def _described(steps: list[Step], columns: dict[str, str], declared: list[Feature]) -> str:
+def _described(steps: list[Step], columns: dict[str, str], declared: list[Feature], *, key: str) -> str:
     """Join the last step to the spine, then compute what is derived from other features."""
     last = steps[-1].name
     selected = ["spine.customer_id", "spine.as_of", *(f'{sql} as "{name}"' for name, sql in columns.items())]
-    joined = select(selected, f"from spine\n    left join {last} on {last}.customer_id = spine.customer_id")
+    joined = select(selected, f"from spine\n    left join {last} on {last}.{key} = spine.{key}")
     comment = "one row per customer of the spine; absent customers get the declared value"
     listed = ",\n    ".join(["customer_id", "as_of", *final_columns(declared)])
     return (

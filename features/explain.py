@@ -14,7 +14,8 @@ from features.corrections import corrected_tables
 from features.declarations import Feature, FeatureSet, FeedShape
 from features.families import feature_set
 from features.measures import condition_of
-from features.preparation import prepared
+from features.preparation import key_of, prepared
+from features.spine import numbered
 from features.steps import with_steps
 from holdback.business import Business, Churn
 from holdback.errors import DataError
@@ -96,20 +97,22 @@ def explain_customer(
     declared = only(feature_set(business), names) if names else feature_set(business)
     spine = pa.table({"customer_id": [customer_id], "as_of": pa.array([as_of], pa.date32())})
     row = build_features(warehouse, business, churn, as_of, spine=spine, features=declared).to_pylist()[0]
-    clock, corrected = Clock.of(business, as_of), corrected_tables(warehouse)
+    clock, corrected, frames = Clock.of(business, as_of), corrected_tables(warehouse), {"spine": numbered(spine)}
     events: dict[str, list[dict[str, Any]]] = {}
     behind: dict[str, Behind] = {}
     for shape in declared.shapes:
         steps = with_steps(prepared(shape, clock, corrected=shape.feed in corrected))
         source = f"from _{shape.feed}_rows"
         newest = "" if shape.role == "customers" else f" order by event_at desc limit {MOST_EVENTS}"
-        shown = "* exclude (remark_text), length(remark_text) as remark_characters" if shape.has("remark") else "*"
-        found = warehouse.query(f"{steps}\nselect {shown} {source}{newest}", frames={"spine": spine})
+        shown = f"* exclude ({key_of(shape)})"
+        if shape.has("remark"):
+            shown = f"* exclude ({key_of(shape)}, remark_text), length(remark_text) as remark_characters"
+        found = warehouse.query(f"{steps}\nselect {shown} {source}{newest}", frames=frames)
         events[shape.feed] = found.to_pylist()
         counted = _counted(declared, shape)
         if counted:
             columns = ", ".join(_behind(position, feature, clock) for position, feature in enumerate(counted))
-            totals = warehouse.query(f"{steps}\nselect {columns} {source}", frames={"spine": spine}).to_pylist()[0]
+            totals = warehouse.query(f"{steps}\nselect {columns} {source}", frames=frames).to_pylist()[0]
             for position, feature in enumerate(counted):
                 count, first, last = (totals[f"{what}_{position}"] for what in ("count", "first", "last"))
                 behind[feature.name] = Behind(count, first, last)

@@ -105,9 +105,11 @@ def describe(on_spark: OnSpark, business: Business, spine: Any, as_of: date, fea
     """
     statements = compile_features(features, Clock.of(business, as_of), corrected=on_spark.corrected())
     described = spine
+    # In Spark the number that tells customers apart may be their text: to count them takes all rows to one place.
+    numbered = spine.withColumn("customer_number", spine["customer_id"])
     for sql in statements.values():
         # Sorting is for who reads the rows one after the other; here the next join would undo it.
-        part = on_spark.relation(sql.removesuffix(_ORDERED), {"spine": spine})
+        part = on_spark.relation(sql.removesuffix(_ORDERED), {"spine": numbered})
         described = described.join(part.drop("as_of"), "customer_id", "left")
     return described.select("customer_id", "as_of", *(f"`{name}`" for name in features.names))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from features.asking import is_answered, is_asked
-from features.clocks import MICROSECONDS_PER_SECOND, ORDER, Clock, known_rows, newest_versions
+from features.clocks import MICROSECONDS_PER_SECOND, ORDER, Clock, newest_versions, numbered_rows
 from features.declarations import FeedShape
 from features.remarks import remark_text
 from features.scales import score_expression
@@ -33,8 +33,13 @@ _KNOWN = "greatest(epoch_us(event_at) + 1, epoch_us(loaded_at))"
 KNOWN_SINCE = ("first_known_us", "last_known_us")
 
 
+def key_of(shape: FeedShape) -> str:
+    """Return the column by which a feed's prepared rows say whose they are; it is one of the spine, too."""
+    return "customer_id" if shape.role == "customers" else "customer_number"
+
+
 def prepared(shape: FeedShape, clock: Clock, *, corrected: bool) -> list[Step]:
-    """Return the steps of one feed; the last one's rows are what features are declared over.
+    """Return the steps of one feed; the last one's rows, of the spine's customers, are what features are declared over.
 
     Args:
         shape: The feed and its mapped columns.
@@ -68,7 +73,7 @@ def prepared_history(shape: FeedShape, clock: Clock, *, corrected: bool) -> list
             columns = _balance_columns(shape)
         case _:
             columns = _usage_columns(shape)
-    known = known_rows(shape.feed, (*columns, *_since()), clock, corrected=corrected)
+    known = numbered_rows(shape.feed, (*columns, *_since()), clock, corrected=corrected)
     return [Step(f"_{shape.feed}_rows", "rows that were visible at as_of, and since when", known)]
 
 
@@ -97,11 +102,11 @@ def _transactions(shape: FeedShape, clock: Clock, corrected: bool, *, is_history
     if bits:
         lines.append(f"{_bits('category', shape.vocabulary('category'))} as category_bits")
     lines += _since() if is_history else []
-    known = known_rows(shape.feed, tuple(lines), clock, corrected=corrected)
+    known = numbered_rows(shape.feed, tuple(lines), clock, corrected=corrected)
     steps = [Step(f"_{shape.feed}_known", "lines that were visible at as_of", known)]
     if shape.has("order_id"):
         selected = [
-            "customer_id",
+            "customer_number",
             "min(event_at) as event_at",
             *(f"cast(sum({name}) as bigint) as {name}" for name in sums),
             *(f"min({name}) as {name}" for name in labels),
@@ -115,13 +120,14 @@ def _transactions(shape: FeedShape, clock: Clock, corrected: bool, *, is_history
                 "lines of one order become one row: counting orders is counting rows",
                 select(
                     selected,
-                    f"from {steps[-1].name}\n    group by customer_id, coalesce(order_id, cast(event_at as varchar))",
+                    f"from {steps[-1].name}\n"
+                    "    group by customer_number, coalesce(order_id, cast(event_at as varchar))",
                 ),
             )
         )
-    carried = ["customer_id", "event_at", *sums, *labels, *(["category_bits"] if bits else [])]
+    carried = ["customer_number", "event_at", *sums, *labels, *(["category_bits"] if bits else [])]
     carried += KNOWN_SINCE if is_history else ()
-    before = "lag(event_at) over (partition by customer_id, bought_count > 0 order by event_at)"
+    before = "lag(event_at) over (partition by customer_number, bought_count > 0 order by event_at)"
     gap = f"(epoch_us(event_at) - epoch_us({before})) // {MICROSECONDS_PER_SECOND}"
     capped = f"case when gap_seconds > {LONGEST_GAP_SECONDS} then {LONGEST_GAP_SECONDS} else gap_seconds end"
     return [
@@ -150,21 +156,21 @@ def _interactions(shape: FeedShape, clock: Clock, corrected: bool, *, is_history
         columns += _since(solved) if is_history else []
     elif is_history:
         columns += _since()
-    known = known_rows(shape.feed, tuple(columns), clock, corrected=corrected)
+    known = numbered_rows(shape.feed, tuple(columns), clock, corrected=corrected)
     return [Step(f"_{shape.feed}_rows", "contacts visible at as_of; what was solved later is still open", known)]
 
 
 def _feedback(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
-    known = known_rows(shape.feed, tuple(_feedback_columns(shape, clock)), clock, corrected=corrected)
+    known = numbered_rows(shape.feed, tuple(_feedback_columns(shape, clock)), clock, corrected=corrected)
     if not shape.has("score"):
         return [Step(f"_{shape.feed}_rows", "requests that were visible at as_of", known)]
     tells_asking = shape.has("kind") or shape.has("remark")
     said, silent = said_and_silent(shape)
-    said_at = f"max(case when {said} then event_at end) over (partition by customer_id)"
+    said_at = f"max(case when {said} then event_at end) over (partition by customer_number)"
     newest = "order by event_at desc, score_thousandths desc"
-    rank = f"row_number() over (partition by customer_id, score_thousandths is null {newest})"
+    rank = f"row_number() over (partition by customer_number, score_thousandths is null {newest})"
     selected = [
-        "customer_id",
+        "customer_number",
         "event_at",
         "score_thousandths",
         f"case when score_thousandths is not null then {rank} end as answer_rank",
@@ -204,7 +210,7 @@ def said_and_silent(shape: FeedShape) -> tuple[str, str]:
 
 
 def _campaign_contacts(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
-    known = known_rows(shape.feed, tuple(_campaign_contact_columns(shape)), clock, corrected=corrected)
+    known = numbered_rows(shape.feed, tuple(_campaign_contact_columns(shape)), clock, corrected=corrected)
     return [Step(f"_{shape.feed}_rows", "messages that were visible at as_of", known)]
 
 
@@ -215,9 +221,9 @@ def _campaign_contact_columns(shape: FeedShape) -> list[str]:
 
 def _balances(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
     kind = ("account_kind",) if shape.has("account_kind") else ()
-    known = known_rows(shape.feed, _balance_columns(shape), clock, corrected=corrected)
+    known = numbered_rows(shape.feed, _balance_columns(shape), clock, corrected=corrected)
     newest = "arg_max(balance_cents, row(event_at, balance_cents))"
-    selected = ["customer_id", *kind, "max(event_at) as event_at", f"{newest} as balance_cents"]
+    selected = ["customer_number", *kind, "max(event_at) as event_at", f"{newest} as balance_cents"]
     for days in BALANCES_DAYS_AGO:
         selected.append(f"{newest} filter (where event_at < {clock.days_ago(days)}) as balance_{days}d_ago_cents")
     selected.append(f"max(balance_cents) filter (where event_at >= {clock.days_ago(90)}) as peak_90d_cents")
@@ -226,7 +232,7 @@ def _balances(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
         Step(
             f"_{shape.feed}_rows",
             "one row per account: its newest balance, and the newest before each day of comparison",
-            select(selected, f"from _{shape.feed}_known\n    group by {', '.join(('customer_id', *kind))}"),
+            select(selected, f"from _{shape.feed}_known\n    group by {', '.join(('customer_number', *kind))}"),
         ),
     ]
 
@@ -236,21 +242,22 @@ def _balance_columns(shape: FeedShape) -> tuple[str, ...]:
 
 
 def _subscriptions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
-    contract = "coalesce(subscription_id, customer_id)" if shape.has("subscription_id") else "customer_id"
+    own = f'coalesce(subscription_id, "{shape.feed}".customer_id)'
+    contract = own if shape.has("subscription_id") else "customer_number"
     columns = [*ORDER, f"{contract} as contract_id", "kind"]
-    carried = ["customer_id", "event_at", "kind"]
+    carried = ["customer_number", "event_at", "kind"]
     if shape.has("plan"):
         columns.append("plan")
         carried.append("plan")
     if shape.has("price_cents"):
         columns.append("price_cents")
-        lag = f"lag(price_cents) over (partition by customer_id, contract_id order by {_by('asc')})"
+        lag = f"lag(price_cents) over (partition by customer_number, contract_id order by {_by('asc')})"
         carried += ["price_cents", f"{lag} as previous_price_cents"]
     if shape.has("ends_on"):
         columns.append(f"date_diff('day', {clock.today}, cast(ends_on as date)) as days_left")
         carried.append("days_left")
-    rank = f"row_number() over (partition by customer_id, contract_id order by {_by('desc')})"
-    known = known_rows(shape.feed, tuple(columns), clock, corrected=corrected)
+    rank = f"row_number() over (partition by customer_number, contract_id order by {_by('desc')})"
+    known = numbered_rows(shape.feed, tuple(columns), clock, corrected=corrected)
     return [
         Step(f"_{shape.feed}_known", "events of contracts that were visible at as_of", known),
         Step(
@@ -262,7 +269,7 @@ def _subscriptions(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step
 
 
 def _usage(shape: FeedShape, clock: Clock, corrected: bool) -> list[Step]:
-    known = known_rows(shape.feed, _usage_columns(shape), clock, corrected=corrected)
+    known = numbered_rows(shape.feed, _usage_columns(shape), clock, corrected=corrected)
     return [Step(f"_{shape.feed}_rows", "measurements that were visible at as_of", known)]
 
 

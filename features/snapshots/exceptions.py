@@ -1,7 +1,7 @@
 """The days of customers that runs of rows cannot describe, by the statement of a day: one for all of these days.
 
-Each pair of day and customer becomes a customer of its own, whose key begins with the number of the day; wherever a
-statement names an instant, it then names the one of the key's day.
+Each pair of day and customer becomes a customer of its own, whose number begins with the number of the day; wherever a
+statement names an instant, it then names the one of this day.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _DIGITS = 5
+_NUMBERS = 1 << 32  # of the customers of one day
 
 
 @dataclass(frozen=True)
 class KeyedClock(Clock):
-    """The clock of the day with which the key of a customer begins.
+    """The clock of the day with which the number of a customer begins.
 
     Args:
         days: The days, by number.
@@ -43,15 +44,15 @@ class KeyedClock(Clock):
 
     def days_ago(self, days: int) -> str:
         """See :meth:`features.clocks.Clock.days_ago`."""
-        return f"make_timestamp({self._begin(days, 'customer_id')})"
+        return f"make_timestamp({self._begin(days, 'customer_number')})"
 
     def full_days_since(self, expression: str) -> str:
         """See :meth:`features.clocks.Clock.full_days_since`; the spine is joined to where this is asked."""
-        return f"(({self._begin(0, 'spine.customer_id')} - epoch_us({expression})) // {MICROSECONDS_PER_DAY})"
+        return f"(({self._begin(0, 'spine.customer_number')} - epoch_us({expression})) // {MICROSECONDS_PER_DAY})"
 
     def _begin(self, days: int, key: str) -> str:
         begins = ", ".join(map(str, self.days.begin(days).tolist()))
-        return f"list_extract([{begins}], cast(left({key}, {_DIGITS}) as integer) + 1)"
+        return f"list_extract([{begins}], {key} // {_NUMBERS} + 1)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +100,7 @@ class Statement:
             frames={"pairs": pa.table(pairs)},
         )
         as_of: Any = np.repeat(np.array(self.days.days, "datetime64[D]"), [len(ids) for ids in customer_ids])
-        spine = pa.table({"customer_id": key, "as_of": pa.array(as_of)})
+        numbers = np.concatenate([n * _NUMBERS + np.arange(len(ids)) for n, ids in enumerate(customer_ids)])
+        spine = pa.table({"customer_id": key, "as_of": pa.array(as_of), "customer_number": numbers})
         found = warehouse.query(self.sql, frames={self.spoken.shape.feed: rows, "spine": spine})
         return found.drop_columns(["customer_id", "as_of"])

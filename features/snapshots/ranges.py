@@ -20,6 +20,7 @@ from features.snapshots.history import EVENT
 from features.snapshots.reading import DayOf, Read, read
 from features.snapshots.runs import Found, Runs
 from features.snapshots.spoken import NOW, Spoken, divided
+from features.spine import numbered
 from features.steps import Step, select, with_steps
 from holdback.warehouse import Warehouse
 
@@ -105,8 +106,7 @@ class Range:
     def _reads(self) -> list[tuple[Spoken, Read]]:
         import pyarrow as pa
 
-        numbers = pa.array(np.arange(len(self.customer_ids), dtype=np.int32))
-        customers = pa.table({"customer_id": self.customer_ids, "customer_number": numbers})
+        customers = numbered(pa.table({"customer_id": self.customer_ids}))
         return [
             (spoken, read(self.warehouse, spoken, self.plan.days, customers, corrected=self.plan.is_corrected(spoken)))
             for spoken in self.plan.divided[0]

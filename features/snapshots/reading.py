@@ -108,8 +108,9 @@ def history_sql(spoken: Spoken, clock: Clock, *, corrected: bool) -> str:
     said = {limit.newest for limit in spoken.limits.values() if isinstance(limit, After)}
     order += [f"condition_{place}" for place, sql in _numbered(spoken) if sql in said]
     order += ["score_thousandths nulls first"] if spoken.limits else []
-    source = f"from {rows}\n    join spine on spine.customer_id = {rows}.customer_id"
-    return f"{with_steps(steps)}\n\n{select(listed, source)}\n    order by {', '.join([*order, KNOWN_SINCE[1]])}\n"
+    return (
+        f"{with_steps(steps)}\n\n{select(listed, f'from {rows}')}\n    order by {', '.join([*order, KNOWN_SINCE[1]])}\n"
+    )
 
 
 def _numbered(spoken: Spoken) -> list[tuple[int, str]]:

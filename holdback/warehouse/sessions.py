@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from holdback.errors import OperatorError
+from holdback.warehouse.ranges import RANGE, with_ends
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _IDLE = 4  # sessions that wait for the next query, at most
-_RANGE = "spine"  # the frame that names the customers of a range
 _MOST_ENGINES = 4
 _MOST_LENT = 5_000
 
@@ -46,7 +46,8 @@ class Session:
 
     def answer(self, sql: str, frames: Mapping[str, pa.Table]) -> pa.Table:
         """Run one SELECT over what is shown and ``frames``, which are forgotten again."""
-        self._keep_footers(is_kept=_RANGE in frames)
+        self._keep_footers(is_kept=RANGE in frames)
+        sql = with_ends(sql, frames[RANGE]) if RANGE in frames else sql
         for name, rows in frames.items():
             self.connection.register(name, rows)
         found = self.connection.sql(sql).to_arrow_table()

@@ -114,6 +114,24 @@ def test_a_step_describes_fewer_customers_when_they_have_more_rows(monkeypatch: 
     assert customers_per_step(warehouse, feature_set(business), 4) == 1
 
 
+def test_a_step_describes_fewer_customers_when_they_have_more_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    business = company()
+    declared, warehouse = feature_set(business), Memory(business, {})
+    monkeypatch.setattr(computation, "VALUES_PER_STEP", 7 * len(declared))
+    assert customers_per_step(warehouse, declared, 100) == 7
+    assert customers_per_step(warehouse, only(declared, ["segment"]), 100) == 7 * len(declared)
+    monkeypatch.setattr(computation, "VALUES_PER_STEP", 1)
+    assert customers_per_step(warehouse, declared, 100) == 1
+
+
+def test_a_customer_who_is_asked_for_twice_is_described_twice_and_alike(folder: Path) -> None:
+    lake, business = of(folder)
+    spine = spine_of(EVERYBODY)
+    once = build_features(lake, business, business.churn[0], AS_OF, spine=spine).to_pylist()
+    twice = build_features(lake, business, business.churn[0], AS_OF, spine=pa.concat_tables([spine, spine]))
+    assert twice.to_pylist() == [row for row in once for _ in range(2)]
+
+
 def test_a_sample_takes_the_steps_of_its_own_rows_not_of_everybodys(monkeypatch: pytest.MonkeyPatch) -> None:
     business = company()
     rows: list[dict[str, Any]] = [

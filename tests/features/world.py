@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from features.spine import numbered
 from holdback.business import Business
 from holdback.tables import Table
 from holdback.warehouse import Lake
@@ -161,6 +162,7 @@ def loaded(row: Row, position: int) -> Row:
 
 
 def spine_of(customers: Iterable[str], as_of: date = AS_OF) -> pa.Table:
-    """Return a spine of these customers."""
+    """Return a spine of these customers, with their numbers."""
     ids = sorted(customers)
-    return pa.table({"customer_id": pa.array(ids, pa.string()), "as_of": pa.array([as_of] * len(ids), pa.date32())})
+    as_ofs = pa.array([as_of] * len(ids), pa.date32())
+    return numbered(pa.table({"customer_id": pa.array(ids, pa.string()), "as_of": as_ofs}))

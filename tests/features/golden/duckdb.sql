@@ -6,7 +6,7 @@ with
 -- _tills_known: lines that were visible at as_of
 _tills_known as (
     select
-        customer_id,
+        spine.customer_number,
         event_at,
         order_id,
         case when amount_cents >= 0 then 1 else 0 end as bought_count,
@@ -20,11 +20,11 @@ _tills_known as (
         destination,
         case category when 'tea' then 1 when 'milk' then 2 when 'o''clock' then 4 else 0 end as category_bits
     from "tills"
+    join spine on spine.customer_id = "tills".customer_id
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
-        and customer_id in (select customer_id from spine)
-        and customer_id >= (select min(customer_id) from spine)
-        and customer_id <= (select max(customer_id) from spine)
+        and "tills".customer_id >= (select min(customer_id) from spine)
+        and "tills".customer_id <= (select max(customer_id) from spine)
         and not exists (
             select 1 from superseded
             where superseded.feed = 'tills' and superseded.batch_id = "tills".batch_id
@@ -35,7 +35,7 @@ _tills_known as (
 -- _tills_orders: lines of one order become one row: counting orders is counting rows
 _tills_orders as (
     select
-        customer_id,
+        customer_number,
         min(event_at) as event_at,
         cast(sum(bought_count) as bigint) as bought_count,
         cast(sum(refunded_count) as bigint) as refunded_count,
@@ -48,13 +48,13 @@ _tills_orders as (
         min(destination) as destination,
         bit_or(category_bits) as category_bits
     from _tills_known
-    group by customer_id, coalesce(order_id, cast(event_at as varchar))
+    group by customer_number, coalesce(order_id, cast(event_at as varchar))
 ),
 
 -- _tills_gaps: seconds between one purchase and the next
 _tills_gaps as (
     select
-        customer_id,
+        customer_number,
         event_at,
         bought_count,
         refunded_count,
@@ -66,14 +66,14 @@ _tills_gaps as (
         direction,
         destination,
         category_bits,
-        case when bought_count > 0 then (epoch_us(event_at) - epoch_us(lag(event_at) over (partition by customer_id, bought_count > 0 order by event_at))) // 1000000 end as gap_seconds
+        case when bought_count > 0 then (epoch_us(event_at) - epoch_us(lag(event_at) over (partition by customer_number, bought_count > 0 order by event_at))) // 1000000 end as gap_seconds
     from _tills_orders
 ),
 
 -- _tills_rows: gaps of lifetimes are cut, so that their squares fit into 64 bits
 _tills_rows as (
     select
-        customer_id,
+        customer_number,
         event_at,
         bought_count,
         refunded_count,
@@ -92,7 +92,7 @@ _tills_rows as (
 -- _tills_measures: one pass: every aggregate of the feed
 _tills_measures as (
     select
-        customer_id,
+        customer_number,
         max(case when bought_count > 0 then event_at end) as "days_since_last_order",
         min(case when bought_count > 0 then event_at end) as "days_since_first_order",
         count(case when bought_count > 0 and event_at >= timestamp '2025-03-02 23:00:00' then 1 end) as "order_count_90d",
@@ -112,7 +112,7 @@ _tills_measures as (
         bit_or(case when event_at >= timestamp '2025-03-02 23:00:00' then category_bits end) as "category_count_90d",
         max(case when bought_count > 0 then (epoch_us(event_at) + 62135596800000000) * 64 + case channel when 'web' then 0 when 'store' then 1 end end) as "last_order_channel"
     from _tills_rows
-    group by customer_id
+    group by customer_number
 ),
 
 -- _described: one row per customer of the spine; absent customers get the declared value
@@ -135,7 +135,7 @@ _described as (
         coalesce(cast(bit_count(_tills_measures."category_count_90d") as double), 0e0) as "category_count_90d",
         cast(case _tills_measures."last_order_channel" % 64 when 0 then 'web' when 1 then 'store' end as varchar) as "last_order_channel"
     from spine
-    left join _tills_measures on _tills_measures.customer_id = spine.customer_id
+    left join _tills_measures on _tills_measures.customer_number = spine.customer_number
 )
 
 select
@@ -169,7 +169,7 @@ with
 -- _calls_rows: contacts visible at as_of; what was solved later is still open
 _calls_rows as (
     select
-        customer_id,
+        spine.customer_number,
         event_at,
         channel,
         outcome,
@@ -179,20 +179,20 @@ _calls_rows as (
         case when event_at >= timestamp '2024-05-31 22:00:00' then nullif(left(trim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(lower(left(remark, 20000)), '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g'), '&([a-z])acute;', '\1́', 'g'), '&([a-z])grave;', '\1̀', 'g'), '&([a-z])circ;', '\1̂', 'g'), '&([a-z])tilde;', '\1̃', 'g'), '&([a-z])uml;', '\1̈', 'g'), '&([a-z])cedil;', '\1̧', 'g'), '&([a-z])ring;', '\1̊', 'g'), '&szlig;', 'ß', 'g'), '&oslash;', 'ø', 'g'), '&([ao]e)lig;', '\1', 'g'), '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g')), 2000), '') end as remark_text,
         case when resolved_at < timestamp '2025-05-31 22:00:00' then (epoch_us(resolved_at) - epoch_us(event_at)) // 1000000 end as resolution_seconds
     from "calls"
+    join spine on spine.customer_id = "calls".customer_id
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
-        and customer_id in (select customer_id from spine)
-        and customer_id >= (select min(customer_id) from spine)
-        and customer_id <= (select max(customer_id) from spine)
+        and "calls".customer_id >= (select min(customer_id) from spine)
+        and "calls".customer_id <= (select max(customer_id) from spine)
 ),
 
 -- _calls_measures: one pass: every aggregate of the feed
 _calls_measures as (
     select
-        customer_id,
+        customer_number,
         count(case when resolution_seconds is null then 1 end) as "unresolved_count"
     from _calls_rows
-    group by customer_id
+    group by customer_number
 ),
 
 -- _described: one row per customer of the spine; absent customers get the declared value
@@ -202,7 +202,7 @@ _described as (
         spine.as_of,
         coalesce(cast(_calls_measures."unresolved_count" as double), 0e0) as "unresolved_count"
     from spine
-    left join _calls_measures on _calls_measures.customer_id = spine.customer_id
+    left join _calls_measures on _calls_measures.customer_number = spine.customer_number
 )
 
 select
@@ -220,29 +220,29 @@ with
 -- _surveys_known: requests that were visible at as_of
 _surveys_known as (
     select
-        customer_id,
+        spine.customer_number,
         event_at,
         case when abs(score) < 9e12 then cast(floor(score * 1e3 + 0.5e0) as bigint) end as score_thousandths,
         case when event_at >= timestamp '2024-05-31 22:00:00' then nullif(left(trim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(lower(left(remark, 20000)), '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g'), '&([a-z])acute;', '\1́', 'g'), '&([a-z])grave;', '\1̀', 'g'), '&([a-z])circ;', '\1̂', 'g'), '&([a-z])tilde;', '\1̃', 'g'), '&([a-z])uml;', '\1̈', 'g'), '&([a-z])cedil;', '\1̧', 'g'), '&([a-z])ring;', '\1̊', 'g'), '&szlig;', 'ß', 'g'), '&oslash;', 'ø', 'g'), '&([ao]e)lig;', '\1', 'g'), '&#?[a-z0-9]+;|[^ ]+@[^ ]+|(https?://|www[.])[^ ]+|[0-9]+', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g')), 2000), '') end as remark_text,
         coalesce(kind in ('nps', 'csat', 'ces', 'rating'), true) as is_asked,
         (score is not null or coalesce(trim(regexp_replace(regexp_replace(regexp_replace(lower(left(remark, 20000)), '<(style|script)[^<>]*>[^<]*</(style|script)>|<[a-z/!][^<>]*(>|$)', ' ', 'g'), '&(nbsp|#160);', ' ', 'g'), '[' || chr(1) || '-' || chr(32) || ']+', ' ', 'g')), '') <> '') as is_answered
     from "surveys"
+    join spine on spine.customer_id = "surveys".customer_id
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
-        and customer_id in (select customer_id from spine)
-        and customer_id >= (select min(customer_id) from spine)
-        and customer_id <= (select max(customer_id) from spine)
+        and "surveys".customer_id >= (select min(customer_id) from spine)
+        and "surveys".customer_id <= (select max(customer_id) from spine)
 ),
 
 -- _surveys_rows: answers from the newest (1) backwards; requests that came after the newest answer
 _surveys_rows as (
     select
-        customer_id,
+        customer_number,
         event_at,
         score_thousandths,
-        case when score_thousandths is not null then row_number() over (partition by customer_id, score_thousandths is null order by event_at desc, score_thousandths desc) end as answer_rank,
+        case when score_thousandths is not null then row_number() over (partition by customer_number, score_thousandths is null order by event_at desc, score_thousandths desc) end as answer_rank,
         is_asked and not is_answered
-            and event_at > coalesce(max(case when is_answered then event_at end) over (partition by customer_id), timestamp '0001-01-01 00:00:00') as is_silent,
+            and event_at > coalesce(max(case when is_answered then event_at end) over (partition by customer_number), timestamp '0001-01-01 00:00:00') as is_silent,
         is_asked,
         is_answered,
         remark_text
@@ -252,14 +252,14 @@ _surveys_rows as (
 -- _surveys_measures: one pass: every aggregate of the feed
 _surveys_measures as (
     select
-        customer_id,
+        customer_number,
         string_agg(remark_text, ' ' order by event_at desc, remark_text desc) filter (where remark_text is not null and event_at >= timestamp '2024-05-31 22:00:00') as "feedback_remarks_365d",
         max(case when answer_rank = 1 then score_thousandths end) as "feedback_score_last",
         max(case when answer_rank = 2 then score_thousandths end) as "feedback_score_previous",
         min(case when event_at >= timestamp '2024-05-31 22:00:00' then score_thousandths end) as "feedback_score_min_365d",
         min(case when is_silent then event_at end) as "feedback_silence_days"
     from _surveys_rows
-    group by customer_id
+    group by customer_number
 ),
 
 -- _described: one row per customer of the spine; absent customers get the declared value
@@ -273,7 +273,7 @@ _described as (
         cast(cast(_surveys_measures."feedback_score_min_365d" as double) / 1000e0 as double) as "feedback_score_min_365d",
         cast(((epoch_us(timestamp '2025-05-31 22:00:00') - epoch_us(_surveys_measures."feedback_silence_days")) // 86400000000) as double) as "feedback_silence_days"
     from spine
-    left join _surveys_measures on _surveys_measures.customer_id = spine.customer_id
+    left join _surveys_measures on _surveys_measures.customer_number = spine.customer_number
 )
 
 select
@@ -296,22 +296,22 @@ with
 -- _levels_known: balances that were visible at as_of
 _levels_known as (
     select
-        customer_id,
+        spine.customer_number,
         event_at,
         balance_cents,
         account_kind
     from "levels"
+    join spine on spine.customer_id = "levels".customer_id
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
-        and customer_id in (select customer_id from spine)
-        and customer_id >= (select min(customer_id) from spine)
-        and customer_id <= (select max(customer_id) from spine)
+        and "levels".customer_id >= (select min(customer_id) from spine)
+        and "levels".customer_id <= (select max(customer_id) from spine)
 ),
 
 -- _levels_rows: one row per account: its newest balance, and the newest before each day of comparison
 _levels_rows as (
     select
-        customer_id,
+        customer_number,
         account_kind,
         max(event_at) as event_at,
         arg_max(balance_cents, row(event_at, balance_cents)) as balance_cents,
@@ -320,17 +320,17 @@ _levels_rows as (
         arg_max(balance_cents, row(event_at, balance_cents)) filter (where event_at < timestamp '2025-03-02 23:00:00') as balance_90d_ago_cents,
         max(balance_cents) filter (where event_at >= timestamp '2025-03-02 23:00:00') as peak_90d_cents
     from _levels_known
-    group by customer_id, account_kind
+    group by customer_number, account_kind
 ),
 
 -- _levels_measures: one pass: every aggregate of the feed
 _levels_measures as (
     select
-        customer_id,
+        customer_number,
         sum(balance_cents) as "balance_amount",
         sum(balance_30d_ago_cents) as "balance_30d_ago_amount"
     from _levels_rows
-    group by customer_id
+    group by customer_number
 ),
 
 -- _described: one row per customer of the spine; absent customers get the declared value
@@ -341,7 +341,7 @@ _described as (
         cast(cast(_levels_measures."balance_amount" as double) / 100e0 as double) as "balance_amount",
         cast(cast(_levels_measures."balance_30d_ago_amount" as double) / 100e0 as double) as "balance_30d_ago_amount"
     from spine
-    left join _levels_measures on _levels_measures.customer_id = spine.customer_id
+    left join _levels_measures on _levels_measures.customer_number = spine.customer_number
 )
 
 select
@@ -361,47 +361,47 @@ with
 -- _deals_known: events of contracts that were visible at as_of
 _deals_known as (
     select
-        customer_id,
+        spine.customer_number,
         event_at,
         loaded_at,
         batch_id,
         row_number,
-        coalesce(subscription_id, customer_id) as contract_id,
+        coalesce(subscription_id, "deals".customer_id) as contract_id,
         kind,
         plan,
         price_cents,
         date_diff('day', date '2025-06-01', cast(ends_on as date)) as days_left
     from "deals"
+    join spine on spine.customer_id = "deals".customer_id
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
-        and customer_id in (select customer_id from spine)
-        and customer_id >= (select min(customer_id) from spine)
-        and customer_id <= (select max(customer_id) from spine)
+        and "deals".customer_id >= (select min(customer_id) from spine)
+        and "deals".customer_id <= (select max(customer_id) from spine)
 ),
 
 -- _deals_rows: events of each contract from the newest (1) backwards
 _deals_rows as (
     select
-        customer_id,
+        customer_number,
         event_at,
         kind,
         plan,
         price_cents,
-        lag(price_cents) over (partition by customer_id, contract_id order by event_at asc, loaded_at asc, batch_id asc, row_number asc) as previous_price_cents,
+        lag(price_cents) over (partition by customer_number, contract_id order by event_at asc, loaded_at asc, batch_id asc, row_number asc) as previous_price_cents,
         days_left,
-        row_number() over (partition by customer_id, contract_id order by event_at desc, loaded_at desc, batch_id desc, row_number desc) as event_rank
+        row_number() over (partition by customer_number, contract_id order by event_at desc, loaded_at desc, batch_id desc, row_number desc) as event_rank
     from _deals_known
 ),
 
 -- _deals_measures: one pass: every aggregate of the feed
 _deals_measures as (
     select
-        customer_id,
+        customer_number,
         arg_max(plan, row(event_at, plan)) filter (where plan is not null and kind <> 'cancel') as "plan_last",
         sum(case when event_rank = 1 and kind <> 'cancel' then price_cents - previous_price_cents end) as "contract_price_change_amount",
         min(case when event_rank = 1 and kind <> 'cancel' then days_left end) as "contract_days_left"
     from _deals_rows
-    group by customer_id
+    group by customer_number
 ),
 
 -- _described: one row per customer of the spine; absent customers get the declared value
@@ -413,7 +413,7 @@ _described as (
         cast(cast(_deals_measures."contract_price_change_amount" as double) / 100e0 as double) as "contract_price_change_amount",
         cast(_deals_measures."contract_days_left" as double) as "contract_days_left"
     from spine
-    left join _deals_measures on _deals_measures.customer_id = spine.customer_id
+    left join _deals_measures on _deals_measures.customer_number = spine.customer_number
 )
 
 select
@@ -433,25 +433,25 @@ with
 -- _meters_rows: measurements that were visible at as_of
 _meters_rows as (
     select
-        customer_id,
+        spine.customer_number,
         event_at,
         case when abs(quantity) < 9e12 then cast(floor(quantity * 1e3 + 0.5e0) as bigint) end as quantity_thousandths,
         metric
     from "meters"
+    join spine on spine.customer_id = "meters".customer_id
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
-        and customer_id in (select customer_id from spine)
-        and customer_id >= (select min(customer_id) from spine)
-        and customer_id <= (select max(customer_id) from spine)
+        and "meters".customer_id >= (select min(customer_id) from spine)
+        and "meters".customer_id <= (select max(customer_id) from spine)
 ),
 
 -- _meters_measures: one pass: every aggregate of the feed
 _meters_measures as (
     select
-        customer_id,
+        customer_number,
         sum(case when metric = 'minutes' and event_at >= timestamp '2025-05-01 22:00:00' then quantity_thousandths end) as "usage_minutes_30d"
     from _meters_rows
-    group by customer_id
+    group by customer_number
 ),
 
 -- _described: one row per customer of the spine; absent customers get the declared value
@@ -461,7 +461,7 @@ _described as (
         spine.as_of,
         coalesce(cast(cast(_meters_measures."usage_minutes_30d" as double) / 1000e0 as double), 0e0) as "usage_minutes_30d"
     from spine
-    left join _meters_measures on _meters_measures.customer_id = spine.customer_id
+    left join _meters_measures on _meters_measures.customer_number = spine.customer_number
 )
 
 select
@@ -479,26 +479,26 @@ with
 -- _mails_rows: messages that were visible at as_of
 _mails_rows as (
     select
-        customer_id,
+        spine.customer_number,
         event_at,
         channel,
         outcome
     from "mails"
+    join spine on spine.customer_id = "mails".customer_id
     where event_at < timestamp '2025-05-31 22:00:00'
         and loaded_at <= timestamp '2025-05-31 22:00:00'
-        and customer_id in (select customer_id from spine)
-        and customer_id >= (select min(customer_id) from spine)
-        and customer_id <= (select max(customer_id) from spine)
+        and "mails".customer_id >= (select min(customer_id) from spine)
+        and "mails".customer_id <= (select max(customer_id) from spine)
 ),
 
 -- _mails_measures: one pass: every aggregate of the feed
 _mails_measures as (
     select
-        customer_id,
+        customer_number,
         count(case when outcome in ('answered', 'clicked', 'redeemed', 'replied', 'converted') and event_at >= timestamp '2024-05-31 22:00:00' then 1 end) as "contact_answered_share_365d__part",
         count(case when event_at >= timestamp '2024-05-31 22:00:00' then 1 end) as "contact_answered_share_365d__whole"
     from _mails_rows
-    group by customer_id
+    group by customer_number
 ),
 
 -- _described: one row per customer of the spine; absent customers get the declared value
@@ -508,7 +508,7 @@ _described as (
         spine.as_of,
         cast(cast(_mails_measures."contact_answered_share_365d__part" as double) / nullif(cast(_mails_measures."contact_answered_share_365d__whole" as double), 0e0) as double) as "contact_answered_share_365d"
     from spine
-    left join _mails_measures on _mails_measures.customer_id = spine.customer_id
+    left join _mails_measures on _mails_measures.customer_number = spine.customer_number
 )
 
 select

@@ -4,7 +4,7 @@
 /* Absent customers: days_since_last_order = null; days_since_first_order = null; order_count_90d = 0.0, .... */
 WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
   SELECT
-    customer_id,
+    spine.customer_number,
     event_at,
     order_id,
     CASE WHEN amount_cents >= 0 THEN 1 ELSE 0 END AS bought_count,
@@ -21,20 +21,17 @@ WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
     destination,
     CASE category WHEN 'tea' THEN 1 WHEN 'milk' THEN 2 WHEN 'o\'clock' THEN 4 ELSE 0 END AS category_bits
   FROM `tills`
+  JOIN spine
+    ON spine.customer_id = `tills`.customer_id
   WHERE
     event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
     AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
-    AND customer_id IN (
-      SELECT
-        customer_id
-      FROM spine
-    )
-    AND customer_id >= (
+    AND `tills`.customer_id >= (
       SELECT
         MIN(customer_id)
       FROM spine
     )
-    AND customer_id <= (
+    AND `tills`.customer_id <= (
       SELECT
         MAX(customer_id)
       FROM spine
@@ -51,7 +48,7 @@ WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
     )
 ), _tills_orders /* _tills_orders: lines of one order become one row: counting orders is counting rows */ AS (
   SELECT
-    customer_id,
+    customer_number,
     MIN(event_at) AS event_at,
     CAST(SUM(bought_count) AS BIGINT) AS bought_count,
     CAST(SUM(refunded_count) AS BIGINT) AS refunded_count,
@@ -65,11 +62,11 @@ WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
     BIT_OR(category_bits) AS category_bits
   FROM _tills_known
   GROUP BY
-    customer_id,
+    customer_number,
     COALESCE(order_id, CAST(event_at AS STRING))
 ), _tills_gaps /* _tills_gaps: seconds between one purchase and the next */ AS (
   SELECT
-    customer_id,
+    customer_number,
     event_at,
     bought_count,
     refunded_count,
@@ -85,14 +82,14 @@ WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
       WHEN bought_count > 0
       THEN (
         UNIX_MICROS(CAST(event_at AS TIMESTAMP)) - UNIX_MICROS(
-          CAST(LAG(event_at) OVER (PARTITION BY customer_id, bought_count > 0 ORDER BY event_at NULLS LAST) AS TIMESTAMP)
+          CAST(LAG(event_at) OVER (PARTITION BY customer_number, bought_count > 0 ORDER BY event_at NULLS LAST) AS TIMESTAMP)
         )
       ) DIV 1000000
     END AS gap_seconds
   FROM _tills_orders
 ), _tills_rows /* _tills_rows: gaps of lifetimes are cut, so that their squares fit into 64 bits */ AS (
   SELECT
-    customer_id,
+    customer_number,
     event_at,
     bought_count,
     refunded_count,
@@ -108,7 +105,7 @@ WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
   FROM _tills_gaps
 ), _tills_measures /* _tills_measures: one pass: every aggregate of the feed */ AS (
   SELECT
-    customer_id,
+    customer_number,
     MAX(CASE WHEN bought_count > 0 THEN event_at END) AS `days_since_last_order`,
     MIN(CASE WHEN bought_count > 0 THEN event_at END) AS `days_since_first_order`,
     COUNT(
@@ -196,7 +193,7 @@ WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
     ) AS `last_order_channel`
   FROM _tills_rows
   GROUP BY
-    customer_id
+    customer_number
 ), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
   SELECT
     spine.customer_id,
@@ -242,7 +239,7 @@ WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
     END AS STRING) AS `last_order_channel`
   FROM spine
   LEFT JOIN _tills_measures
-    ON _tills_measures.customer_id = spine.customer_id
+    ON _tills_measures.customer_number = spine.customer_number
 )
 SELECT
   customer_id,
@@ -284,7 +281,7 @@ ORDER BY
 /* Absent customers: unresolved_count = 0.0. */
 WITH _calls_rows /* _calls_rows: contacts visible at as_of; what was solved later is still open */ AS (
   SELECT
-    customer_id,
+    spine.customer_number,
     event_at,
     channel,
     outcome,
@@ -366,31 +363,28 @@ WITH _calls_rows /* _calls_rows: contacts visible at as_of; what was solved late
       ) DIV 1000000
     END AS resolution_seconds
   FROM `calls`
+  JOIN spine
+    ON spine.customer_id = `calls`.customer_id
   WHERE
     event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
     AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
-    AND customer_id IN (
-      SELECT
-        customer_id
-      FROM spine
-    )
-    AND customer_id >= (
+    AND `calls`.customer_id >= (
       SELECT
         MIN(customer_id)
       FROM spine
     )
-    AND customer_id <= (
+    AND `calls`.customer_id <= (
       SELECT
         MAX(customer_id)
       FROM spine
     )
 ), _calls_measures /* _calls_measures: one pass: every aggregate of the feed */ AS (
   SELECT
-    customer_id,
+    customer_number,
     COUNT(CASE WHEN resolution_seconds IS NULL THEN 1 END) AS `unresolved_count`
   FROM _calls_rows
   GROUP BY
-    customer_id
+    customer_number
 ), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
   SELECT
     spine.customer_id,
@@ -398,7 +392,7 @@ WITH _calls_rows /* _calls_rows: contacts visible at as_of; what was solved late
     COALESCE(CAST(_calls_measures.`unresolved_count` AS DOUBLE), 0e0) AS `unresolved_count`
   FROM spine
   LEFT JOIN _calls_measures
-    ON _calls_measures.customer_id = spine.customer_id
+    ON _calls_measures.customer_number = spine.customer_number
 )
 SELECT
   customer_id,
@@ -414,7 +408,7 @@ ORDER BY
 /* Absent customers: feedback_remarks_365d = null; feedback_score_last = null; feedback_score_previous = null, .... */
 WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS (
   SELECT
-    customer_id,
+    spine.customer_number,
     event_at,
     CASE WHEN ABS(score) < 9e12 THEN CAST(FLOOR(score * 1e3 + 0.5e0) AS BIGINT) END AS score_thousandths,
     CASE
@@ -508,40 +502,37 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
       ) <> ''
     ) AS is_answered
   FROM `surveys`
+  JOIN spine
+    ON spine.customer_id = `surveys`.customer_id
   WHERE
     event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
     AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
-    AND customer_id IN (
-      SELECT
-        customer_id
-      FROM spine
-    )
-    AND customer_id >= (
+    AND `surveys`.customer_id >= (
       SELECT
         MIN(customer_id)
       FROM spine
     )
-    AND customer_id <= (
+    AND `surveys`.customer_id <= (
       SELECT
         MAX(customer_id)
       FROM spine
     )
 ), _surveys_rows /* _surveys_rows: answers from the newest (1) backwards; requests that came after the newest answer */ AS (
   SELECT
-    customer_id,
+    customer_number,
     event_at,
     score_thousandths,
     CASE
       WHEN NOT score_thousandths IS NULL
       THEN ROW_NUMBER() OVER (
-        PARTITION BY customer_id, score_thousandths IS NULL
+        PARTITION BY customer_number, score_thousandths IS NULL
         ORDER BY event_at DESC, score_thousandths DESC
       )
     END AS answer_rank,
     is_asked
     AND NOT is_answered
     AND event_at > COALESCE(
-      MAX(CASE WHEN is_answered THEN event_at END) OVER (PARTITION BY customer_id),
+      MAX(CASE WHEN is_answered THEN event_at END) OVER (PARTITION BY customer_number),
       CAST('0001-01-01 00:00:00' AS TIMESTAMP_NTZ)
     ) AS is_silent,
     is_asked,
@@ -550,7 +541,7 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
   FROM _surveys_known
 ), _surveys_measures /* _surveys_measures: one pass: every aggregate of the feed */ AS (
   SELECT
-    customer_id,
+    customer_number,
     LISTAGG(remark_text, ' ') WITHIN GROUP (ORDER BY
       event_at DESC,
       remark_text DESC) FILTER(WHERE
@@ -567,7 +558,7 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
     MIN(CASE WHEN is_silent THEN event_at END) AS `feedback_silence_days`
   FROM _surveys_rows
   GROUP BY
-    customer_id
+    customer_number
 ), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
   SELECT
     spine.customer_id,
@@ -583,7 +574,7 @@ WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS
     ) AS DOUBLE) AS `feedback_silence_days`
   FROM spine
   LEFT JOIN _surveys_measures
-    ON _surveys_measures.customer_id = spine.customer_id
+    ON _surveys_measures.customer_number = spine.customer_number
 )
 SELECT
   customer_id,
@@ -604,32 +595,29 @@ ORDER BY
 /* Absent customers: balance_amount = null; balance_30d_ago_amount = null; balance_drop_30d_amount = null. */
 WITH _levels_known /* _levels_known: balances that were visible at as_of */ AS (
   SELECT
-    customer_id,
+    spine.customer_number,
     event_at,
     balance_cents,
     account_kind
   FROM `levels`
+  JOIN spine
+    ON spine.customer_id = `levels`.customer_id
   WHERE
     event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
     AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
-    AND customer_id IN (
-      SELECT
-        customer_id
-      FROM spine
-    )
-    AND customer_id >= (
+    AND `levels`.customer_id >= (
       SELECT
         MIN(customer_id)
       FROM spine
     )
-    AND customer_id <= (
+    AND `levels`.customer_id <= (
       SELECT
         MAX(customer_id)
       FROM spine
     )
 ), _levels_rows /* _levels_rows: one row per account: its newest balance, and the newest before each day of comparison */ AS (
   SELECT
-    customer_id,
+    customer_number,
     account_kind,
     MAX(event_at) AS event_at,
     MAX_BY(balance_cents, STRUCT(event_at, balance_cents)) AS balance_cents,
@@ -643,16 +631,16 @@ WITH _levels_known /* _levels_known: balances that were visible at as_of */ AS (
       event_at >= CAST('2025-03-02 23:00:00' AS TIMESTAMP_NTZ)) AS peak_90d_cents
   FROM _levels_known
   GROUP BY
-    customer_id,
+    customer_number,
     account_kind
 ), _levels_measures /* _levels_measures: one pass: every aggregate of the feed */ AS (
   SELECT
-    customer_id,
+    customer_number,
     SUM(balance_cents) AS `balance_amount`,
     SUM(balance_30d_ago_cents) AS `balance_30d_ago_amount`
   FROM _levels_rows
   GROUP BY
-    customer_id
+    customer_number
 ), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
   SELECT
     spine.customer_id,
@@ -661,7 +649,7 @@ WITH _levels_known /* _levels_known: balances that were visible at as_of */ AS (
     CAST(CAST(_levels_measures.`balance_30d_ago_amount` AS DOUBLE) / 100e0 AS DOUBLE) AS `balance_30d_ago_amount`
   FROM spine
   LEFT JOIN _levels_measures
-    ON _levels_measures.customer_id = spine.customer_id
+    ON _levels_measures.customer_number = spine.customer_number
 )
 SELECT
   customer_id,
@@ -684,55 +672,52 @@ ORDER BY
 /* Absent customers: plan_last = null; contract_price_change_amount = null; contract_days_left = null. */
 WITH _deals_known /* _deals_known: events of contracts that were visible at as_of */ AS (
   SELECT
-    customer_id,
+    spine.customer_number,
     event_at,
     loaded_at,
     batch_id,
     row_number,
-    COALESCE(subscription_id, customer_id) AS contract_id,
+    COALESCE(subscription_id, `deals`.customer_id) AS contract_id,
     kind,
     plan,
     price_cents,
     DATEDIFF(DAY, CAST('2025-06-01' AS DATE), CAST(ends_on AS DATE)) AS days_left
   FROM `deals`
+  JOIN spine
+    ON spine.customer_id = `deals`.customer_id
   WHERE
     event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
     AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
-    AND customer_id IN (
-      SELECT
-        customer_id
-      FROM spine
-    )
-    AND customer_id >= (
+    AND `deals`.customer_id >= (
       SELECT
         MIN(customer_id)
       FROM spine
     )
-    AND customer_id <= (
+    AND `deals`.customer_id <= (
       SELECT
         MAX(customer_id)
       FROM spine
     )
 ), _deals_rows /* _deals_rows: events of each contract from the newest (1) backwards */ AS (
   SELECT
-    customer_id,
+    customer_number,
     event_at,
     kind,
     plan,
     price_cents,
     LAG(price_cents) OVER (
-      PARTITION BY customer_id, contract_id
+      PARTITION BY customer_number, contract_id
       ORDER BY event_at ASC NULLS LAST, loaded_at ASC NULLS LAST, batch_id ASC NULLS LAST, row_number ASC NULLS LAST
     ) AS previous_price_cents,
     days_left,
     ROW_NUMBER() OVER (
-      PARTITION BY customer_id, contract_id
+      PARTITION BY customer_number, contract_id
       ORDER BY event_at DESC, loaded_at DESC, batch_id DESC, row_number DESC
     ) AS event_rank
   FROM _deals_known
 ), _deals_measures /* _deals_measures: one pass: every aggregate of the feed */ AS (
   SELECT
-    customer_id,
+    customer_number,
     MAX_BY(plan, STRUCT(event_at, plan)) FILTER(WHERE
       NOT plan IS NULL AND kind <> 'cancel') AS `plan_last`,
     SUM(
@@ -744,7 +729,7 @@ WITH _deals_known /* _deals_known: events of contracts that were visible at as_o
     MIN(CASE WHEN event_rank = 1 AND kind <> 'cancel' THEN days_left END) AS `contract_days_left`
   FROM _deals_rows
   GROUP BY
-    customer_id
+    customer_number
 ), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
   SELECT
     spine.customer_id,
@@ -754,7 +739,7 @@ WITH _deals_known /* _deals_known: events of contracts that were visible at as_o
     CAST(_deals_measures.`contract_days_left` AS DOUBLE) AS `contract_days_left`
   FROM spine
   LEFT JOIN _deals_measures
-    ON _deals_measures.customer_id = spine.customer_id
+    ON _deals_measures.customer_number = spine.customer_number
 )
 SELECT
   customer_id,
@@ -772,7 +757,7 @@ ORDER BY
 /* Absent customers: usage_minutes_30d = 0.0. */
 WITH _meters_rows /* _meters_rows: measurements that were visible at as_of */ AS (
   SELECT
-    customer_id,
+    spine.customer_number,
     event_at,
     CASE
       WHEN ABS(quantity) < 9e12
@@ -780,27 +765,24 @@ WITH _meters_rows /* _meters_rows: measurements that were visible at as_of */ AS
     END AS quantity_thousandths,
     metric
   FROM `meters`
+  JOIN spine
+    ON spine.customer_id = `meters`.customer_id
   WHERE
     event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
     AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
-    AND customer_id IN (
-      SELECT
-        customer_id
-      FROM spine
-    )
-    AND customer_id >= (
+    AND `meters`.customer_id >= (
       SELECT
         MIN(customer_id)
       FROM spine
     )
-    AND customer_id <= (
+    AND `meters`.customer_id <= (
       SELECT
         MAX(customer_id)
       FROM spine
     )
 ), _meters_measures /* _meters_measures: one pass: every aggregate of the feed */ AS (
   SELECT
-    customer_id,
+    customer_number,
     SUM(
       CASE
         WHEN metric = 'minutes' AND event_at >= CAST('2025-05-01 22:00:00' AS TIMESTAMP_NTZ)
@@ -809,7 +791,7 @@ WITH _meters_rows /* _meters_rows: measurements that were visible at as_of */ AS
     ) AS `usage_minutes_30d`
   FROM _meters_rows
   GROUP BY
-    customer_id
+    customer_number
 ), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
   SELECT
     spine.customer_id,
@@ -817,7 +799,7 @@ WITH _meters_rows /* _meters_rows: measurements that were visible at as_of */ AS
     COALESCE(CAST(CAST(_meters_measures.`usage_minutes_30d` AS DOUBLE) / 1000e0 AS DOUBLE), 0e0) AS `usage_minutes_30d`
   FROM spine
   LEFT JOIN _meters_measures
-    ON _meters_measures.customer_id = spine.customer_id
+    ON _meters_measures.customer_number = spine.customer_number
 )
 SELECT
   customer_id,
@@ -833,32 +815,29 @@ ORDER BY
 /* Absent customers: contact_answered_share_365d = null. */
 WITH _mails_rows /* _mails_rows: messages that were visible at as_of */ AS (
   SELECT
-    customer_id,
+    spine.customer_number,
     event_at,
     channel,
     outcome
   FROM `mails`
+  JOIN spine
+    ON spine.customer_id = `mails`.customer_id
   WHERE
     event_at < CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
     AND loaded_at <= CAST('2025-05-31 22:00:00' AS TIMESTAMP_NTZ)
-    AND customer_id IN (
-      SELECT
-        customer_id
-      FROM spine
-    )
-    AND customer_id >= (
+    AND `mails`.customer_id >= (
       SELECT
         MIN(customer_id)
       FROM spine
     )
-    AND customer_id <= (
+    AND `mails`.customer_id <= (
       SELECT
         MAX(customer_id)
       FROM spine
     )
 ), _mails_measures /* _mails_measures: one pass: every aggregate of the feed */ AS (
   SELECT
-    customer_id,
+    customer_number,
     COUNT(
       CASE
         WHEN outcome IN ('answered', 'clicked', 'redeemed', 'replied', 'converted')
@@ -869,7 +848,7 @@ WITH _mails_rows /* _mails_rows: messages that were visible at as_of */ AS (
     COUNT(CASE WHEN event_at >= CAST('2024-05-31 22:00:00' AS TIMESTAMP_NTZ) THEN 1 END) AS `contact_answered_share_365d__whole`
   FROM _mails_rows
   GROUP BY
-    customer_id
+    customer_number
 ), _described /* _described: one row per customer of the spine; absent customers get the declared value */ AS (
   SELECT
     spine.customer_id,
@@ -877,7 +856,7 @@ WITH _mails_rows /* _mails_rows: messages that were visible at as_of */ AS (
     CAST(CAST(_mails_measures.`contact_answered_share_365d__part` AS DOUBLE) / NULLIF(CAST(_mails_measures.`contact_answered_share_365d__whole` AS DOUBLE), 0e0) AS DOUBLE) AS `contact_answered_share_365d`
   FROM spine
   LEFT JOIN _mails_measures
-    ON _mails_measures.customer_id = spine.customer_id
+    ON _mails_measures.customer_number = spine.customer_number
 )
 SELECT
   customer_id,
