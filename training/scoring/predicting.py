@@ -1,13 +1,14 @@
-"""Probabilities straight from the table that the features come in: nothing is copied that a booster can read as it is.
+"""Probabilities straight from the feature table that they are asked for: nothing is copied that a booster can read.
 
 The plain path (:meth:`training.churn.ChurnModel.probability` of :func:`training.datasets.feature_frame`) writes every
 number twice and every category as a text per row, which costs more than all the trees. Here a number is the column
-itself, and a category is looked at once per level. What the booster is told is the same, so is every bit it answers.
+itself, or where it has gaps half as wide, and a category is looked at once per level. A booster compares numbers by
+their float32, so what it is told is the same, and so is every bit it answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 _THREADS = 1
 """A part takes some thirty milliseconds: a second thread costs a sixth of that to start and stop, and saves less."""
+_FEWEST_ROWS = 5_000
+"""A call of the booster costs about as much as so many rows do: where chunks are shorter, they are put together."""
+_BLANKS = np.where(np.arange(256)[:, None] >> np.arange(8) & 1, 0, -1).astype(np.int32)
+"""What to set in eight float32 for each byte of Arrow's validity bits: nothing, or all bits, which is a NaN."""
 
 
 def probability_of(model: ChurnModel, described: pa.Table, declared: FeatureSet) -> Floats:
@@ -41,8 +46,11 @@ def probability_of(model: ChurnModel, described: pa.Table, declared: FeatureSet)
     """
     if not described.num_rows or not _is_as_learned(model.encoding, described, declared):
         return model.probability(feature_frame(described, declared), threads=_THREADS)
-    found = model.booster.predict_proba(_encoded(model.encoding, described), thread_count=_THREADS)
-    return np.asarray(found[:, 1], dtype=np.float64)
+    found = [
+        model.booster.predict_proba(_encoded(model.encoding, rows), thread_count=_THREADS)[:, 1]
+        for rows in _pieces(described.select(list(model.encoding.names)))
+    ]
+    return np.asarray(np.concatenate(found), dtype=np.float64)
 
 
 def null_count(column: pa.ChunkedArray) -> int:
@@ -74,23 +82,46 @@ def _types(described: pa.Table) -> Iterable[tuple[str, pa.DataType]]:
     return zip(described.schema.names, described.schema.types, strict=True)
 
 
-def _encoded(encoding: Encoding, described: pa.Table) -> pd.DataFrame:
+def _pieces(described: pa.Table) -> list[pa.RecordBatch]:
+    """The rows in the chunks that they lie in: joining them would write every number again."""
+    chunks: list[pa.RecordBatch] = described.to_batches()
+    if len(chunks) > 1 and described.num_rows < len(chunks) * _FEWEST_ROWS:
+        return list(described.combine_chunks().to_batches())
+    return chunks
+
+
+def _encoded(encoding: Encoding, rows: pa.RecordBatch) -> pd.DataFrame:
     """What :meth:`Encoding.apply` returns, told in columns that are not copied and levels that are not repeated."""
-    columns: dict[str, Any] = {}
-    for name, column in zip(encoding.names, described.select(list(encoding.names)).itercolumns(), strict=True):
+    columns: dict[str, Any] = dict(zip(encoding.names, rows.columns, strict=True))
+    gaps = [name for name, column in columns.items() if str(column.type) == "double" and column.null_count]
+    for name, filled in zip(gaps, np.empty((len(gaps), rows.num_rows), dtype=np.float32), strict=True):
+        _fill(filled, columns[name])
+        columns[name] = filled
+    for name in {*encoding.names} - {*gaps}:
         if name in encoding.texts:
-            columns[name] = encoding.texts[name].read(column.to_pandas().astype("str"))
+            columns[name] = encoding.texts[name].read(columns[name].to_pandas().astype("str"))
         elif name in encoding.categories:
-            columns[name] = _levels(column, encoding.kept.get(name))
+            columns[name] = _levels(columns[name], encoding.kept.get(name))
         else:
-            columns[name] = np.asarray(column.to_numpy(), dtype=np.float64)
-    return pd.DataFrame(columns, copy=False)
+            columns[name] = np.asarray(columns[name].to_numpy(zero_copy_only=False), dtype=np.float64)
+    return _Frame.of(columns)
 
 
-def _levels(column: pa.ChunkedArray, kept: tuple[str, ...] | None) -> pd.Categorical[Any]:
+def _fill(filled: npt.NDArray[np.float32], column: pa.Array) -> None:
+    """Write numbers with gaps, NaN in the gaps; several times as fast as Arrow's own conversions."""
+    bits, values = column.buffers()
+    start, stop = column.offset, column.offset + len(column)
+    with np.errstate(over="ignore", invalid="ignore"):  # CatBoost says nothing either; and gaps hold anything
+        filled[:] = np.frombuffer(values, np.float64, count=len(column), offset=8 * start)
+    blanks = _BLANKS.take(np.frombuffer(bits, np.uint8)[start // 8 : -(-stop // 8)], axis=0).ravel()
+    whole = filled.view(np.int32)
+    whole |= blanks[start % 8 :][: len(column)]
+
+
+def _levels(column: pa.Array, kept: tuple[str, ...] | None) -> pd.Categorical[Any]:
     """A category by its levels; those that the model does not keep are one."""
-    coded = column.fill_null(MISSING).dictionary_encode().combine_chunks()
-    texts = coded.dictionary.to_pylist()
+    coded = column.dictionary_encode(null_encoding="encode")
+    texts = [MISSING if text is None else text for text in coded.dictionary.to_pylist()]
     if kept is not None:
         known = {*kept, MISSING}
         texts = [text if text in known else OTHER for text in texts]
@@ -98,3 +129,38 @@ def _levels(column: pa.ChunkedArray, kept: tuple[str, ...] | None) -> pd.Categor
     by_text = np.array([places.setdefault(text, len(places)) for text in texts], dtype=np.int64)
     codes: npt.NDArray[np.int64] = by_text[np.asarray(coded.indices.to_numpy())]
     return pd.Categorical.from_codes(codes, categories=pd.Index(list(places), dtype=object))
+
+
+class _Frame(pd.DataFrame):
+    """A frame that hands out its columns as they came: CatBoost asks each for little, and a Series costs as much."""
+
+    _came: Iterable[tuple[str, Any]] = ()
+
+    @classmethod
+    def of(cls, columns: dict[str, Any]) -> _Frame:
+        """Make a frame of columns that nobody writes into."""
+        frame = cls(columns, copy=False)
+        frame.columns = pd.Index(list(columns), dtype=object)  # texts of Arrow's are slower to read one by one
+        frame._came = [(name, _Column(values)) for name, values in columns.items()]
+        return frame
+
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """As a frame's own."""
+        return iter(self._came)
+
+
+class _Column:
+    """As much of a Series as CatBoost looks at, and the Series itself should it ever look at more."""
+
+    __slots__ = ("dtype", "values")
+
+    def __init__(self, values: Any) -> None:
+        self.values = values
+        self.dtype = values.dtype
+
+    def to_numpy(self) -> Any:
+        """The values."""
+        return self.values
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(pd.Series(self.values), name)
