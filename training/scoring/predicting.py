@@ -1,4 +1,4 @@
-"""Probabilities straight from the feature table that they are asked for: nothing is copied that a booster can read.
+"""Probabilities straight from the table that the features come in: nothing is copied that a booster can read as it is.
 
 The plain path (:meth:`training.churn.ChurnModel.probability` of :func:`training.datasets.feature_frame`) writes every
 number twice and every category as a text per row, which costs more than all the trees. Here a number is the column
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _THREADS = 1
 """A part takes some thirty milliseconds: a second thread costs a sixth of that to start and stop, and saves less."""
 _FEWEST_ROWS = 5_000
-"""A call of the booster costs about as much as so many rows do: where chunks are shorter, they are put together."""
+"""A call costs as much as some 3,000 rows, however few it is of: where chunks are shorter, they are put together."""
 _BLANKS = np.where(np.arange(256)[:, None] >> np.arange(8) & 1, 0, -1).astype(np.int32)
 """What to set in eight float32 for each byte of Arrow's validity bits: nothing, or all bits, which is a NaN."""
 
