@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from catboost import CatBoostError
 
 from features.declarations import Feature, FeatureSet, Kind, Meaning
 from holdback.errors import DataError
@@ -13,7 +14,7 @@ from training.churn import ChurnModel, Recipe, fit
 from training.datasets import feature_frame
 from training.encoding import KEPT_LEVELS
 from training.rows import Rows
-from training.scoring.predicting import null_count, probability_of
+from training.scoring.predicting import _FEWEST_ROWS, _encoded, _pieces, null_count, probability_of
 
 KINDS: dict[str, Kind] = {
     "days": "number", "orders": "number", "plan": "category", "city": "category", "remarks": "text",
@@ -94,6 +95,49 @@ def test_numbers_of_any_width_and_long_texts_too(model: ChurnModel) -> None:
         place = described.column_names.index(name)
         described = described.set_column(place, name, described[name].cast(kind))
     assert probability_of(model, described, declared()).tobytes() == plain(model, described).tobytes()
+
+
+@pytest.mark.parametrize("start", [0, 1, 7, 8, 13])
+@pytest.mark.parametrize("count", [1, 8, 100])
+def test_rows_cut_out_anywhere_too(model: ChurnModel, start: int, count: int) -> None:
+    described = table(300, seed=11).slice(start, count)  # gaps are told in bits, eight customers a byte
+    assert probability_of(model, described, declared()).tobytes() == plain(model, described).tobytes()
+
+
+def test_chunks_of_any_length_too(model: ChurnModel) -> None:
+    long = pa.concat_tables([table(_FEWEST_ROWS, seed=12), table(2 * _FEWEST_ROWS, seed=13)])
+    assert [rows.num_rows for rows in _pieces(long)] == [_FEWEST_ROWS, 2 * _FEWEST_ROWS]
+    short = pa.concat_tables([table(1, seed=14), table(900, seed=15)])
+    assert [rows.num_rows for rows in _pieces(short)] == [901]
+    for described in (long, short):
+        assert probability_of(model, described, declared()).tobytes() == plain(model, described).tobytes()
+
+
+def test_numbers_beyond_those_of_half_the_width_too(model: ChurnModel) -> None:
+    odd = [1e300, -1e300, 1e-320, -0.0, np.inf, -np.inf, np.nan, None, 3.0000000001, 2.9999999999]
+    described = table(300, seed=16)
+    for name in ("days", "orders"):
+        place = described.column_names.index(name)
+        described = described.set_column(place, name, pa.array(odd * 30, pa.float64()))
+    assert probability_of(model, described, declared()).tobytes() == plain(model, described).tobytes()
+
+
+def test_what_a_gap_holds_is_not_read(model: ChurnModel) -> None:
+    described = table(300, seed=17)
+    place = described.column_names.index("orders")
+    bits, _ = described["orders"].chunk(0).buffers()
+    for held in (1e300, 0.0, np.nan):
+        values = np.where(described["orders"].is_valid(), described["orders"].fill_null(0), held)
+        orders = pa.Array.from_buffers(pa.float64(), 300, [bits, pa.py_buffer(values)])
+        changed = described.set_column(place, "orders", orders)
+        assert probability_of(model, changed, declared()).tobytes() == plain(model, described).tobytes()
+
+
+def test_a_frame_in_name_only_refuses_whoever_looks_past_its_items(model: ChurnModel) -> None:
+    frame = _encoded(model.encoding, _pieces(table(10, seed=18).select(list(model.encoding.names)))[0])
+    assert (frame.shape, list(frame.columns)) == ((10, 5), list(model.encoding.names))
+    with pytest.raises(CatBoostError):
+        model.booster.predict_proba(pd.DataFrame(frame))
 
 
 def test_a_column_that_changed_its_kind_goes_the_plain_way(model: ChurnModel) -> None:
