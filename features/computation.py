@@ -113,7 +113,7 @@ def _steps(
     spine: pa.Table,
     size: int,
 ) -> Iterator[pa.Table]:
-    """The steps of some customers: what is ``wide`` is asked of all of them at once, what is ``narrow`` step by step."""
+    """The steps of some customers: what is ``wide`` is asked of all of them at once, what is ``narrow`` by steps."""
     found = _columns(warehouse, wide, spine)
     for number, step in enumerate(_parts(spine, size)):
         own = {name: column.slice(number * size, size) for name, column in found.items()}
