@@ -14,7 +14,8 @@ from training.churn import ChurnModel, Recipe, fit
 from training.datasets import feature_frame
 from training.encoding import KEPT_LEVELS
 from training.rows import Rows
-from training.scoring.predicting import _FEWEST_ROWS, _encoded, _pieces, null_count, probability_of
+from training.scoring import predicting
+from training.scoring.predicting import _encoded, null_count, probability_of
 
 KINDS: dict[str, Kind] = {
     "days": "number", "orders": "number", "plan": "category", "city": "category", "remarks": "text",
@@ -104,13 +105,13 @@ def test_rows_cut_out_anywhere_too(model: ChurnModel, start: int, count: int) ->
     assert probability_of(model, described, declared()).tobytes() == plain(model, described).tobytes()
 
 
-def test_chunks_of_any_length_too(model: ChurnModel) -> None:
-    long = pa.concat_tables([table(_FEWEST_ROWS, seed=12), table(2 * _FEWEST_ROWS, seed=13)])
-    assert [rows.num_rows for rows in _pieces(long)] == [_FEWEST_ROWS, 2 * _FEWEST_ROWS]
-    short = pa.concat_tables([table(1, seed=14), table(900, seed=15)])
-    assert [rows.num_rows for rows in _pieces(short)] == [901]
-    for described in (long, short):
-        assert probability_of(model, described, declared()).tobytes() == plain(model, described).tobytes()
+@pytest.mark.parametrize("most", [1_000, 50, 7])
+def test_chunks_of_any_length_too(model: ChurnModel, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(predicting, "_MOST_ROWS", most)
+    some = [table(count, seed=count) for count in (1, 90, 13)]
+    described = pa.concat_tables([some[0], some[1].slice(0, 0), some[1].slice(3), some[2].slice(1, 9)])
+    assert described["days"].num_chunks > 2
+    assert probability_of(model, described, declared()).tobytes() == plain(model, described).tobytes()
 
 
 def test_numbers_beyond_those_of_half_the_width_too(model: ChurnModel) -> None:
@@ -134,7 +135,7 @@ def test_what_a_gap_holds_is_not_read(model: ChurnModel) -> None:
 
 
 def test_a_frame_in_name_only_refuses_whoever_looks_past_its_items(model: ChurnModel) -> None:
-    frame = _encoded(model.encoding, _pieces(table(10, seed=18).select(list(model.encoding.names)))[0])
+    frame = _encoded(model.encoding, table(10, seed=18).select(list(model.encoding.names)))
     assert (frame.shape, list(frame.columns)) == ((10, 5), list(model.encoding.names))
     with pytest.raises(CatBoostError):
         model.booster.predict_proba(pd.DataFrame(frame))

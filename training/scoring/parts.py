@@ -26,7 +26,7 @@ import numpy as np
 from features.build import feature_steps
 from features.clocks import Clock
 from features.compiler import compile_features
-from features.computation import CUSTOMERS_PER_STEP, customers_per_step
+from features.computation import customers_per_step
 from features.corrections import corrected_tables
 from features.declarations import FeatureSet
 from features.families import feature_set
@@ -53,6 +53,8 @@ class TablesChanged(Busy):
     """The tables are not those that a plan was made from: one day's scores must not come from two states of them."""
 
 
+CUSTOMERS_PER_PART = 50_000
+"""About: to ask a model for reasons costs a tenth of a second before the first one, which few parts pay seldom."""
 MOST_PARTS = 50
 """A task runner pays for each part; fifty keep a hundred workers from waiting long, and cost next to nothing."""
 _MATTERS = 0.01  # share of the model below which a column that grew empty is no reason to stop the day
@@ -157,8 +159,8 @@ def plan_parts(
         as_of: The day.
         version: The model's version.
         model: The model in office.
-        customers_per_part: Customers in a part; by default as many as one statement describes or 25,000, and more
-            where that would make more than :data:`MOST_PARTS` parts.
+        customers_per_part: Customers in a part; by default as many as one statement describes or about
+            :data:`CUSTOMERS_PER_PART`, and more where that would make more than :data:`MOST_PARTS` parts.
 
     Raises:
         DataError: nobody is described on the day.
@@ -184,7 +186,7 @@ def plan_parts(
     step = customers_per_step(warehouse, feature_set(business), count)
     if customers_per_part is None:
         # Whole steps: a part that ends within one would cost a statement more.
-        customers_per_part = step * max(CUSTOMERS_PER_STEP // step, -(-count // (MOST_PARTS * step)), 1)
+        customers_per_part = step * max(CUSTOMERS_PER_PART // step, -(-count // (MOST_PARTS * step)), 1)
     shares = watched_columns(model, feature_set(business))
     return ScorePlan(churn.name, as_of, version, key, str(folder), count, customers_per_part, step, shares)
 

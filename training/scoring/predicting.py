@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _THREADS = 1
 """A part takes some thirty milliseconds: a second thread costs a sixth of that to start and stop, and saves less."""
-_FEWEST_ROWS = 5_000
-"""A call costs as much as some 3,000 rows, however few it is of: where chunks are shorter, they are put together."""
+_MOST_ROWS = 50_000
+"""A call costs as much as some 3,000 rows, however few it is of: so it is of many, four bytes for each value."""
 _BLANKS = np.where(np.arange(256)[:, None] >> np.arange(8) & 1, 0, -1).astype(np.int32)
 """What to set in eight float32 for each byte of Arrow's validity bits: nothing, or all bits, which is a NaN."""
 
@@ -46,9 +46,12 @@ def probability_of(model: ChurnModel, described: pa.Table, declared: FeatureSet)
     """
     if not described.num_rows or not _is_as_learned(model.encoding, described, declared):
         return model.probability(feature_frame(described, declared), threads=_THREADS)
+    columns = described.select(list(model.encoding.names))
     found = [
-        model.booster.predict_proba(_encoded(model.encoding, rows), thread_count=_THREADS)[:, 1]
-        for rows in _pieces(described.select(list(model.encoding.names)))
+        model.booster.predict_proba(_encoded(model.encoding, columns.slice(start, _MOST_ROWS)), thread_count=_THREADS)[
+            :, 1
+        ]
+        for start in range(0, columns.num_rows, _MOST_ROWS)
     ]
     return np.asarray(np.concatenate(found), dtype=np.float64)
 
@@ -78,21 +81,20 @@ def _is_as_learned(encoding: Encoding, described: pa.Table, declared: FeatureSet
     )
 
 
-def _pieces(described: pa.Table) -> list[pa.RecordBatch]:
-    """The rows in the chunks that they lie in: joining them would write every number again."""
-    chunks: list[pa.RecordBatch] = described.to_batches()
-    if len(chunks) > 1 and described.num_rows < len(chunks) * _FEWEST_ROWS:
-        return list(described.combine_chunks().to_batches())
-    return chunks
+def _encoded(encoding: Encoding, rows: pa.Table) -> pd.DataFrame:
+    """What :meth:`Encoding.apply` returns, told in columns as they lie and levels that are not repeated.
 
-
-def _encoded(encoding: Encoding, rows: pa.RecordBatch) -> pd.DataFrame:
-    """What :meth:`Encoding.apply` returns, told in columns that are not copied and levels that are not repeated."""
+    CatBoost reads float32: what has gaps or lies in several chunks is written so, once; the rest it converts itself.
+    """
     import pyarrow as pa
 
     columns: dict[str, Any] = dict(zip(encoding.names, rows.columns, strict=True))
-    gaps = [name for name, column in columns.items() if isinstance(column, pa.DoubleArray) and column.null_count]
-    for name, row in zip(gaps, np.empty((len(gaps), rows.num_rows), dtype=np.float32), strict=True):
+    written = [
+        name
+        for name, column in columns.items()
+        if column.type == pa.float64() and (column.num_chunks > 1 or column.null_count)
+    ]
+    for name, row in zip(written, np.empty((len(written), rows.num_rows), dtype=np.float32), strict=True):
         _fill(row, columns[name])
         columns[name] = row
     for name, column in columns.items():
@@ -100,25 +102,30 @@ def _encoded(encoding: Encoding, rows: pa.RecordBatch) -> pd.DataFrame:
             columns[name] = encoding.texts[name].read(column.to_pandas().astype("str"))
         elif name in encoding.categories:
             columns[name] = _levels(column, encoding.kept.get(name))
-        elif isinstance(column, pa.Array):
-            columns[name] = np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
+        elif isinstance(column, pa.ChunkedArray):
+            columns[name] = np.asarray(column.to_numpy(), dtype=np.float64)
     return _Frame.of(columns, rows.num_rows)
 
 
-def _fill(row: npt.NDArray[np.float32], column: pa.DoubleArray) -> None:
+def _fill(row: npt.NDArray[np.float32], column: pa.ChunkedArray) -> None:
     """Write numbers into a row, NaN where there is none; several times as fast as Arrow's own conversion."""
-    bits, values = column.buffers()
-    start, stop = column.offset, column.offset + len(column)
-    with np.errstate(over="ignore", invalid="ignore"):  # CatBoost says nothing either; and gaps hold anything
-        row[:] = np.frombuffer(values, np.float64, count=len(column), offset=8 * start)
-    blanks = _BLANKS.take(np.frombuffer(bits, np.uint8)[start // 8 : -(-stop // 8)], axis=0).ravel()
-    whole = row.view(np.int32)
-    whole |= blanks[start % 8 :][: len(column)]
+    end = 0
+    for chunk in column.chunks:
+        bits, values = chunk.buffers()
+        start, stop = chunk.offset, chunk.offset + len(chunk)
+        own = row[end : end + len(chunk)]
+        end += len(chunk)
+        with np.errstate(over="ignore", invalid="ignore"):  # CatBoost says nothing either; and gaps hold anything
+            own[:] = np.frombuffer(values, np.float64, count=len(chunk), offset=8 * start)
+        if chunk.null_count:
+            blanks = _BLANKS.take(np.frombuffer(bits, np.uint8)[start // 8 : -(-stop // 8)], axis=0).ravel()
+            whole = own.view(np.int32)
+            whole |= blanks[start % 8 :][: len(chunk)]
 
 
-def _levels(column: pa.Array, kept: tuple[str, ...] | None) -> pd.Categorical[Any]:
+def _levels(column: pa.ChunkedArray, kept: tuple[str, ...] | None) -> pd.Categorical[Any]:
     """A category by its levels; those that the model does not keep are one."""
-    coded = column.dictionary_encode(null_encoding="encode")
+    coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
     texts = [MISSING if text is None else text for text in coded.dictionary.to_pylist()]
     if kept is not None:
         known = {*kept, MISSING}
