@@ -13,7 +13,7 @@ from holdback.warehouse.ranges import FIRST, LAST, with_ends
 
 VISITS = Table("visits", "one visit", (Column("customer_id", "text", ""), Column("value", "integer", "")))
 BETWEEN = f"select customer_id from visits where customer_id >= {FIRST} and customer_id <= {LAST} order by 1"
-NAMES = ["", "A", "O'Hara", "Zoë", "a", "a'; drop table visits; --", "z", "ñandú", "日本"]
+NAMES = ["", "A", "a\x00b", "O'Hara", "Zoë", "a", "a'; drop table visits; --", "z", "ñandú", "日本"]
 
 
 def spine(*names: str | None) -> pa.Table:
