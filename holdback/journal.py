@@ -164,6 +164,17 @@ class Journal:
         )  # fmt: skip
         return [_run(row) for row in rows]
 
+    def newest_by_state(self, *, business: str) -> list[Run]:
+        """Return the run of each flow, subject and state that began last, however long ago, the newest first."""
+        rows = self._rows(
+            "select * from runs where run_id in (select run_id from (select run_id, row_number() over"
+            f" (partition by flow, coalesce(subject, ''), state order by started_at desc, {self._run_number} desc)"
+            " as place from runs where business = :business) as placed where place = 1)"
+            f" order by started_at desc, {self._run_number} desc",
+            business=business,
+        )  # fmt: skip
+        return [_run(row) for row in rows]
+
     def run_counts(self, *, business: str) -> dict[tuple[str, str, str], int]:
         """Return how many runs there ever were, by flow, subject and state."""
         rows = self._rows(
@@ -375,26 +386,15 @@ def _text(sql: str) -> TextClause:
 def _run(row: RowMapping) -> Run:
     ended = row["ended_at"]
     return Run(
-        run_id=row["run_id"],
-        flow=row["flow"],
-        business=row["business"],
-        as_of=date.fromisoformat(row["as_of"]),
-        inputs_key=row["inputs_key"],
-        state=row["state"],
-        started_at=datetime.fromisoformat(row["started_at"]),
-        ended_at=datetime.fromisoformat(ended) if ended else None,
-        owner=row["owner"],
-        receipt=json.loads(row["receipt"]) if row["receipt"] else None,
-        error=row["error"],
-        subject=row["subject"] or "",
-    )
+        run_id=row["run_id"], flow=row["flow"], business=row["business"], as_of=date.fromisoformat(row["as_of"]),
+        inputs_key=row["inputs_key"], state=row["state"], started_at=datetime.fromisoformat(row["started_at"]),
+        ended_at=datetime.fromisoformat(ended) if ended else None, owner=row["owner"], subject=row["subject"] or "",
+        receipt=json.loads(row["receipt"]) if row["receipt"] else None, error=row["error"],
+    )  # fmt: skip
 
 
 def _champion(row: RowMapping) -> Champion:
     return Champion(
-        model=row["model"],
-        version=row["version"],
-        previous=row["previous"],
-        revision=row["revision"],
+        model=row["model"], version=row["version"], previous=row["previous"], revision=row["revision"],
         as_of=date.fromisoformat(row["as_of"]),
-    )
+    )  # fmt: skip

@@ -21,7 +21,7 @@ from holdback.workspace import Workspace
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _DAY_SECONDS = 86_400
-_RUN_DAYS = 40  # as the alerts: a step that comes once a month is still looked at
+_RUN_DAYS = 40  # as the alerts: a step that comes once a month is still looked at, one that was given up is not
 
 
 @dataclass(frozen=True)
@@ -143,34 +143,32 @@ def write_if_asked(workspace: Workspace, step: str) -> None:
 
 def _samples(workspace: Workspace, now: datetime, *, is_read_again: bool) -> Iterator[Sample]:
     today = workspace.business.day_of(now)
-    yield from _of_runs(workspace, today)
+    yield from _of_runs(workspace, now)
     if is_read_again or workspace.folder not in _read:
         _read[workspace.folder] = (*_of_the_day(workspace, today), *_of_alerts(workspace, today))
     yield from _read[workspace.folder]
     yield "holdback_written_timestamp_seconds", {}, _seconds(now)
 
 
-def _of_runs(workspace: Workspace, today: date) -> Iterator[Sample]:
+def _of_runs(workspace: Workspace, now: datetime) -> Iterator[Sample]:
+    """When each step last did what it should, and how the steps stand that still run: a campaign may have ended."""
     slug, journal = workspace.business.slug, workspace.journal
-    since = today - timedelta(days=_RUN_DAYS)
-    runs = journal.newest_runs(business=slug, since=since, until=today)
-    if any(run.state != "done" for run in runs):  # when they last did what they should stands further back
-        runs = journal.runs_of_days(business=slug, since=since, until=today)
-    if not runs:  # a demo's or a backfill's days lie further back
-        runs = journal.runs(business=slug, limit=200)
+    runs = journal.newest_by_state(business=slug)
     by_step: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         by_step.setdefault((run.flow, run.subject), []).append(run)
     for (step, subject), own in sorted(by_step.items()):
         labels = {"step": step, "subject": subject}
         newest = own[0]
+        done = next((run for run in own if run.state == "done"), None)
+        if done is not None and done.ended_at is not None:
+            yield "holdback_run_last_success_timestamp_seconds", labels, _seconds(done.ended_at)
+        if newest.started_at < now - timedelta(days=_RUN_DAYS):
+            continue
         over = next((run for run in own if run.ended_at is not None), None)
         if over is not None and over.ended_at is not None:
             yield "holdback_run_duration_seconds", labels, (over.ended_at - over.started_at).total_seconds()
         yield "holdback_run_last_start_timestamp_seconds", labels, _seconds(newest.started_at)
-        done = next((run for run in own if run.state == "done"), None)
-        if done is not None and done.ended_at is not None:
-            yield "holdback_run_last_success_timestamp_seconds", labels, _seconds(done.ended_at)
         yield "holdback_run_is_failed", labels, float(newest.state == "failed")
         yield "holdback_run_is_running", labels, float(newest.state == "running")
     counts = journal.run_counts(business=slug)

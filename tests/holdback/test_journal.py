@@ -63,6 +63,19 @@ def test_a_run_that_waits_has_not_failed_and_the_newest_of_each_subject_is_found
     }  # fmt: skip
 
 
+def test_the_run_of_each_state_that_began_last_is_found_however_long_ago(journal: Journal) -> None:
+    for run_id, error in (("1", ""), ("2", ""), ("3", "full")):  # of one second: the later one is the newer
+        start(journal, run_id)
+        journal.end_run(run_id, now=NOW, receipt={"n": run_id}, error=error or None)
+    start(journal, "4", subject="left")
+    start(journal, "5", business="bank")
+    found = journal.newest_by_state(business="shop")
+    assert [(run.run_id, run.state, run.subject) for run in found] == [
+        ("4", "running", "left"), ("3", "failed", ""), ("2", "done", ""),
+    ]  # fmt: skip
+    assert found[2].receipt == {"n": "2"}
+
+
 def test_a_journal_of_before_subjects_is_read_and_written(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     with closing(sqlite3.connect(path)) as old, old:

@@ -151,6 +151,8 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
             installed.begin("mlflow")
             installed.run("setup", *installed.command("setup"))
             installed.run("deploy", str(INFRA / "deploy.sh"))
+            # No run of the hour or of today may come between those that the tests start and what they ask afterwards.
+            installed.run("deploy", "prefect", "--no-prompt", "deployment", "schedule", "pause", "--all")
             installed.begin("prefect-worker")
             installed.begin("portal")  # before there is a site: it says so, and ends nothing
             yield installed

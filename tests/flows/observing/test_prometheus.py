@@ -6,7 +6,7 @@ import re
 import threading
 import urllib.error
 import urllib.request
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -83,6 +83,23 @@ def test_the_runs_and_the_days_figures_are_told(workspace: Workspace) -> None:
     assert found["holdback_ledger_is_whole", (shop_,)] == 1
     assert found["holdback_written_timestamp_seconds", (shop_,)] == NOW.replace(tzinfo=UTC).timestamp()
     assert not [name for name, _ in found if name == "holdback_drifted_features"]  # not known is not zero
+
+
+def test_the_last_success_stays_however_long_ago_and_a_step_that_was_given_up_has_not_failed(
+    workspace: Workspace,
+) -> None:
+    day = (("business", "shop"), ("step", "score_daily"), ("subject", "lapsed"))
+    report = (("business", "shop"), ("step", "report"), ("subject", "lapsed"))
+    later = max(run.started_at for run in workspace.journal.runs()) + timedelta(days=41)
+    workspace.journal.start_run(
+        "t", flow="triggers", business="shop", as_of=later.date(), inputs_key="k", owner="me", now=later
+    )  # the hour goes on: rules ask when a day was last done, and must be answered
+    found = samples_of(exposition(workspace, now=later))
+    assert found["holdback_run_last_success_timestamp_seconds", day] < later.timestamp()
+    assert found["holdback_run_failures_total", report] == 2
+    assert ("holdback_run_is_failed", report) not in found
+    triggers = (("business", "shop"), ("step", "triggers"), ("subject", ""))
+    assert found["holdback_run_is_running", triggers] == 1
 
 
 def test_every_family_is_declared_once_with_help_type_and_bounded_labels(workspace: Workspace) -> None:
