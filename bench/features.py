@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import statistics
 import tempfile
 import time
@@ -14,9 +15,11 @@ from bench.feature_peers import against_peers
 from bench.measuring import Measured, Size, measure, taking_turns, task
 from bench.reporting import Line, Theme, at_most, memory, seconds
 
+_LARGEST_BYTES = 60 * 10**9
+
 
 def theme(size: Size) -> Theme:
-    """Measure on three companies, each written once: 1,000,000 customers, and 100,000 and 300,000 for the rest."""
+    """Measure on companies that are written once: 1,000,000 customers, 100,000, and two more for the growth."""
     with tempfile.TemporaryDirectory(prefix="holdback-bench-") as folder:
         large, small = Path(folder, "large"), Path(folder, "small")
         customers, fewer = size.of(1_000_000, 20_000), size.of(100_000, 5_000)
@@ -25,7 +28,7 @@ def theme(size: Size) -> Theme:
         lines, wrong = _built(large, customers, events, size)
         by_hand, not_equal = _by_hand(small, fewer, size)
         beside, different = against_peers(small, fewer, size)
-        grown = _growth(small, large, Path(folder, "medium"), size)
+        grown = _growth(small, large, Path(folder), size)
     return Theme((*lines, by_hand, _compiled(), *beside, grown), (*wrong, *not_equal, *different))
 
 
@@ -79,15 +82,21 @@ def _by_hand(folder: Path, customers: int, size: Size) -> tuple[Line, list[str]]
     return Line(what, both, "at most 1.05 x", ratio / 1.05), wrong
 
 
-def _growth(small: Path, large: Path, medium: Path, size: Size) -> Line:
+def _growth(small: Path, large: Path, folder: Path, size: Size) -> Line:
     """The exponent of CPU in the number of customers, in the process that builds; imports left out."""
-    what = "growth of 64 features from 100,000 to 300,000 to 1,000,000 customers (5 M would need 60 GB of disk)"
+    folders = {100_000: small, 300_000: folder / "medium", 1_000_000: large, 5_000_000: folder / "largest"}
+    if shutil.disk_usage(folder).free < _LARGEST_BYTES:
+        del folders[5_000_000]
+    what = f"growth of 64 features from {' to '.join(f'{count:,}' for count in folders)} customers"
+    if 5_000_000 not in folders:
+        what += f" (5,000,000 need {_LARGEST_BYTES / 1e9:.0f} GB of free disk)"
     if size.is_quick:
         return Line(what, "not in the quick run", "exponent at most 1.05", None)
-    _written(medium, 300_000)
-    folders = {100_000: small, 300_000: medium, 1_000_000: large}
+    for count, place in folders.items():
+        if not place.exists():
+            _written(place, count)
     found = taking_turns(
-        {f"{count:,} customers": task("child", "features", folder, "64") for count, folder in folders.items()}, runs=3
+        {f"{count:,} customers": task("child", "features", place, "64") for count, place in folders.items()}, runs=3
     )
     spent = {count: _inside(found[f"{count:,} customers"]) for count in folders}
     exponent = slope(spent)

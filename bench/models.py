@@ -154,14 +154,14 @@ def _parts(folder: Path, rows: int) -> list[pa.Table]:
     """The described customers, as often as it takes, in parts of whole steps as a day's plan makes them."""
     import pyarrow as pa
 
-    from training.scoring.parts import CUSTOMERS_PER_PART
+    from training.scoring.parts import divided
 
     with pa.OSFile(str(folder / "described.arrow")) as source:
         table = pa.ipc.open_file(source).read_all()
     steps = table.to_batches()
     largest = max(step.num_rows for step in steps)
     whole = [step for step in steps if step.num_rows == largest]
-    at_once = max(CUSTOMERS_PER_PART // largest, 1)
+    at_once = divided(rows, largest) // largest
     needed = [whole[number % len(whole)] for number in range(-(-rows // largest))]
     parts = [pa.Table.from_batches(needed[start : start + at_once]) for start in range(0, len(needed), at_once)]
     return [*parts[:-1], parts[-1].slice(0, rows - sum(part.num_rows for part in parts[:-1]))]

@@ -26,7 +26,7 @@ from tests.training.companies import open_shop
 from training.churn import Recipe
 from training.retraining import retrain
 from training.scoring import PartReceipt, ScorePlan, TablesChanged, champion_for, plan_parts, score, score_part
-from training.scoring.parts import RunParts
+from training.scoring.parts import MOST_PARTS, RunParts, divided
 
 R = TypeVar("R")
 
@@ -160,7 +160,25 @@ def test_a_day_that_is_refused_leaves_no_parts(shop: Workspace) -> None:
     assert not Path(plan.folder).exists()
 
 
-def test_a_large_company_has_fifty_parts_at_most_and_a_small_one_has_one(shop: Workspace) -> None:
+@pytest.mark.parametrize(
+    ("customers", "step", "expected"),
+    [
+        (1, 25_000, 25_000),
+        (100_000, 25_000, 100_000),
+        (100_001, 25_000, 75_000),  # five steps: three and two, not four and one
+        (100_000, 22_519, 67_557),
+        (1_000_000, 22_519, 90_076),
+        (30_000_000, 25_000, 600_000),  # fifty parts
+        (1_000_000, 250_000, 250_000),  # a step is not divided
+    ],
+)
+def test_parts_are_whole_steps_about_as_many_in_each(customers: int, step: int, expected: int) -> None:
+    size = divided(customers, step)
+    assert (size, size % step) == (expected, 0)
+    assert -(-customers // size) <= MOST_PARTS
+
+
+def test_a_small_company_is_one_part_and_parts_are_everybody_once(shop: Workspace) -> None:
     churn = shop.business.churn[0]
     plan = plan_parts(shop, churn, TODAY, *champion_for(shop, churn, TODAY))
     assert plan.part_count == 1

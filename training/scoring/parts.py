@@ -53,8 +53,8 @@ class TablesChanged(Busy):
     """The tables are not those that a plan was made from: one day's scores must not come from two states of them."""
 
 
-CUSTOMERS_PER_PART = 50_000
-"""About: to ask a model for reasons costs a tenth of a second before the first one, which few parts pay seldom."""
+CUSTOMERS_PER_PART = 100_000
+"""At most: to ask a model for reasons costs a tenth of a second before the first one, which few parts pay seldom."""
 MOST_PARTS = 50
 """A task runner pays for each part; fifty keep a hundred workers from waiting long, and cost next to nothing."""
 _MATTERS = 0.01  # share of the model below which a column that grew empty is no reason to stop the day
@@ -159,8 +159,7 @@ def plan_parts(
         as_of: The day.
         version: The model's version.
         model: The model in office.
-        customers_per_part: Customers in a part; by default as many as one statement describes or about
-            :data:`CUSTOMERS_PER_PART`, and more where that would make more than :data:`MOST_PARTS` parts.
+        customers_per_part: Customers in a part; by default those of :func:`divided`.
 
     Raises:
         DataError: nobody is described on the day.
@@ -184,11 +183,20 @@ def plan_parts(
     with pa.memory_map(str(folder / _SPINE)) as source:
         count = pa.ipc.open_file(source).read_all().num_rows
     step = customers_per_step(warehouse, feature_set(business), count)
-    if customers_per_part is None:
-        # Whole steps: a part that ends within one would cost a statement more.
-        customers_per_part = step * max(CUSTOMERS_PER_PART // step, -(-count // (MOST_PARTS * step)), 1)
+    size = divided(count, step) if customers_per_part is None else customers_per_part
     shares = watched_columns(model, feature_set(business))
-    return ScorePlan(churn.name, as_of, version, key, str(folder), count, customers_per_part, step, shares)
+    return ScorePlan(churn.name, as_of, version, key, str(folder), count, size, step, shares)
+
+
+def divided(customers: int, step: int) -> int:
+    """Return the customers of a part.
+
+    Whole steps: a part that ends within one would cost a statement more. About as many in each: workers end together.
+    At most :data:`CUSTOMERS_PER_PART`, but for one step, and where that would make more than :data:`MOST_PARTS` parts.
+    """
+    steps = -(-customers // step)
+    parts = -(-steps // max(CUSTOMERS_PER_PART // step, -(-steps // MOST_PARTS), 1))
+    return step * -(-steps // parts)
 
 
 def watched_columns(model: ChurnModel, declared: FeatureSet) -> dict[str, float]:

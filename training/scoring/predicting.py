@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _THREADS = 1
 """A part takes some thirty milliseconds: a second thread costs a sixth of that to start and stop, and saves less."""
-_MOST_ROWS = 50_000
+_MOST_ROWS = 100_000
 """A call costs as much as some 3,000 rows, however few it is of: so it is of many, four bytes for each value."""
 _BLANKS = np.where(np.arange(256)[:, None] >> np.arange(8) & 1, 0, -1).astype(np.int32)
 """What to set in eight float32 for each byte of Arrow's validity bits: nothing, or all bits, which is a NaN."""

@@ -154,10 +154,13 @@ def test_up_is_seen_survives_kills_and_leaves_nothing(machine: Machine) -> None:
     assert forged.status_code == 403, "a page on the internet that knows no token can do nothing"
 
     # Nothing had to be done by hand: the schedules are there, in the business' time zone.
+    def planned() -> bool:
+        return {run["flow"] for run in machine.asked("status")["coming"]} == {"daily", "triggers", "retrain"}
+
+    eventually(planned, "Prefect plans the next run of each schedule", machine.logs)
     status = machine.asked("status")
     assert status["is_healthy"]
     coming = {run["flow"]: datetime.fromisoformat(run["starts_at"]) for run in status["coming"]}
-    assert set(coming) == {"daily", "triggers", "retrain"}
     assert (coming["daily"].hour, coming["daily"].minute) == (5, 15)
     assert coming["daily"].utcoffset() in (timedelta(hours=1), timedelta(hours=2))
     assert status["last_daily"] is None

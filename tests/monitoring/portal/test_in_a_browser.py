@@ -63,7 +63,7 @@ def show(page, site):
         return page
 
     yield open_page
-    page.ask("localStorage.clear()")
+    page.ask("location.protocol === 'file:' && localStorage.clear()")  # a test that was skipped opened nothing
 
 
 def downloaded(page, button):
