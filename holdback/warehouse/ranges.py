@@ -7,6 +7,7 @@ frame in hand are written into the statement before it runs.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from holdback.sql import literal
@@ -19,6 +20,8 @@ RANGE = "spine"
 
 #: SQL of the first and of the last customer of a range, on every engine.
 FIRST, LAST = (f"(select {end}(customer_id) from {RANGE})" for end in ("min", "max"))
+
+_ENDS = re.compile(f"{re.escape(FIRST)}|{re.escape(LAST)}")
 
 
 def with_ends(sql: str, spine: pa.Table) -> str:
@@ -36,4 +39,6 @@ def with_ends(sql: str, spine: pa.Table) -> str:
     ends = pc.min_max(spine["customer_id"]).as_py()
     if ends["min"] is None:
         return sql
-    return sql.replace(FIRST, literal(ends["min"])).replace(LAST, literal(ends["max"]))
+    written = {FIRST: literal(ends["min"]), LAST: literal(ends["max"])}
+    # In one pass: a key may be such a text itself, and must not be taken for one.
+    return _ENDS.sub(lambda found: written[found[0]], sql)

@@ -13,7 +13,10 @@ from holdback.warehouse.ranges import FIRST, LAST, with_ends
 
 VISITS = Table("visits", "one visit", (Column("customer_id", "text", ""), Column("value", "integer", "")))
 BETWEEN = f"select customer_id from visits where customer_id >= {FIRST} and customer_id <= {LAST} order by 1"
-NAMES = ["", "A", "a\x00b", "O'Hara", "Zoë", "a", "a'; drop table visits; --", "z", "ñandú", "日本"]
+NAMES = [
+    "", "'", "'; drop table visits; --", FIRST, LAST, f"x{LAST}{FIRST}", f"{FIRST}' or ''='", "A", "a\x00b", "O'Hara",
+    "Zoë", "a", "a'; drop table visits; --", "z", "ñandú", "||$$x$$; drop table visits; --", "日本",
+]  # fmt: skip
 
 
 def spine(*names: str | None) -> pa.Table:
@@ -31,9 +34,7 @@ def lake(tmp_path: Path) -> Lake:
 @pytest.mark.parametrize("last", NAMES)
 def test_the_ends_are_those_that_the_engine_finds(lake: Lake, first: str, last: str) -> None:
     range_ = spine(last, None, first)
-    written = with_ends(BETWEEN, range_)
-    assert FIRST not in written
-    assert LAST not in written
+    assert with_ends(BETWEEN, range_).count("select") == 1 + sum(name.count("select") for name in sorted((first, last)))
     with lake.connection(BETWEEN) as connection:
         connection.register("spine", range_)
         found = [row[0] for row in connection.sql(BETWEEN).fetchall()]
