@@ -115,7 +115,8 @@ def final_columns(declared: Iterable[Feature]) -> list[str]:
 def _header(feed: str, declared: list[Feature], clock: Clock) -> str:
     absent = "; ".join(f"{f.name} = {'null' if f.absent is None else f.absent}" for f in declared[:3])
     return (
-        f"-- {feed}: one row per (customer_id, as_of) of the spine, as_of {clock.as_of}, begins at {clock.now} UTC.\n"
+        f"-- {feed}: one row per row of the spine, as_of {clock.as_of}, begins at {clock.now} UTC.\n"
+        "-- The spine has a customer_id, an as_of and a customer_number of its own in each row.\n"
         "-- Windows are half-open, [as_of - days, as_of); only rows that both clocks let through.\n"
         f"-- Absent customers: {absent}{', ...' if len(declared) > 3 else ''}.\n"
     )

@@ -93,7 +93,7 @@ def feature_steps(
         rows = build_spine(warehouse, business, churn, as_of)  # ordered already
     statements = compile_features(declared, Clock.of(business, as_of), corrected=corrected_tables(warehouse))
     size = step_customers or customers_per_step(warehouse, declared, rows.num_rows)
-    if spine is not None and step_customers is None and size < min(rows.num_rows, CUSTOMERS_PER_STEP):
+    if spine is not None and step_customers is None and size < min(rows.num_rows, _most_customers(declared)):
         size = customers_per_step(warehouse, declared, rows.num_rows, spine=rows)
     light = {shape.feed for shape in declared.shapes if shape.role != "transactions"}
     values = size * sum(feature.feed in light for feature in declared)
@@ -137,8 +137,7 @@ def customers_per_step(
         spine: Who they are, where they are a part of all: then their own rows are counted. Each step reads every file,
             so that a sample in as many steps as everybody would cost many times what everybody costs.
     """
-    feeds, most = [shape.feed for shape in features.shapes], VALUES_PER_STEP // max(len(features), 1)
-    most = max(1, min(CUSTOMERS_PER_STEP, most))
+    feeds, most = [shape.feed for shape in features.shapes], _most_customers(features)
     if not feeds or not customers:
         return most
     own = " where customer_id in (select customer_id from spine)" if spine is not None else ""
@@ -146,6 +145,11 @@ def customers_per_step(
     frames = {"spine": spine} if spine is not None else None
     largest = warehouse.query(f"select max(stored) as stored from ({counted})", frames=frames)["stored"][0].as_py()
     return max(1, min(most, customers * ROWS_PER_STEP // max(int(largest), 1)))
+
+
+def _most_customers(features: FeatureSet) -> int:
+    """Customers of a step at most, however few rows they have."""
+    return max(1, min(CUSTOMERS_PER_STEP, VALUES_PER_STEP // max(len(features), 1)))
 
 
 def described(

@@ -24,6 +24,7 @@ def test_a_value_comes_with_the_events_it_was_computed_from() -> None:
         SIX_ROWS[0]["event_at"],
     )
     assert [order["paid_cents"] for order in explained.events["tills"]] == [3000, 3000, 0, 1200, 800]
+    assert not {"customer_id", "customer_number"} & explained.events["tills"][0].keys()  # the same in each
     assert explained.events["calls"] == []
 
 

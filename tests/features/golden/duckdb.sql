@@ -1,5 +1,6 @@
 -- ### tills
--- tills: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- tills: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- The spine has a customer_id, an as_of and a customer_number of its own in each row.
 -- Windows are half-open, [as_of - days, as_of); only rows that both clocks let through.
 -- Absent customers: days_since_last_order = null; days_since_first_order = null; order_count_90d = 0.0, ....
 with
@@ -162,7 +163,8 @@ from _described
 order by customer_id
 
 -- ### calls
--- calls: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- calls: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- The spine has a customer_id, an as_of and a customer_number of its own in each row.
 -- Windows are half-open, [as_of - days, as_of); only rows that both clocks let through.
 -- Absent customers: unresolved_count = 0.0.
 with
@@ -213,7 +215,8 @@ from _described
 order by customer_id
 
 -- ### surveys
--- surveys: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- surveys: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- The spine has a customer_id, an as_of and a customer_number of its own in each row.
 -- Windows are half-open, [as_of - days, as_of); only rows that both clocks let through.
 -- Absent customers: feedback_remarks_365d = null; feedback_score_last = null; feedback_score_previous = null, ....
 with
@@ -289,7 +292,8 @@ from _described
 order by customer_id
 
 -- ### levels
--- levels: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- levels: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- The spine has a customer_id, an as_of and a customer_number of its own in each row.
 -- Windows are half-open, [as_of - days, as_of); only rows that both clocks let through.
 -- Absent customers: balance_amount = null; balance_30d_ago_amount = null; balance_drop_30d_amount = null.
 with
@@ -354,7 +358,8 @@ from _described
 order by customer_id
 
 -- ### deals
--- deals: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- deals: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- The spine has a customer_id, an as_of and a customer_number of its own in each row.
 -- Windows are half-open, [as_of - days, as_of); only rows that both clocks let through.
 -- Absent customers: plan_last = null; contract_price_change_amount = null; contract_days_left = null.
 with
@@ -426,7 +431,8 @@ from _described
 order by customer_id
 
 -- ### meters
--- meters: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- meters: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- The spine has a customer_id, an as_of and a customer_number of its own in each row.
 -- Windows are half-open, [as_of - days, as_of); only rows that both clocks let through.
 -- Absent customers: usage_minutes_30d = 0.0.
 with
@@ -472,7 +478,8 @@ from _described
 order by customer_id
 
 -- ### mails
--- mails: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- mails: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- The spine has a customer_id, an as_of and a customer_number of its own in each row.
 -- Windows are half-open, [as_of - days, as_of); only rows that both clocks let through.
 -- Absent customers: contact_answered_share_365d = null.
 with
@@ -519,7 +526,8 @@ from _described
 order by customer_id
 
 -- ### customers
--- customers: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- customers: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC.
+-- The spine has a customer_id, an as_of and a customer_number of its own in each row.
 -- Windows are half-open, [as_of - days, as_of); only rows that both clocks let through.
 -- Absent customers: tenure_days = null; vip = null.
 with

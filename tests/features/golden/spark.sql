@@ -1,5 +1,6 @@
 -- ### tills
-/* tills: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* tills: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* The spine has a customer_id, an as_of and a customer_number of its own in each row. */
 /* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
 /* Absent customers: days_since_last_order = null; days_since_first_order = null; order_count_90d = 0.0, .... */
 WITH _tills_known /* _tills_known: lines that were visible at as_of */ AS (
@@ -276,7 +277,8 @@ ORDER BY
   customer_id NULLS LAST
 
 -- ### calls
-/* calls: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* calls: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* The spine has a customer_id, an as_of and a customer_number of its own in each row. */
 /* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
 /* Absent customers: unresolved_count = 0.0. */
 WITH _calls_rows /* _calls_rows: contacts visible at as_of; what was solved later is still open */ AS (
@@ -403,7 +405,8 @@ ORDER BY
   customer_id NULLS LAST
 
 -- ### surveys
-/* surveys: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* surveys: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* The spine has a customer_id, an as_of and a customer_number of its own in each row. */
 /* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
 /* Absent customers: feedback_remarks_365d = null; feedback_score_last = null; feedback_score_previous = null, .... */
 WITH _surveys_known /* _surveys_known: requests that were visible at as_of */ AS (
@@ -590,7 +593,8 @@ ORDER BY
   customer_id NULLS LAST
 
 -- ### levels
-/* levels: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* levels: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* The spine has a customer_id, an as_of and a customer_number of its own in each row. */
 /* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
 /* Absent customers: balance_amount = null; balance_30d_ago_amount = null; balance_drop_30d_amount = null. */
 WITH _levels_known /* _levels_known: balances that were visible at as_of */ AS (
@@ -667,7 +671,8 @@ ORDER BY
   customer_id NULLS LAST
 
 -- ### deals
-/* deals: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* deals: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* The spine has a customer_id, an as_of and a customer_number of its own in each row. */
 /* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
 /* Absent customers: plan_last = null; contract_price_change_amount = null; contract_days_left = null. */
 WITH _deals_known /* _deals_known: events of contracts that were visible at as_of */ AS (
@@ -752,7 +757,8 @@ ORDER BY
   customer_id NULLS LAST
 
 -- ### meters
-/* meters: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* meters: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* The spine has a customer_id, an as_of and a customer_number of its own in each row. */
 /* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
 /* Absent customers: usage_minutes_30d = 0.0. */
 WITH _meters_rows /* _meters_rows: measurements that were visible at as_of */ AS (
@@ -810,7 +816,8 @@ ORDER BY
   customer_id NULLS LAST
 
 -- ### mails
-/* mails: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* mails: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* The spine has a customer_id, an as_of and a customer_number of its own in each row. */
 /* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
 /* Absent customers: contact_answered_share_365d = null. */
 WITH _mails_rows /* _mails_rows: messages that were visible at as_of */ AS (
@@ -867,7 +874,8 @@ ORDER BY
   customer_id NULLS LAST
 
 -- ### customers
-/* customers: one row per (customer_id, as_of) of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* customers: one row per row of the spine, as_of 2025-06-01, begins at timestamp '2025-05-31 22:00:00' UTC. */
+/* The spine has a customer_id, an as_of and a customer_number of its own in each row. */
 /* Windows are half-open, [as_of - days, as_of); only rows that both clocks let through. */
 /* Absent customers: tenure_days = null; vip = null. */
 WITH _customers_known /* _customers_known: versions of each customer known at as_of, from the newest (1) backwards */ AS (
