@@ -83,7 +83,8 @@ def cost_interval(mean: Floats, variance: Floats) -> Interval:
     is_sure = (variance <= 0) | (mean <= 0)
     shape = np.where(is_sure, 1.0, mean**2 / np.where(is_sure, 1.0, variance))
     scale = np.where(is_sure, 0.0, variance / np.where(is_sure, 1.0, mean))
-    low, high = (np.where(is_sure, mean, special.gammaincinv(shape, q) * scale) for q in (_TAIL, 1 - _TAIL))
+    shapes, own = np.unique(shape, return_inverse=True)  # few: whose contacts are as many over as long are alike
+    low, high = (np.where(is_sure, mean, special.gammaincinv(shapes, q)[own] * scale) for q in (_TAIL, 1 - _TAIL))
     return Interval(np.asarray(low), np.asarray(high))
 
 
