@@ -56,7 +56,7 @@ class TablesChanged(Busy):
 CUSTOMERS_PER_PART = 100_000
 """At most: to ask a model for reasons costs a tenth of a second before the first one, which few parts pay seldom."""
 MOST_PARTS = 50
-"""A task runner pays for each part; fifty keep a hundred workers from waiting long, and cost next to nothing."""
+"""A task runner pays for each part, and a company of many millions has workers enough for fifty."""
 _MATTERS = 0.01  # share of the model below which a column that grew empty is no reason to stop the day
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MODEL, _SPINE, _LINE = "model.cbm", "spine.arrow", "line.arrow"
@@ -195,7 +195,7 @@ def divided(customers: int, step: int) -> int:
     At most :data:`CUSTOMERS_PER_PART`, but for one step, and where that would make more than :data:`MOST_PARTS` parts.
     """
     steps = -(-customers // step)
-    parts = -(-steps // max(CUSTOMERS_PER_PART // step, -(-steps // MOST_PARTS), 1))
+    parts = -(-steps // max(CUSTOMERS_PER_PART // step, -(-steps // MOST_PARTS)))
     return step * -(-steps // parts)
 
 

@@ -1,9 +1,9 @@
-"""Probabilities straight from the table that the features come in: nothing is copied that a booster can read as it is.
+"""Probabilities straight from the table that the features come in, without a frame and without a text per row.
 
 The plain path (:meth:`training.churn.ChurnModel.probability` of :func:`training.datasets.feature_frame`) writes every
 number twice and every category as a text per row, which costs more than all the trees. Here a number is the column
-itself, or where it has gaps half as wide, and a category is looked at once per level. A booster compares numbers by
-their float32, so what it is told is the same, and so is every bit it answers.
+itself, or a copy half as wide where it has gaps or lies in several chunks, and a category is looked at once per level.
+A booster compares numbers by their float32, so what it is told is the same, and so is every bit it answers.
 """
 
 from __future__ import annotations
