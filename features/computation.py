@@ -92,9 +92,9 @@ def feature_steps(
     else:
         rows = build_spine(warehouse, business, churn, as_of)  # ordered already
     statements = compile_features(declared, Clock.of(business, as_of), corrected=corrected_tables(warehouse))
-    size = step_customers or customers_per_step(warehouse, declared, rows.num_rows)
-    if spine is not None and step_customers is None and size < min(rows.num_rows, _most_customers(declared)):
-        size = customers_per_step(warehouse, declared, rows.num_rows, spine=rows)
+    size = step_customers or customers_per_step(
+        warehouse, declared, rows.num_rows, spine=rows if spine is not None else None
+    )
     light = {shape.feed for shape in declared.shapes if shape.role != "transactions"}
     values = size * sum(feature.feed in light for feature in declared)
     at_once = min(STEPS_AT_ONCE, max(1, VALUES_AT_ONCE // max(values, 1)))
@@ -134,22 +134,26 @@ def customers_per_step(
         warehouse: Where the feeds are.
         features: The features.
         customers: How many are described.
-        spine: Who they are, where they are a part of all: then their own rows are counted. Each step reads every file,
-            so that a sample in as many steps as everybody would cost many times what everybody costs.
+        spine: Who they are, where they are a part of all: then their own rows are counted, if it matters. Each step
+            reads every file, so that a sample in as many steps as everybody would cost many times what everybody costs.
     """
-    feeds, most = [shape.feed for shape in features.shapes], _most_customers(features)
-    if not feeds or not customers:
+    most = max(1, min(CUSTOMERS_PER_STEP, VALUES_PER_STEP // max(len(features), 1)))
+    if not features.shapes or not customers:
         return most
+
+    def at_most(rows: int) -> int:
+        return max(1, min(most, customers * ROWS_PER_STEP // max(rows, 1)))
+
+    size = at_most(_largest_feed(warehouse, features))
+    return size if spine is None or size >= min(customers, most) else at_most(_largest_feed(warehouse, features, spine))
+
+
+def _largest_feed(warehouse: Warehouse, features: FeatureSet, spine: pa.Table | None = None) -> int:
+    """Rows of the feed that has the most, of the customers of a spine or of all."""
     own = " where customer_id in (select customer_id from spine)" if spine is not None else ""
-    counted = " union all ".join(f'select count(*) as stored from "{feed}"{own}' for feed in feeds)
+    counted = " union all ".join(f'select count(*) as stored from "{shape.feed}"{own}' for shape in features.shapes)
     frames = {"spine": spine} if spine is not None else None
-    largest = warehouse.query(f"select max(stored) as stored from ({counted})", frames=frames)["stored"][0].as_py()
-    return max(1, min(most, customers * ROWS_PER_STEP // max(int(largest), 1)))
-
-
-def _most_customers(features: FeatureSet) -> int:
-    """Customers of a step at most, however few rows they have."""
-    return max(1, min(CUSTOMERS_PER_STEP, VALUES_PER_STEP // max(len(features), 1)))
+    return int(warehouse.query(f"select max(stored) as stored from ({counted})", frames=frames)["stored"][0].as_py())
 
 
 def described(

@@ -86,6 +86,8 @@ def snapshot_steps(
     ``step_customers``: customers of a range; by default as many as memory is meant for. Keys of everybody, and 4 bytes
     for each pair of customer and day, stay in memory throughout.
     """
+    import pyarrow as pa
+
     ordered = tuple(sorted(set(days)))
     if not ordered:
         return
@@ -93,7 +95,10 @@ def snapshot_steps(
     given = spines if spines is not None else {day: build_spine(warehouse, business, churn, day) for day in ordered}
     everybody, customers = _numbered([given[day] for day in ordered])
     del given
-    size = step_customers or max(1, customers_per_step(warehouse, declared, len(everybody)) // RANGES_PER_STEP)
+    sample = None if spines is None else pa.table({"customer_id": everybody})
+    if step_customers is None:
+        step_customers = customers_per_step(warehouse, declared, len(everybody), spine=sample) // RANGES_PER_STEP
+    size = max(1, step_customers)
     starts = range(0, max(1, len(everybody)), size)
     plan = Plan(declared, Days(ordered, business.instant), corrected_tables(warehouse))
     total = len(starts) * len(ordered)

@@ -204,9 +204,9 @@ class _School:
         except DataError:
             return None
         current, window = self.current(day), self._judged_window
-        frame = self.frames([day])[0] if buying.hurdle is not None else None
+        frames = self.frames([day]) if buying.hurdle is not None else None
         revenues = buying.revenues(
-            current.purchases, frame, horizon_days=window, discount_rate=0.0, threads=self.threads
+            current.purchases, frames, horizon_days=window, discount_rate=0.0, threads=self.threads
         )
         method = wanted if wanted in revenues else list(revenues)[-1]
         forecasts: Mapping[str, Any] = {method: revenues[method]}

@@ -41,7 +41,7 @@ MONTHS_PER_YEAR = 12
 LEAD, AGE, COMMITMENT = "lead_month", "age_months_at_lead", "commitment_months_at_lead"
 FEWEST_LEAVERS = 20
 """With fewer customers seen leaving, months ahead cannot be told apart; the model is refused."""
-_CELLS_AT_ONCE = 40_000_000  # customers x months x features that are laid out in memory at a time
+_CELLS_AT_ONCE = 10_000_000  # customers x months x features that are laid out in memory at a time
 
 
 @dataclass(frozen=True)

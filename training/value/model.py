@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -64,7 +64,7 @@ class Buying:
     def revenues(
         self,
         purchases: Purchases,
-        frame: pd.DataFrame | None,
+        frames: Iterable[pd.DataFrame] | None,
         *,
         horizon_days: int,
         discount_rate: float,
@@ -72,16 +72,17 @@ class Buying:
     ) -> dict[str, Floats]:
         """Expected discounted revenue of each customer by each part and by both, in currency units, shape (n,) each.
 
-        The last entry is the one to use: ``btyd+hurdle``, or the part there is.
+        The last entry is the one to use: ``btyd+hurdle``, or the part there is. ``frames`` are the customers' features,
+        some customers in each, in their order.
 
         Raises:
             DataError: there is no part, or a column of the hurdle is missing.
         """
         btyd = self._btyd(purchases, horizon_days, discount_rate)
         hurdle = None
-        if self.hurdle is not None and frame is not None:
+        if self.hurdle is not None and frames is not None:
             scale = self._carried_on(purchases, horizon_days, discount_rate)
-            hurdle = self.hurdle.expected(frame, threads=threads) * scale
+            hurdle = np.concatenate([self.hurdle.expected(frame, threads=threads) for frame in frames]) * scale
         both, method = combine(btyd, hurdle)
         parts = {"btyd": btyd, "hurdle": hurdle}
         return {name: part for name, part in parts.items() if part is not None and name != method} | {method: both}
@@ -146,7 +147,7 @@ class ValueModel:
     def of_buyers(
         self,
         purchases: Purchases,
-        frame: pd.DataFrame | None,
+        frames: Iterable[pd.DataFrame] | None,
         *,
         margin_rate: float,
         discount_rate: float,
@@ -157,7 +158,8 @@ class ValueModel:
 
         Args:
             purchases: Their purchases until the day.
-            frame: Their features on the day; not read when ``needs_features`` is False.
+            frames: Their features on the day, some customers in each, in their order; not read when ``needs_features``
+                is False.
             margin_rate: Share of revenue that is margin.
             discount_rate: Yearly.
             horizon_days: How far ahead is counted.
@@ -169,13 +171,13 @@ class ValueModel:
         if self.buying is None:
             raise DataError(_wrong_kind(self.kind, "purchases"))
         revenue = self.buying.revenues(
-            purchases, frame, horizon_days=horizon_days, discount_rate=discount_rate, threads=threads
+            purchases, frames, horizon_days=horizon_days, discount_rate=discount_rate, threads=threads
         )[self.method]
         return Expected(revenue * margin_rate * self.factor)
 
     def of_holders(
         self,
-        frame: pd.DataFrame,
+        frames: Iterable[pd.DataFrame],
         monthly_margin_amounts: Floats,
         *,
         discount_rate: float,
@@ -185,7 +187,7 @@ class ValueModel:
         """Value of n customers with an open contract.
 
         Args:
-            frame: Their features on the day.
+            frames: Their features on the day, some customers in each, in their order.
             monthly_margin_amounts: Margin of each a month, in currency units, shape (n,).
             discount_rate: Yearly.
             horizon_days: How far ahead is counted.
@@ -196,9 +198,14 @@ class ValueModel:
         """
         if self.lasting is None:
             raise DataError(_wrong_kind(self.kind, "contracts"))
-        found = self.lasting.expected(frame, horizon_months(horizon_days), discount_rate=discount_rate, threads=threads)
-        amounts = found.months * np.asarray(monthly_margin_amounts, dtype=np.float64) * self.factor
-        return Expected(amounts, found.months, found.extrapolated_share)
+        horizon = horizon_months(horizon_days)
+        found = [
+            self.lasting.expected(frame, horizon, discount_rate=discount_rate, threads=threads) for frame in frames
+        ]
+        months = np.concatenate([part.months for part in found])
+        beyond = sum(part.extrapolated_share * float(part.months.sum()) for part in found)
+        amounts = months * np.asarray(monthly_margin_amounts, dtype=np.float64) * self.factor
+        return Expected(amounts, months, beyond / total if (total := float(months.sum())) > 0 else 0.0)
 
     def save(self, path: Path) -> None:
         """Write the model's one file; :func:`load` reads it."""

@@ -177,13 +177,11 @@ def _of_buyers(
             f"{business.slug}: values of {as_of}: nobody bought in the year before. There is nobody to value. Check "
             "that the data of these days are loaded."
         )
-    frame = None
-    if model.needs_features:
-        frame = described(warehouse, business, as_of, current.customer_ids, is_kept=True)
+    frames = described(warehouse, business, as_of, current.customer_ids) if model.needs_features else None
     value = business.value
     expected = model.of_buyers(
         current.purchases,
-        frame,
+        frames,
         margin_rate=value.margin_rate,
         discount_rate=value.discount_rate,
         horizon_days=value.horizon_days,
@@ -206,7 +204,7 @@ def _of_holders(
         )
     ids, value = holders.customer_ids[is_known], business.value
     expected = model.of_holders(
-        described(warehouse, business, as_of, ids, is_kept=True),
+        described(warehouse, business, as_of, ids),
         holders.monthly_amounts[is_known] * value.margin_rate,
         discount_rate=value.discount_rate,
         horizon_days=value.horizon_days,

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from features import computation
 from features.build import build_features
 from features.clocks import Clock
 from features.compiler import only
@@ -139,6 +140,23 @@ def test_customers_in_ranges_and_days_in_any_order_give_the_same(monkeypatch: py
         assert whole[day]["customer_id"].equals(build_spine(warehouse, business, churn, day)["customer_id"])
     total = len(days) * len(parts[AS_OF])
     assert told == [(f"features of {sorted(days)[n % 3]}", n, total) for n in range(total)]
+
+
+def test_a_sample_takes_the_ranges_of_its_own_rows_not_of_everybodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    business = company()
+    rows: list[Row] = [
+        {"customer_id": f"c{i % 100:02}", "event_at": business.instant(AS_OF) - timedelta(days=9), "amount_cents": i}
+        for i in range(400)
+    ]
+    warehouse, days = Memory(business, {"tills": rows}), [AS_OF, AS_OF - timedelta(days=5)]
+    spines = {day: spine_of([f"c{i:02}" for i in range(10)], day) for day in days}
+    whole = build_snapshots(warehouse, business, business.churn[0], days, spines=spines)
+    for most, ranges in ((200, 1), (100, 2)):  # these ten have 40 of the 400 rows; a range is a fifth of a step
+        monkeypatch.setattr(computation, "ROWS_PER_STEP", most)
+        parts = list(snapshot_steps(warehouse, business, business.churn[0], days, spines=spines))
+        assert len(parts) == ranges * len(days)
+        newest = pa.concat_tables([part for day, part in parts if day == AS_OF])
+        assert newest.combine_chunks().equals(whole[AS_OF].combine_chunks())
 
 
 def test_without_days_rows_or_customers_there_is_nothing_to_compute() -> None:

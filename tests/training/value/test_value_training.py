@@ -106,7 +106,7 @@ def test_a_file_without_a_pickle_says_the_same_when_read_back(trained_gym: Train
 
 def _frame(workspace: Workspace) -> Any:
     ids = contract_holders(workspace.warehouse, workspace.business, "deals", TODAY).customer_ids[:50]
-    return described(workspace.warehouse, workspace.business, TODAY, ids)
+    return next(described(workspace.warehouse, workspace.business, TODAY, ids))
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_planted_lifetimes_come_out_of_the_warehouse(gym: Gym, trained_gym: Trai
     found = model_in_office(workspace)
     assert found is not None
     assert found[1].lasting is not None
-    frame = described(workspace.warehouse, workspace.business, TODAY, np.array(gym.ids()))
+    frame = next(described(workspace.warehouse, workspace.business, TODAY, np.array(gym.ids())))
     first_month = found[1].lasting.hazards(frame, 1)[:, 0]
     constant = discounted_survival(constant_hazards(first_month, 12), discount_rate=0.0).sum(axis=1)
     assert decile_error(months, true) < decile_error(constant, true)
@@ -117,6 +117,23 @@ def _lend_office(workspace: Workspace, other: Workspace) -> None:
     name = model_name(workspace.business, VALUE)
     (other.models / f"{name}-1.value").write_bytes((workspace.models / f"{name}-1.value").read_bytes())
     other.journal.crown(name, "1", seen=None, as_of=TODAY)
+
+
+@pytest.mark.parametrize("which", ["gym", "shop"])
+def test_customers_in_parts_have_the_same_values(
+    which: str, trained_gym: Trained, trained_shop: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained, day = (trained_gym, TODAY) if which == "gym" else (trained_shop, SHOP_TODAY)
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "parts").mkdir()
+    whole, parts = trained.copied(tmp_path / "whole"), trained.copied(tmp_path / "parts")
+    told = value_day(whole, day)
+    monkeypatch.setattr("training.value.described.CUSTOMERS_AT_ONCE", told.customer_count // 3)
+    monkeypatch.setattr("training.value.hazard._CELLS_AT_ONCE", 500)
+    again = value_day(parts, day)
+    assert values(parts, day) == values(whole, day)
+    assert again.extrapolated_share == pytest.approx(told.extrapolated_share)
+    assert replace(again, extrapolated_share=told.extrapolated_share) == told
 
 
 # -- once and for ever -------------------------------------------------------------------------------------------------
