@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from holdback.business import Audience, Business, Campaign
 from holdback.warehouse import Warehouse
+from holdback.warehouse.ranges import within
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,17 +38,18 @@ def newest_version(column: str = "model_version") -> str:
     return f"try_cast({column} as bigint) desc nulls last, {column} desc"
 
 
-def values_in_force(as_of: date) -> str:
-    """SQL of the values that count on a day, one row per customer.
+def values_in_force(as_of: date, *, spine: bool = False) -> str:
+    """SQL of the values that count on a day, one row per customer; of those around the spine's where there is one.
 
     Its columns: ``customer_id, valued_on, model_version, method, margin_cents, months, value_decile``.
     """
+    own = "".join(f"        and {condition}\n" for condition in within("customer_id")) if spine else ""
     return (
         "select customer_id, as_of as valued_on, model_version, method, margin_cents, months, value_decile\n"
         "    from customer_values\n"
         f"    where as_of <= date '{as_of}' and as_of >= date '{as_of - timedelta(days=VALUE_DAYS)}'\n"
         "        and margin_cents is not null and (months is null or (isfinite(months) and months >= 0))\n"
-        "        and value_decile between 1 and 10\n"
+        f"        and value_decile between 1 and 10\n{own}"
         "    qualify row_number() over (\n        partition by customer_id\n"
         f"        order by as_of desc, {newest_version()}, margin_cents, months, value_decile\n"
         "    ) = 1"

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from features.steps import Step, select
 from holdback.business import Business
 from holdback.sql import literal
-from holdback.warehouse.ranges import FIRST, LAST
+from holdback.warehouse.ranges import within
 
 MICROSECONDS_PER_SECOND = 1_000_000
 MICROSECONDS_PER_DAY = 86_400 * MICROSECONDS_PER_SECOND
@@ -112,7 +112,7 @@ def known_rows(
         event_clock: False for a table without ``event_at``, or when ``also`` bounds it.
         spine: True to read only the customers of the relation ``spine``: of files sorted by customer, only their part.
     """
-    own = ["customer_id in (select customer_id from spine)", *_range("customer_id")] if spine else []
+    own = ["customer_id in (select customer_id from spine)", *within("customer_id")] if spine else []
     own += [also] if also else []
     return select(
         ("customer_id", *columns),
@@ -132,7 +132,7 @@ def numbered_rows(table: str, columns: tuple[str, ...], clock: Clock, *, correct
         corrected: True when some rows of the table were replaced by later ones, which then have to be left out.
     """
     source = f'from "{table}"\n    join spine on spine.customer_id = "{table}".customer_id'
-    own = _range(f'"{table}".customer_id')
+    own = within(f'"{table}".customer_id')
     return select(
         ("spine.customer_number", *columns), f"{source}\n    {_visible(table, clock, own, corrected=corrected)}"
     )
@@ -143,11 +143,6 @@ def _visible(table: str, clock: Clock, own: list[str], *, corrected: bool, event
     conditions = [f"event_at < {clock.now}"] if event_clock else []
     conditions += [f"loaded_at <= {clock.now}", *own, *([not_replaced(table, clock)] if corrected else [])]
     return "where " + "\n        and ".join(conditions)
-
-
-def _range(key: str) -> list[str]:
-    """Conditions by which a warehouse leaves out what it stores of others (:mod:`holdback.warehouse.ranges`)."""
-    return [f"{key} >= {FIRST}", f"{key} <= {LAST}"]
 
 
 def newest_versions(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from features.declarations import FeatureSet
 from holdback.tables import FEATURES_TABLE
 from holdback.warehouse import Warehouse
-from holdback.warehouse.ranges import FIRST, LAST
+from holdback.warehouse.ranges import within
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +35,7 @@ def kept_features(warehouse: Warehouse, features: FeatureSet, as_of: date, spine
     listed = ", ".join(f'"{name}"' for name in ("customer_id", "as_of", *features.names))
     found = warehouse.query(
         f"select {listed} from {FEATURES_TABLE} where as_of = date '{as_of}'\n"
-        f"    and customer_id >= {FIRST} and customer_id <= {LAST}\n"
+        f"    and {' and '.join(within('customer_id'))}\n"
         "    and customer_id in (select customer_id from spine) order by customer_id",
         frames={"spine": spine},
     )

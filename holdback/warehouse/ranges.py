@@ -24,6 +24,14 @@ FIRST, LAST = (f"(select {end}(customer_id) from {RANGE})" for end in ("min", "m
 _ENDS = re.compile(f"{re.escape(FIRST)}|{re.escape(LAST)}")
 
 
+def within(key: str) -> list[str]:
+    """Conditions by which a statement reads what is stored of a range of customers, and little of others.
+
+    They say what a join with the spine, or a look into it, says already: for those who lie between its ends.
+    """
+    return [f"{key} >= {FIRST}", f"{key} <= {LAST}"]
+
+
 def with_ends(sql: str, spine: pa.Table) -> str:
     """Return a statement with the ends of its range written out; one that means another ``spine`` stays.
 

@@ -62,6 +62,13 @@ def column(workspace: Workspace, name: str) -> dict[str, Any]:
     return dict(zip(found["customer_id"].to_pylist(), found[name].to_pylist(), strict=True))
 
 
+def test_customers_some_at_a_time_are_classed_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once, _ = classified(tmp_path / "at_once", company(), rows())
+    monkeypatch.setattr("campaigns.fit.facts.CUSTOMERS_AT_ONCE", 7)
+    in_parts, _ = classified(tmp_path / "in_parts", company(), rows())
+    assert stored_fit(in_parts.warehouse, AS_OF).equals(stored_fit(at_once.warehouse, AS_OF))
+
+
 def test_who_surely_costs_more_than_he_brings_is_classed_out_unless_protected(tmp_path: Path) -> None:
     workspace, result = classified(tmp_path, company(), rows())
     classes, guardrails = column(workspace, "fit_class"), column(workspace, "guardrail")
