@@ -32,7 +32,8 @@ class Changes:
     """What is to be written for the clean rows of a batch.
 
     Args:
-        rows: Rows to append to the feed's table; they lie in a file, not in memory.
+        rows: Rows to append to the feed's table, sorted by customer: a range of customers then reads its own part of a
+            large delivery only. They lie in a file, not in memory.
         superseded: ``(batch_id, row_number)`` of the stored rows that they replace.
         unchanged: Clean rows that equal what is known, and are not stored again.
         corrected: Clean rows that replace an earlier version.
@@ -100,7 +101,7 @@ def settle(
         loaded = f"case when is_known then {at} else coalesce({morning}, {at}) end"
     wanted = connection.sql(
         f"select {ours}, {literal(batch_id)} as batch_id, row_number, {loaded} as loaded_at"
-        f" from {_KNOWN} where not is_equal order by row_number"
+        f" from {_KNOWN} where not is_equal order by customer_id, row_number"
     )
     rows = _in_file(wanted.to_arrow_reader(_ROWS_AT_ONCE), into)
     condition = f"where loaded_at >= {at}" if shape.is_customers else ""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from holdback.errors import Busy, DataError, OperatorError
 from holdback.tables import Table
 from holdback.warehouse.sessions import Engine, Session, engine, machine_fault
-from holdback.warehouse.shapes import empty_select, shaped, stored_select
+from holdback.warehouse.shapes import ROWS_PER_GROUP, empty_select, shaped, stored_select
 from holdback.warehouse.snapshots import Followed, Snapshot, followed, opened
 from holdback.warehouse.turns import turn
 
@@ -30,7 +30,6 @@ _SUPERSEDED = "superseded"
 _ROW_ORDER = ("event_at", "batch_id", "row_number", "customer_id")
 #: Of files that a table no longer consists of: who reads an older version, or copies it, has that long.
 _KEPT_HOURS = 7 * 24
-_ROWS_PER_GROUP = 122_880  # small enough that a range of customers skips most groups
 #: Fewer rows a day than this do not have a folder each: a year of small files costs every query more than its rows do.
 _ROWS_OF_A_FOLDER = 100_000
 #: Opening a table replays its commits since the last checkpoint; small daily batches make many. What the log would say
@@ -163,7 +162,7 @@ class Lake:
 
     def append(self, table: str, rows: pa.Table, *, batch: str) -> bool:
         """See :meth:`Warehouse.append`. The batch is part of the Delta commit: both are there, or neither."""
-        from deltalake import CommitProperties, Transaction, write_deltalake
+        from deltalake import CommitProperties, Transaction, WriterProperties, write_deltalake
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         for _ in range(_ATTEMPTS):
@@ -180,6 +179,7 @@ class Lake:
                         partition_by=self._partition(table, rows) if existing is None else None,
                         configuration=_CONFIGURATION if existing is None else None,
                         commit_properties=CommitProperties(app_transactions=[Transaction(batch, 1)]),
+                        writer_properties=WriterProperties(max_row_group_size=ROWS_PER_GROUP),
                     )
             except CommitFailedError:
                 continue  # somebody else committed first: look again whether it was this batch
@@ -193,7 +193,7 @@ class Lake:
     def replace_day(self, table: str, as_of: date, rows: pa.Table) -> None:
         """See :meth:`Warehouse.replace_day`."""
         import pyarrow.compute as pc
-        from deltalake import write_deltalake
+        from deltalake import WriterProperties, write_deltalake
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         if rows.num_rows and not pc.all(pc.equal(rows["as_of"], as_of)).as_py():
@@ -209,6 +209,7 @@ class Lake:
                         partition_by=["as_of"],
                         configuration=_CONFIGURATION if existing is None else None,
                         predicate=f"as_of = '{as_of.isoformat()}'" if existing is not None else None,
+                        writer_properties=WriterProperties(max_row_group_size=ROWS_PER_GROUP),
                     )
             except CommitFailedError:
                 continue
@@ -263,9 +264,9 @@ class Lake:
                 try:
                     write_deltalake(
                         existing,
-                        rows.to_arrow_reader(_ROWS_PER_GROUP),
+                        rows.to_arrow_reader(ROWS_PER_GROUP),
                         mode="overwrite",
-                        writer_properties=WriterProperties(max_row_group_size=_ROWS_PER_GROUP),
+                        writer_properties=WriterProperties(max_row_group_size=ROWS_PER_GROUP),
                     )
                 except CommitFailedError:
                     continue

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from holdback.errors import Busy, DataError, OperatorError
+from holdback.warehouse.shapes import ROWS_PER_GROUP
 from holdback.warehouse.snapshots import opened
 from holdback.warehouse.turns import turn
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from holdback.warehouse.lake import Lake
 
 _ATTEMPTS = 5
-_ROWS_PER_GROUP = 122_880
 _LOG = "_delta_log"
 
 
@@ -59,14 +59,14 @@ def rewrite(lake: Lake, table: str, select: str, frames: Mapping[str, pa.Table])
                 lost = sorted(set(snapshot.fields) - set(relation.columns))
                 if lost:
                     raise DataError(f"warehouse table {table}: the rows to be kept lack the column {lost[0]!r}.")
-                wanted = relation.to_arrow_reader(_ROWS_PER_GROUP)
+                wanted = relation.to_arrow_reader(ROWS_PER_GROUP)
                 try:
                     write_deltalake(
                         existing,
                         _typed(wanted, existing),
                         mode="overwrite",
                         schema_mode="merge",
-                        writer_properties=WriterProperties(max_row_group_size=_ROWS_PER_GROUP),
+                        writer_properties=WriterProperties(max_row_group_size=ROWS_PER_GROUP),
                     )
                 except CommitFailedError:
                     continue

@@ -12,6 +12,9 @@ from holdback.warehouse.snapshots import columns_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
+#: Rows of a group in a file at most: few enough that a range of customers skips most groups of what is sorted by them.
+ROWS_PER_GROUP = 122_880
+
 
 def shaped(table: str, declared: Table | None, rows: pa.Table) -> pa.Table:
     """Cast rows to the declared columns, in their order; columns that are not declared follow as they are.

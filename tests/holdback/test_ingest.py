@@ -52,6 +52,16 @@ def test_clean_rows_are_loaded_and_bad_ones_kept_with_their_reasons(tmp_path: Pa
     assert str(result) == "shop as of 2026-03-02: 1 batches, 5 rows offered: 1 clean, 4 quarantined"
 
 
+def test_a_delivery_lies_by_customers_whatever_its_order_so_that_some_of_them_are_read_alone(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    write_csv(tmp_path / "orders" / "a.csv", orders(20))  # c1, c2, ... c0, c1 again, as days follow one another
+    ingest(workspace, AS_OF)
+    (path,) = (workspace.warehouse.root / "orders").glob("*.parquet")
+    lying = [(row["customer_id"], row["row_number"]) for row in pq.ParquetFile(path).read().to_pylist()]
+    assert lying == sorted(lying)
+    assert stored(workspace, "order_id") == [(f"o{number}",) for number in range(1, 21)]
+
+
 def test_loading_twice_changes_nothing_and_says_so(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
     write_csv(tmp_path / "orders" / "a.csv", [*orders(5), order(9, amount="x")])

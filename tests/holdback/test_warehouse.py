@@ -14,11 +14,13 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from holdback.errors import DataError, OperatorError
 from holdback.tables import TABLES, Column, Table
 from holdback.warehouse import Lake, WholeWarehouse
+from holdback.warehouse.shapes import ROWS_PER_GROUP
 from tests.holdback.busy_warehouse import DAY, ROWS, rows
 from tests.holdback.conftest import Opener
 
@@ -85,6 +87,13 @@ def test_batches_are_remembered_through_checkpoints_and_compaction(warehouse: Wh
     assert all(warehouse.has_batch("facts", str(i)) for i in range(25))
     assert not warehouse.append("facts", facts(99), batch="3")
     assert values(warehouse) == list(range(25))
+
+
+def test_a_range_of_a_large_batch_skips_most_groups_of_its_rows(lake: Lake) -> None:
+    count = 2 * ROWS_PER_GROUP + 1
+    lake.append("facts", pa.table({"name": [f"n{i:06}" for i in range(count)], "value": range(count)}), batch="a")
+    (path,) = (lake.root / "facts").glob("*.parquet")
+    assert [pq.ParquetFile(path).metadata.row_group(i).num_rows for i in range(3)] == [ROWS_PER_GROUP] * 2 + [1]
 
 
 def test_a_version_counts_commits(warehouse: WholeWarehouse) -> None:

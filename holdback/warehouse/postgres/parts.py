@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from holdback.warehouse.shapes import ROWS_PER_GROUP
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROWS_PER_GROUP = 122_880  # small enough that a range of customers skips most groups
 _OPEN_DAYS = 16
 _NO_DAY = "__HIVE_DEFAULT_PARTITION__"
 

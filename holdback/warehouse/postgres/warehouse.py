@@ -21,9 +21,8 @@ from holdback.warehouse.postgres.connections import Database, database, one_mome
 from holdback.warehouse.postgres.folders import Fetching
 from holdback.warehouse.postgres.locks import check_held
 from holdback.warehouse.postgres.mirror import Copy, Mirror, Overtaken
-from holdback.warehouse.postgres.parts import ROWS_PER_GROUP
 from holdback.warehouse.sessions import Engine, Session, engine, machine_fault
-from holdback.warehouse.shapes import empty_select, shaped, stored_select
+from holdback.warehouse.shapes import ROWS_PER_GROUP, empty_select, shaped, stored_select
 
 if TYPE_CHECKING:
     import duckdb
