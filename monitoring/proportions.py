@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from math import isfinite, sqrt
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def wilson(count: float, n: float, *, level: float = 0.95) -> Share:
 @cache
 def _quantile(level: float) -> float:
     """How many standard deviations around its mean hold ``level`` of a normal: asked for thousands of shares a day."""
-    return float(norm.isf((1 - level) / 2))
+    return -float(ndtri((1 - level) / 2))
 
 
 def newcombe(first: tuple[float, float], second: tuple[float, float], *, level: float = 0.95) -> ShareDifference:

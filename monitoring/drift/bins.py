@@ -81,7 +81,7 @@ class ColumnBins:
         column = quoted(self.name)
         if self.kind == "number":
             # The engine's bins hold their upper end; ours hold the lower one. Below zero the two change places.
-            value = f"-(case when not isnan({column}::double) then {column}::double end)"
+            value = f"-{number(self.name)}"
             ends = ", ".join(f"'{-edge!r}'::double" for edge in reversed(self.edges))
             bins = f"histogram({value}, [{ends}])" if self.edges else "map([], [])::map(double, ubigint)"
             return f"struct_pack(bins := {bins}, known := count({value}), rows := count(*))"
@@ -134,6 +134,11 @@ def literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
+def number(name: str) -> str:
+    """SQL of a column as a number; what is not a number is null."""
+    return f"nullif({quoted(name)}::double, 'nan'::double)"
+
+
 def reference_bins(
     warehouse: Warehouse,
     relation: str,
@@ -152,19 +157,19 @@ def reference_bins(
     Returns:
         The reference; a relation without rows gives one with ``row_count`` 0.
     """
-    columns = _cut(warehouse, relation, kinds, frames or {})
-    numbers = [column for column in columns if column.kind == "number"]
-    categories = [column for column in columns if column.kind == "category"]
+    names = {kind: [name for name, its in kinds.items() if its == kind] for kind in ("number", "category")}
+    cuts = _edges(warehouse, relation, names["number"], frames or {})
+    numbers = [ColumnBins(name, "number", (), edges=edges, atoms=atoms) for name, (edges, atoms) in cuts.items()]
     counts = bin_counts(warehouse, relation, numbers, frames=frames)
-    counting_half = f"(select * from {relation} as _all where not {_CHOOSING_HALF})"
-    counts |= bin_counts(warehouse, counting_half, categories, frames=frames)
+    bins = {column.name: replace(column, counts=counts[column.name]) for column in numbers}
+    bins |= _values(warehouse, relation, names["category"], frames or {})
     size = warehouse.query(
         "select count(*) as n, count(distinct customer_id) as customers, min(as_of)::varchar as first_on, "
         f"max(as_of)::varchar as last_on from {relation} as _rows",
         frames=frames or {},
     ).to_pylist()[0]
     return Reference(
-        columns=tuple(replace(column, counts=counts[column.name]) for column in columns),
+        columns=tuple(bins[name] for name in kinds),
         row_count=size["n"],
         customer_count=size["customers"],
         as_of_from=size["first_on"] or "",
@@ -227,20 +232,6 @@ def new_values(
     return tuple((row["value"], row["n"]) for row in found.to_pylist())
 
 
-def _cut(
-    warehouse: Warehouse, relation: str, kinds: Mapping[str, Kind], frames: Mapping[str, pa.Table]
-) -> list[ColumnBins]:
-    """Return the columns with their bins, not counted yet."""
-    numbers = [name for name, kind in kinds.items() if kind == "number"]
-    categories = [name for name, kind in kinds.items() if kind == "category"]
-    edges = _edges(warehouse, relation, numbers, frames)
-    tops = _values(warehouse, relation, categories, frames)
-    return [
-        ColumnBins(name, "number", (), edges=edges[name][0], atoms=edges[name][1]) if kind == "number" else tops[name]
-        for name, kind in kinds.items()
-    ]
-
-
 def _deciles(
     warehouse: Warehouse, relation: str, numbers: Sequence[str], frames: Mapping[str, pa.Table]
 ) -> dict[str, list[float]]:
@@ -251,11 +242,7 @@ def _deciles(
     found: dict[str, list[float]] = {}
     for start in range(0, len(numbers), at_once):
         names = numbers[start : start + at_once]
-        asked = [
-            f"quantile_disc({quoted(name)}::double, [{levels}]) "
-            f"filter (where {quoted(name)} is not null and not isnan({quoted(name)})) as q{i}"
-            for i, name in enumerate(names)
-        ]
+        asked = [f"quantile_disc({number(name)}, [{levels}]) as q{i}" for i, name in enumerate(names)]
         rows = warehouse.query(f"select {', '.join(asked)} from {relation} as _rows", frames=frames).to_pylist()
         found |= {name: [float(q) for q in rows[0][f"q{i}"] or ()] for i, name in enumerate(names)}
     return found
@@ -273,8 +260,7 @@ def _edges(
         after = warehouse.query(
             "select "
             + ", ".join(
-                f"min({quoted(name)}::double) filter (where {quoted(name)} > '{q!r}'::double "
-                f"and not isnan({quoted(name)})) as a{i}"
+                f"min({number(name)}) filter (where {number(name)} > '{q!r}'::double) as a{i}"
                 for i, (name, q) in enumerate(atoms)
             )
             + f" from {relation} as _rows",
@@ -289,6 +275,7 @@ def _edges(
 def _values(
     warehouse: Warehouse, relation: str, categories: Sequence[str], frames: Mapping[str, pa.Table]
 ) -> dict[str, ColumnBins]:
+    """Return per column its bins and their rows: each column's values are grouped once, for both halves."""
     if not categories:
         return {}
     # Who is of which half is found out once for all columns, and a value's customers are not counted: one or more.
@@ -296,27 +283,36 @@ def _values(
     halved = f"with _halved as (select customer_id, {_CHOOSING_HALF} as is_choosing, {cast} from {relation} as _rows)"
     each = [
         f"(with sizes as (select v{i} as value, count(*) filter (where is_choosing) as n, "
-        f"min(customer_id) = max(customer_id) as is_single from _halved where v{i} is not null group by v{i}) "
-        f"select {i} as place, value, n, (select count(*) from sizes) as value_count, "
-        "(select count(*) from sizes where is_single) as singletons "
-        f"from sizes order by n desc, value limit {KNOWN_VALUES})"
+        "count(*) filter (where not is_choosing) as counted, "
+        f"min(customer_id) = max(customer_id) as is_single from _halved group by v{i}) "
+        f"select {i} as place, value, n, counted, (select count(value) from sizes) as value_count, "
+        "(select count(value) from sizes where is_single) as singletons, "
+        "(select sum(counted)::bigint from sizes where value is not null) as all_counted, "
+        "(select sum(counted)::bigint from sizes where value is null) as nulls "
+        f"from sizes order by n desc, value limit {KNOWN_VALUES} + 1)"
         for i in range(len(categories))
     ]
     found: dict[int, list[dict[str, Any]]] = {}
     query = f"{halved} select * from ({' union all '.join(each)}) order by place, n desc, value"
     for row in warehouse.query(query, frames=frames).to_pylist():
         found.setdefault(row["place"], []).append(row)
-    columns = {}
-    for i, name in enumerate(categories):
-        rows = found.get(i, [])
-        values = tuple(row["value"] for row in rows)
-        columns[name] = ColumnBins(
-            name,
-            "category",
-            (),
-            values=values[:TOP_VALUES],
-            tail=values[TOP_VALUES:],
-            is_tail_complete=not rows or rows[0]["value_count"] <= KNOWN_VALUES,
-            singleton_count=int(rows[0]["singletons"]) if rows else 0,
-        )
-    return columns
+    return {name: _category(name, found.get(i, [])) for i, name in enumerate(categories)}
+
+
+def _category(name: str, rows: Sequence[Mapping[str, Any]]) -> ColumnBins:
+    """Return the bins of a category from its values, the largest first, null among them."""
+    if not rows:
+        return ColumnBins(name, "category", (0, 0, 0))
+    known = [row for row in rows if row["value"] is not None][:KNOWN_VALUES]
+    values = tuple(row["value"] for row in known)
+    top = [row["counted"] for row in known[:TOP_VALUES]]
+    others, nulls = (rows[0]["all_counted"] or 0) - sum(top), rows[0]["nulls"] or 0
+    return ColumnBins(
+        name,
+        "category",
+        (*top, others, 0, nulls),
+        values=values[:TOP_VALUES],
+        tail=values[TOP_VALUES:],
+        is_tail_complete=rows[0]["value_count"] <= KNOWN_VALUES,
+        singleton_count=rows[0]["singletons"],
+    )

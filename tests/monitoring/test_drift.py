@@ -152,6 +152,18 @@ def test_nan_counts_as_null_and_infinity_as_large(lake):
     assert found.current_shares[-2] == 0.7
 
 
+def test_a_reference_counts_categories_as_any_day_is_counted_on_the_half_that_did_not_choose_them(lake):
+    rng = np.random.default_rng(5)
+    kinds = dict.fromkeys(("few", "many", "none"), "category")
+    values = {"few": rng.integers(0, 4, 3000), "many": rng.integers(0, 900, 3000)}
+    drawn = {name: [f"v{i}" if rng.random() < 0.9 else None for i in column] for name, column in values.items()}
+    frames = {"before": rows({**drawn, "none": pa.array([None] * 3000, pa.string())})}
+    ref = reference_bins(lake, "before", kinds, frames=frames)
+    half = "(select * from before where md5(customer_id) >= '8')"
+    assert {c.name: c.counts for c in ref.columns} == bin_counts(lake, half, ref.columns, frames=frames)
+    assert [c.is_tail_complete for c in ref.columns] == [True, False, True]
+
+
 def test_the_stored_reference_is_the_computed_one(lake):
     rng = np.random.default_rng(11)
     frames = {
